@@ -1,0 +1,153 @@
+"""Exact dynamics: the expected update, iterated, and what became of the run."""
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+
+from .families import Instance
+from .jit import engine, f8, function_type, i8, types, vector
+from .rules import ADVANTAGES, AGGREGATIONS, SCHEDULES
+
+
+class Outcome(enum.IntEnum):
+    """What became of a run, judged by the success rate over its last tenth (docs/theory.md, M1)."""
+
+    converged = 0  #: within the tolerance of the best success rate
+    slow = 1  #: not there, but still rising and never fell: more iterations are wanted, not a smaller step
+    collapsed = 2  #: below the success rate it started from
+    stagnated = 3  #: the rest: stuck between the two
+
+
+@dataclass(frozen=True)
+class Run:
+    """Result of one run.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    final_success_rate, final_failure_rate : float
+        Means over the last tenth of the iterations.
+    success_rate, failure_rate : ndarray, shape (iterations + 1,) or (0,)
+        Along the run, the start included; empty where not asked for.
+    """
+
+    outcome: Outcome
+    final_success_rate: float
+    final_failure_rate: float
+    success_rate: np.ndarray
+    failure_rate: np.ndarray
+
+
+_EVALUATE = function_type(types.UniTuple(f8, 3), f8, vector)
+_THREE = function_type(f8, f8, f8, f8)
+#: A rate that moved by less than this share did not fall: roundings at a fixed point are no signal.
+_ROUNDING = 1e-12
+
+
+@engine(types.Tuple((i8, f8, f8))(_EVALUATE, vector, _THREE, f8, _THREE, f8, f8, f8, i8, f8, vector, vector))
+def _iterate(
+    evaluate,
+    parameters,
+    coefficient,
+    divisor,
+    schedule,
+    theta,
+    best_failure,
+    learning_rate,
+    iterations,
+    tolerance,
+    success_path,
+    failure_path,
+):
+    success, failure, gap = evaluate(theta, parameters)
+    start_success = success
+    start_failure = failure
+    tail = max(iterations // 10, 1)
+    if tail % 2 == 1 and tail < iterations:
+        tail += 1  # whole two-cycles, so that their mean does not depend on where the run ends
+    success_sum = 0.0
+    failure_sum = 0.0
+    fell = False
+    tail_failure = failure
+    for k in range(iterations):
+        if k < success_path.size:
+            success_path[k] = success
+            failure_path[k] = failure
+        rate = learning_rate * schedule(float(k), failure, start_failure)
+        theta += rate * coefficient(success, failure, abs(gap)) * gap / divisor
+        previous_success = success
+        previous_failure = failure
+        success, failure, gap = evaluate(theta, parameters)
+        if failure > previous_failure * (1.0 + _ROUNDING) or success < previous_success * (1.0 - _ROUNDING):
+            fell = True
+        if k == iterations - tail:
+            tail_failure = failure
+        if k >= iterations - tail:
+            success_sum += success
+            failure_sum += failure
+    if iterations < success_path.size:
+        success_path[iterations] = success
+        failure_path[iterations] = failure
+    # a run that settled on a two-cycle from outside never fell either, but no longer rises
+    rising = tail_failure - failure > _ROUNDING * (start_failure - best_failure)
+    success = success_sum / tail
+    failure = failure_sum / tail
+    if failure - best_failure <= tolerance * (start_failure - best_failure):
+        outcome = 0
+    elif rising and not fell:
+        outcome = 1
+    elif failure > start_failure or success < start_success:
+        outcome = 2
+    else:
+        outcome = 3
+    return outcome, success, failure
+
+
+def run(
+    instance: Instance,
+    advantage: str,
+    aggregation: str,
+    learning_rate: float,
+    *,
+    iterations: int,
+    tolerance: float = 1e-4,
+    schedule: str = "constant",
+    path: bool = False,
+) -> Run:
+    """Iterate θ' = θ + α c(J) g / divisor from the start of an instance.
+
+    Parameters
+    ----------
+    instance : Instance
+    advantage, aggregation, schedule : str
+        Names in `rules`.
+    learning_rate : float
+        α; for the `unit` advantage with token sums it is the step size η itself.
+    iterations : int
+        Number of updates K ≥ 1.
+    tolerance : float
+        Converged is J_max − J ≤ tolerance · (J_max − J₀).
+    path : bool
+        Keep the rates along the run.
+
+    Returns
+    -------
+    Run
+    """
+    paths = np.empty((2, iterations + 1 if path else 0))
+    outcome, success, failure = _iterate(
+        instance.evaluate,
+        instance.parameters,
+        ADVANTAGES.find(advantage).coefficient,
+        AGGREGATIONS.find(aggregation).divisor(instance),
+        SCHEDULES.find(schedule),
+        instance.theta0,
+        instance.at(instance.best_theta)[1],
+        learning_rate,
+        iterations,
+        tolerance,
+        paths[0],
+        paths[1],
+    )
+    return Run(Outcome(outcome), success, failure, paths[0], paths[1])

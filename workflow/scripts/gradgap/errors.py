@@ -1,0 +1,17 @@
+"""Errors whose message is all the user needs."""
+
+
+class GradgapError(Exception):
+    """Something the user can mend; the message names it, what was found, and what is allowed."""
+
+
+class ConfigError(GradgapError):
+    """A value in the configuration, on the command line or in a call is not allowed."""
+
+
+class ShardError(GradgapError):
+    """A shard file is damaged, or does not hold what its name says."""
+
+
+class MissingPointError(GradgapError):
+    """A dataset was asked for while some of its points have not been simulated."""

@@ -1,0 +1,138 @@
+"""Update rules: advantage × aggregation, and the schedule of the learning rate.
+
+In expectation over large groups an advantage turns the gradient gap g into c(J) g, and an aggregation divides it
+by a length (docs/theory.md, R1–R2): ``u = c(J) g / divisor`` and ``θ' = θ + α u``.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from .errors import ConfigError
+from .families import Instance
+from .jit import kernel
+from .registry import Registry
+
+
+@dataclass(frozen=True)
+class Advantage:
+    """How rewards become weights of responses.
+
+    Attributes
+    ----------
+    coefficient : compiled function
+        ``coefficient(success_rate, failure_rate, gap_norm) -> c``, the factor of the gradient gap in the
+        expected update as the group grows.
+    power : float or None
+        p where c ~ (1−J)^p as J → 1, from which the exponents of the critical learning rate follow; None where
+        there is no such law.
+    """
+
+    coefficient: Callable
+    power: float | None
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """How the weighted token scores of a group become one update.
+
+    Attributes
+    ----------
+    divisor : callable
+        ``divisor(instance) -> float``: what the summed score of a response is divided by, in tokens.
+    """
+
+    divisor: Callable[[Instance], float]
+
+
+@kernel
+def _gap(success_rate, failure_rate, gap_norm):
+    return 1.0
+
+
+@kernel
+def _unit(success_rate, failure_rate, gap_norm):
+    return 1.0 / gap_norm if gap_norm > 0.0 else 0.0
+
+
+@kernel
+def _reinforce(success_rate, failure_rate, gap_norm):
+    return success_rate * failure_rate
+
+
+@kernel
+def _grpo(success_rate, failure_rate, gap_norm):
+    return math.sqrt(success_rate * failure_rate)
+
+
+ADVANTAGES: Registry[Advantage] = Registry("advantage")
+ADVANTAGES.add("gap")(Advantage(_gap, 0.0))
+ADVANTAGES.add("unit")(Advantage(_unit, None))
+ADVANTAGES.add("grpo")(Advantage(_grpo, 0.5))
+for _name in ("reinforce", "rloo", "dr_grpo"):  # a baseline changes the noise of the update, not its mean
+    ADVANTAGES.add(_name)(Advantage(_reinforce, 1.0))
+
+AGGREGATIONS: Registry[Aggregation] = Registry("aggregation")
+AGGREGATIONS.add("seq-mean-token-sum")(Aggregation(lambda instance: 1.0))
+AGGREGATIONS.add("seq-mean-token-mean")(Aggregation(lambda instance: float(instance.score_length)))
+AGGREGATIONS.add("token-mean")(Aggregation(lambda instance: instance.length))
+AGGREGATIONS.add("seq-mean-token-sum-norm")(Aggregation(lambda instance: float(instance.max_length)))
+
+
+@kernel
+def _constant(iteration, failure_rate, start_failure_rate):
+    return 1.0
+
+
+@kernel
+def _failure_rate(iteration, failure_rate, start_failure_rate):
+    return failure_rate / start_failure_rate
+
+
+@kernel
+def _inverse_sqrt(iteration, failure_rate, start_failure_rate):
+    return 1.0 / math.sqrt(iteration + 1.0)
+
+
+#: Factor on the learning rate at an iteration: ``schedule(iteration, failure_rate, start_failure_rate)``.
+SCHEDULES: Registry[Callable] = Registry("schedule")
+SCHEDULES.add("constant")(_constant)
+SCHEDULES.add("failure-rate")(_failure_rate)
+SCHEDULES.add("inverse-sqrt")(_inverse_sqrt)
+
+#: Update rules under the names that people use for them.
+PRESETS: dict[str, tuple[str, str]] = {
+    "REINFORCE": ("reinforce", "seq-mean-token-sum"),
+    "RLOO": ("rloo", "seq-mean-token-sum"),
+    "GRPO": ("grpo", "seq-mean-token-mean"),
+    "Dr. GRPO": ("dr_grpo", "seq-mean-token-sum-norm"),
+    "DAPO": ("grpo", "token-mean"),
+}
+
+
+def rule(name: str) -> tuple[str, str]:
+    """Advantage and aggregation of a rule, a preset or ``advantage/aggregation``.
+
+    Raises
+    ------
+    ConfigError
+        If the name is neither.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    advantage, slash, aggregation = name.partition("/")
+    if not slash:
+        raise ConfigError(
+            f"unknown rule {name!r}; known: {', '.join(PRESETS)}, or advantage/aggregation such as "
+            f"gap/seq-mean-token-sum"
+        )
+    ADVANTAGES.find(advantage)
+    AGGREGATIONS.find(aggregation)
+    return advantage, aggregation
+
+
+def of_point(point: Mapping[str, str]) -> tuple[str, str]:
+    """Advantage and aggregation at a point of a grid whose axes are ``rule``, or ``advantage`` and ``aggregation``."""
+    if "rule" in point:
+        return rule(point["rule"])
+    return point["advantage"], point["aggregation"]
