@@ -1,0 +1,35 @@
+# How large may a training step be in RLVR? config.yaml → grid → shards → datasets → analysis → figures → tables.
+#
+#   snakemake            every dataset, figure and table of config.yaml (profiles/default says how many cores)
+#   snakemake --report results/report.html     the report, once the figures are there
+#
+# The Makefile has both in one word, with an environment of their own: make study.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/shards.smk"
+include: "workflow/rules/datasets.smk"
+include: "workflow/rules/analysis.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/tables.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    # the shards are targets too, so that one that is missing is always computed again
+    input:
+        [shard_file(shard) for study in STUDIES for shard in SHARDS[study].values()],
+        expand("results/figures/{study}.{format}", study=STUDIES, format=FORMATS),
+        "results/tables/scaling.csv",
+        "results/tables/scaling.html",
+        "results/tables/provenance.html",
+    default_target: True

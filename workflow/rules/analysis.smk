@@ -1,0 +1,20 @@
+rule analysis:
+    input:
+        "results/datasets/{study}.nc",
+    output:
+        panels="results/analysis/{study}.csv",
+        scaling="results/analysis/{study}.scaling.csv",
+        caption="results/analysis/{study}.rst",
+    params:
+        config=study_spec,
+        code=lambda wildcards: fingerprint("gradgap.captions", "gradgap.panels", module_of_study(wildcards)),
+        caption=lambda wildcards: captions.template(wildcards.study),
+    log:
+        "results/logs/analysis/{study}.log",
+    benchmark:
+        "results/benchmarks/analysis/{study}.tsv"
+    conda:
+        "../../envs/datasets.yaml"
+    threads: 1
+    script:
+        "../scripts/analysis.py"

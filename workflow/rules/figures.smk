@@ -1,0 +1,27 @@
+rule figures:
+    input:
+        panels="results/analysis/{study}.csv",
+        scaling="results/analysis/{study}.scaling.csv",
+        caption="results/analysis/{study}.rst",
+    output:
+        pdf="results/figures/{study}.pdf",
+        svg="results/figures/{study}.svg",
+        png=report(
+            "results/figures/{study}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"study": "{study}", "shows": "figure"},
+        ),
+    params:
+        look=CONFIG.figures,
+        draw=lambda wildcards: CONFIG.studies[wildcards.study].study.draw,
+        code=lambda wildcards: fingerprint("gradgap.panels", CONFIG.studies[wildcards.study].study.draw),
+    log:
+        "results/logs/figures/{study}.log",
+    benchmark:
+        "results/benchmarks/figures/{study}.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    script:
+        "../scripts/figures.py"

@@ -1,0 +1,15 @@
+rule shards:
+    output:
+        "results/shards/{study}/{sweep}/{shard}.npz",
+    params:
+        spec=lambda wildcards: shard_of(wildcards).spec,
+        code=lambda wildcards: shard_of(wildcards).code,
+    log:
+        "results/logs/shards/{study}/{sweep}/{shard}.log",
+    benchmark:
+        "results/benchmarks/shards/{study}/{sweep}/{shard}.tsv"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    script:
+        "../scripts/shards.py"

@@ -1,0 +1,126 @@
+"""The axes of the grid: how their values are written, and what they mean.
+
+A value has one canonical text, which names it in paths and keys its random stream; the number itself is what
+that text denotes. Success rates are decimals, so that the failure rate is their exact complement.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from .errors import ConfigError
+from .registry import Registry
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Meaning of one axis.
+
+    Attributes
+    ----------
+    kind : {"label", "integer", "number"}
+        What its values are.
+    long_name, units, description : str
+        Attributes of the dataset's coordinate.
+    multiple : int
+        Integers are multiples of this; a range rounds to them.
+    """
+
+    kind: Literal["label", "integer", "number"]
+    long_name: str
+    units: str
+    description: str
+    multiple: int = 1
+
+
+AXES: Registry[Axis] = Registry("axis")
+AXES.update(
+    family=Axis("label", "bandit family", "1", "Instance of RLVR whose success rate is known exactly."),
+    length=Axis("integer", "response length", "tokens", "Asked mean response length T.", multiple=2),
+    success_rate=Axis("number", "success rate at the start", "1", "Asked success rate J of the start."),
+    step_size=Axis(
+        "number", "step size", "1", "Factor α of the update: the learning rate; for the unit rule the step η."
+    ),
+    advantage=Axis("label", "advantage", "1", "How rewards become weights of responses."),
+    aggregation=Axis("label", "aggregation", "1", "How weighted token scores become one update."),
+    rule=Axis("label", "update rule", "1", "Advantage and aggregation, by preset or as advantage/aggregation."),
+    schedule=Axis("label", "schedule", "1", "How the learning rate changes along a run."),
+    window=Axis("number", "window", "standard deviations", "Half-width of the window in √T/2 tokens."),
+)
+
+
+def canonical(value: Any) -> str:
+    """The one text of an axis value: shortest decimal of a number, without exponent sign or trailing zeros.
+
+    >>> canonical(64.0), canonical(0.1), canonical(1e-5), canonical("gated")
+    ('64', '0.1', '1e-5', 'gated')
+    """
+    if isinstance(value, str):
+        return value
+    if float(value).is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return repr(float(value)).replace("e-0", "e-").replace("e+", "e")
+
+
+def number(text: str) -> float:
+    """The number that a canonical text denotes."""
+    return float(text)
+
+
+def complement(text: str) -> str:
+    """Canonical text of 1 − x, exact in decimals.
+
+    >>> complement("0.999"), complement("0.001")
+    ('0.001', '0.999')
+    """
+    return format((1 - Decimal(text)).normalize(), "f")
+
+
+def failure_rate(text: str) -> float:
+    """1 − J of a success rate given as canonical text, correctly rounded."""
+    return float(1 - Decimal(text))
+
+
+def expand(name: str, spec: Sequence | Mapping, key: str) -> tuple[str, ...]:
+    """Values of an axis from how the configuration writes it.
+
+    Parameters
+    ----------
+    name : str
+        Name in `AXES`; ``failure_rate`` is the success-rate axis written by its complement.
+    spec : list or mapping
+        The values, or a logarithmic range ``{from, to, per_decade}`` with both ends included, whose values are
+        rounded to four digits (integers: to the axis's multiple).
+    key : str
+        Where it stands in the configuration, for the error message.
+
+    Returns
+    -------
+    tuple of str
+        Canonical texts, in the order written.
+
+    Raises
+    ------
+    ConfigError
+        If a value comes twice.
+    """
+    axis = AXES.find("success_rate" if name == "failure_rate" else name)
+    if isinstance(spec, Mapping):
+        first, last = float(spec["from"]), float(spec["to"])
+        steps = max(1, round(abs(math.log10(last / first)) * spec["per_decade"]))
+        raw = [first * (last / first) ** (step / steps) for step in range(steps + 1)]
+        if axis.kind == "integer":
+            values = [canonical(axis.multiple * round(value / axis.multiple)) for value in raw]
+            values = list(dict.fromkeys(values))  # a fine range of small integers names some twice
+        else:
+            values = [canonical(float(f"{value:.4g}")) for value in raw]
+    else:
+        values = [canonical(value) for value in spec]
+    for value in values:
+        if values.count(value) > 1:
+            raise ConfigError(f"{key}: {value} is given twice; each value of an axis is given once")
+    if name == "failure_rate":
+        values = [complement(format(Decimal(value), "f")) for value in values]
+    return tuple(values)

@@ -1,0 +1,29 @@
+"""The numbers behind a figure, as one CSV: the rows of all its panels, named in the first column."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from .files import replacing
+
+
+def write(panels: Mapping[str, pd.DataFrame], path: str | Path) -> None:
+    """Write the tables of all panels; a column that a panel has not is empty there.
+
+    Numbers are written in full, so that reading them back gives the same bits.
+    """
+    tables = [table.assign(panel=name) for name, table in panels.items()]
+    whole = pd.concat(tables, ignore_index=True)
+    whole.insert(0, "panel", whole.pop("panel"))
+    with replacing(path) as temporary:
+        whole.to_csv(temporary, index=False)
+
+
+def read(path: str | Path) -> dict[str, pd.DataFrame]:
+    """The tables that `write` wrote, each with its own columns."""
+    whole = pd.read_csv(path, float_precision="round_trip", low_memory=False)
+    return {
+        str(name): table.drop(columns="panel").dropna(axis=1, how="all").reset_index(drop=True)
+        for name, table in whole.groupby("panel", sort=False)
+    }
