@@ -1,11 +1,13 @@
 """Simulate one shard."""
 
+from pathlib import Path
+
 from gradgap import logs, shards
 from gradgap.grid import Shard
 
 
-def main(output: str, spec: str) -> None:
-    """Compute the points of a shard and store them.
+def main(output: str | Path, spec: str) -> None:
+    """Store the points of a shard: those that other shards beside it hold are copied, the rest is simulated.
 
     Parameters
     ----------
@@ -15,7 +17,7 @@ def main(output: str, spec: str) -> None:
         `Shard.spec` of the points.
     """
     shard = Shard.from_spec(spec)
-    shards.write(output, shard, shards.compute(shard))
+    shards.write(output, shard, shards.compute(shard, Path(output).parent))
 
 
 if "snakemake" in globals():

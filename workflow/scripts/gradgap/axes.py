@@ -5,6 +5,7 @@ that text denotes. Success rates are decimals, so that the failure rate is their
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -118,8 +119,8 @@ def expand(name: str, spec: Sequence | Mapping, key: str) -> tuple[str, ...]:
             values = [canonical(float(f"{value:.4g}")) for value in raw]
     else:
         values = [canonical(value) for value in spec]
-    for value in values:
-        if values.count(value) > 1:
+    for value, count in Counter(values).items():
+        if count > 1:
             raise ConfigError(f"{key}: {value} is given twice; each value of an axis is given once")
     if name == "failure_rate":
         values = [complement(format(Decimal(value), "f")) for value in values]

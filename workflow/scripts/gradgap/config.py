@@ -29,6 +29,7 @@ class Config:
     Attributes
     ----------
     seed, shard_points : int
+    shard_seconds : float
     figures : dict
         Widths (mm), font size (pt) and resolution (dpi) of figures.
     studies : dict of str to StudyConfig
@@ -38,6 +39,7 @@ class Config:
 
     seed: int
     shard_points: int
+    shard_seconds: float
     figures: dict[str, Any]
     studies: dict[str, StudyConfig]
     source: str
@@ -223,6 +225,7 @@ def parse(raw: Any, source: str = "config") -> Config:
     return Config(
         seed=filled["seed"],
         shard_points=filled["shard_points"],
+        shard_seconds=filled["shard_seconds"],
         figures=filled["figures"],
         studies=studies,
         source=json.dumps(raw, sort_keys=True),

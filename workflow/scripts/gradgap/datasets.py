@@ -1,6 +1,7 @@
 """From shards to one labelled dataset a study."""
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from . import provenance
 from .axes import AXES, failure_rate, number
 from .errors import MissingPointError, ShardError
 from .files import replacing
-from .grid import Shard, StudyConfig, simulation, sweep_axes, sweep_settings
+from .grid import Shard, StudyConfig, settings_for, simulation, sweep_axes, sweep_settings
 from .shards import read
 
 
@@ -53,7 +54,8 @@ def assemble(config: StudyConfig, shards: Iterable[str | Path]) -> xr.Dataset:
     Raises
     ------
     ShardError
-        If a shard is damaged, holds other points than its name says, or belongs to another study.
+        If shards are missing, damaged, hold other points than their names say, were computed by other code, or
+        belong to another study or other settings. The message names each of them and ends in the remedy.
     MissingPointError
         If a point of the grid is in no shard; the message names it.
     """
@@ -68,13 +70,24 @@ def assemble(config: StudyConfig, shards: Iterable[str | Path]) -> xr.Dataset:
             variable: np.empty([n for axis, n in shape.items() if axis not in meaning.drop], meaning.dtype)
             for variable, meaning in simulation(sweep).VARIABLES.items()
         }
+    refused: dict[str | Path, ShardError] = {}
     for path in shards:
-        shard, values = read(path)
-        index = _positions(config, path, shard, axes)
+        try:
+            shard, values = read(path)
+            index = _positions(config, path, shard, axes)
+        except ShardError as error:
+            refused[path] = error
+            continue
         seen[shard.sweep][np.ix_(*index.values())] = True
         for variable, meaning in simulation(shard).VARIABLES.items():
             kept = [positions for axis, positions in index.items() if axis not in meaning.drop]
             arrays[shard.sweep][variable][np.ix_(*kept)] = values[variable]
+    if refused:
+        files = " ".join(shlex.quote(str(path)) for path in refused)
+        raise ShardError(
+            "\n".join(map(str, refused.values()))
+            + f"\n{len(refused)} shards of {config.name} cannot be used. Remedy: rm -f {files} && run again"
+        )
     dataset = xr.Dataset(attrs=_attributes(config))
     for name, sweep in sweeps.items():
         _require_complete(name, axes[name], seen[name])
@@ -99,14 +112,20 @@ def assemble(config: StudyConfig, shards: Iterable[str | Path]) -> xr.Dataset:
 
 def _positions(config: StudyConfig, path: str | Path, shard: Shard, axes: Mapping) -> dict[str, list[int]]:
     """Where the values of a shard's axes stand in the whole axes."""
-    settings = sweep_settings(config, config.study.sweeps[shard.sweep]) if shard.sweep in axes else None
-    try:
-        if shard.study != config.name or shard.settings != settings:
-            raise ValueError("its study or settings differ")
+    if shard.study != config.name or shard.sweep not in axes:
+        what = f"it belongs to {shard.study}/{shard.sweep}"
+    else:
+        settings = sweep_settings(config, config.study.sweeps[shard.sweep])
+        settings = settings_for(settings, shard.axes["family"]) if "family" in shard.axes else settings
         whole = axes[shard.sweep]
-        return {axis: [whole[axis].index(value) for value in values] for axis, values in shard.axes.items()}
-    except ValueError as error:
-        raise ShardError(f"{path}: is no shard of the study {config.name!r} as configured ({error})") from None
+        other = [name for name in settings if shard.settings.get(name) != settings[name]]
+        strange = [axis for axis, values in shard.axes.items() if not set(values) <= set(whole.get(axis, ()))]
+        seed = config.seed if getattr(simulation(shard), "RANDOM", False) else 0
+        if not other and not strange and shard.seed == seed:
+            where = {axis: {value: i for i, value in enumerate(whole[axis])} for axis in whole}
+            return {axis: [where[axis][value] for value in values] for axis, values in shard.axes.items()}
+        what = "other " + ", ".join([*other, *(f"values of {axis}" for axis in strange)] or ["seed"])
+    raise ShardError(f"{path}: is no shard of the study {config.name!r} as configured ({what}); delete it")
 
 
 def _attributes(config: StudyConfig) -> dict[str, str]:
@@ -148,6 +167,8 @@ def _require_defined(
 
 def write(dataset: xr.Dataset, path: str | Path) -> None:
     """Write a dataset as compressed netCDF-4, in one piece."""
-    encoding = {name: {"zlib": True, "complevel": 4} for name, values in dataset.data_vars.items() if values.ndim}
+    encoding = {
+        name: {"zlib": True, "complevel": 4} for name, values in dataset.data_vars.items() if values.ndim
+    }
     with replacing(path) as temporary:
         dataset.to_netcdf(temporary, format="NETCDF4", engine="netcdf4", encoding=encoding)

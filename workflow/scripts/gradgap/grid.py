@@ -2,7 +2,8 @@
 
 A shard is a product of axis values of one sweep. Axes that the simulation names have one value in a shard; the
 others are cut, outermost first, until a shard holds no more points than asked. A shard's name ends in a hash of all
-that defines it, so a change of the grid renames nothing that stays.
+that defines it, so a change of the grid renames nothing that stays: values are held in one order whatever the
+configuration's, and an axis is cut so that a value added or removed changes only the block it falls into.
 """
 
 import hashlib
@@ -17,11 +18,17 @@ from types import ModuleType
 from typing import Any
 
 from . import rules
+from .axes import AXES, number
 from .errors import ConfigError
 from .families import FAMILIES
 from .simulations import instance_at
 from .sources import fingerprint
 from .studies import STUDIES, Study, Sweep
+
+#: Shards of one sweep at the most. Snakemake and a cluster's scheduler do well with a thousand or two jobs, and
+#: few studies have more than two sweeps that are large; job arrays are often limited to 1,000.
+MOST_SHARDS = 500
+
 
 @dataclass(frozen=True)
 class StudyConfig:
@@ -85,7 +92,7 @@ class Shard:
     @property
     def name(self) -> str:
         """File name: the axes that have one value, and a hash of the spec."""
-        single = [f"{axis}={_safe(values[0])}" for axis, values in self.axes.items() if len(values) == 1]
+        single = [f"{axis}={safe(values[0])}" for axis, values in self.axes.items() if len(values) == 1]
         digest = hashlib.blake2b(self.spec.encode(), digest_size=6).hexdigest()
         return ",".join([*single, digest])
 
@@ -106,7 +113,8 @@ class Shard:
         return fingerprint(*sorted(modules))
 
 
-def _safe(value: str) -> str:
+def safe(value: str) -> str:
+    """A value as it stands in a file name."""
     return re.sub(r"[^A-Za-z0-9.+-]", "_", value)
 
 
@@ -120,23 +128,75 @@ def sweep_axes(config: StudyConfig, sweep: Sweep) -> dict[str, tuple[str, ...]]:
     return {axis: sweep.fixed.get(axis) or config.axes[axis] for axis in sweep.axes}
 
 
-def _chunks(values: tuple[str, ...], size: int) -> list[tuple[str, ...]]:
-    return [values[i : i + size] for i in range(0, len(values), size)]
+def in_order(axis: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Values of an axis in the order in which shards hold them: labels by letter, numbers by size."""
+    return tuple(sorted(values) if AXES.find(axis).kind == "label" else sorted(values, key=number))
 
 
-def split(
-    axes: Mapping[str, tuple[str, ...]], singly: Container[str], most: int
-) -> Iterator[dict[str, tuple[str, ...]]]:
-    """Cut a product of axes into products of at most `most` points, each with one value of the axes `singly`."""
-    pieces = {axis: _chunks(values, 1) if axis in singly else [values] for axis, values in axes.items()}
-    for axis in axes:
-        size = math.prod(len(piece[0]) for piece in pieces.values())
-        if size <= most:
-            break
-        here = len(pieces[axis][0])
-        pieces[axis] = _chunks(axes[axis], max(1, most * here // size))
-    for combination in itertools.product(*pieces.values()):
-        yield dict(zip(axes, combination, strict=True))
+def blocks(values: tuple[str, ...], most: int) -> list[tuple[str, ...]]:
+    """Cut the values of an axis into blocks of at most `most`, each in the order given.
+
+    A block that is too full is divided by the next bit of a hash of its values, so that which values share a block
+    does not depend on their positions: a value added or removed changes only the block it falls into.
+    """
+
+    def divide(part: tuple[str, ...], bit: int) -> Iterator[tuple[str, ...]]:
+        if len(part) <= most:
+            yield part
+            return
+        for side in (0, 1):
+            half = tuple(value for value in part if hashes[value] >> bit & 1 == side)
+            if half:
+                yield from divide(half, bit + 1)
+
+    hashes = {
+        value: int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest()) for value in values
+    }
+    position = {value: index for index, value in enumerate(values)}
+    return sorted(divide(values, 0), key=lambda block: position[block[0]])
+
+
+def cut(
+    axes: Mapping[str, tuple[str, ...]], singly: Container[str], most: int, most_shards: int = MOST_SHARDS
+) -> dict[str, list[tuple[str, ...]]]:
+    """Blocks of every axis, whose products are the shards of a sweep.
+
+    Parameters
+    ----------
+    axes : mapping of str to tuple of str
+        All values of every axis, outermost first.
+    singly : container of str
+        Axes of which a shard holds one value.
+    most : int
+        Points that a shard holds at the most. The outermost axes are cut first. Where that makes more than
+        `most_shards` shards, both limits, this and one value of the axes `singly`, are doubled until it does not.
+    most_shards : int
+    """
+    single = {axis: 1 for axis in axes if axis in singly}
+    while True:
+        size = {axis: min(single.get(axis, len(values)), len(values)) for axis, values in axes.items()}
+        for axis in axes:
+            points = math.prod(size.values())
+            if points <= most:
+                break
+            size[axis] = max(1, most // (points // size[axis]))
+        pieces = {axis: blocks(values, size[axis]) for axis, values in axes.items()}
+        if math.prod(map(len, pieces.values())) <= most_shards:
+            return pieces
+        most *= 2
+        if single:
+            single[max(single, key=lambda axis: len(pieces[axis]))] *= 2
+
+
+def settings_for(settings: Mapping[str, Any], families: Container[str]) -> dict[str, Any]:
+    """Settings as they concern some families: of a setting given by family, only theirs."""
+    known = FAMILIES.discover()
+    return {
+        name: {family: of for family, of in value.items() if family in families}
+        if isinstance(value, Mapping) and all(key in known for key in value)
+        else value
+        for name, value in settings.items()
+    }
 
 
 def sweep_settings(config: StudyConfig, sweep: Sweep) -> dict[str, Any]:
@@ -144,7 +204,14 @@ def sweep_settings(config: StudyConfig, sweep: Sweep) -> dict[str, Any]:
     return {name: config.settings[name] for name in simulation(sweep).SETTINGS if name in config.settings}
 
 
-def shards(config: StudyConfig, most: int) -> list[Shard]:
+def shard_points(sweep: Sweep, settings: Mapping[str, Any], most: int, seconds: float) -> int:
+    """Points that a shard of a sweep holds at the most: `most`, or as many as take `seconds` by the simulation."""
+    if hasattr(simulation(sweep), "cost"):
+        most = int(min(most, seconds / simulation(sweep).cost(settings)))
+    return max(1, most)
+
+
+def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Shard]:
     """All shards of a study.
 
     Parameters
@@ -152,6 +219,8 @@ def shards(config: StudyConfig, most: int) -> list[Shard]:
     config : StudyConfig
     most : int
         Points that a shard holds at the most.
+    seconds : float
+        Time that a shard should take at the most, as far as the simulation knows its cost.
 
     Returns
     -------
@@ -162,16 +231,35 @@ def shards(config: StudyConfig, most: int) -> list[Shard]:
         # an exact result knows no seed
         seed = config.seed if getattr(simulation(sweep), "RANDOM", False) else 0
         settings = sweep_settings(config, sweep)
-        for axes in split(sweep_axes(config, sweep), simulation(sweep).SPLIT, most):
-            found.append(Shard(config.name, name, sweep.simulation, axes, settings, seed))
+        ordered = {axis: in_order(axis, values) for axis, values in sweep_axes(config, sweep).items()}
+        pieces = cut(ordered, simulation(sweep).SPLIT, shard_points(sweep, settings, most, seconds))
+        for combination in itertools.product(*pieces.values()):
+            axes = dict(zip(ordered, combination, strict=True))
+            here = settings_for(settings, axes["family"]) if "family" in axes else settings
+            found.append(Shard(config.name, name, sweep.simulation, axes, here, seed))
     return found
 
 
 _LABELS = {"advantage": rules.ADVANTAGES, "aggregation": rules.AGGREGATIONS, "schedule": rules.SCHEDULES}
 
 
+#: Values of one numeric axis for which `check` makes instances at the most.
+_CHECKED = 16
+
+
+def _spread(axis: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The values, or where they are many both extremes and some between: enough to find what is out of reach."""
+    if AXES.find(axis).kind == "label" or len(values) <= _CHECKED:
+        return values
+    ordered = in_order(axis, values)
+    return tuple(ordered[i * (len(ordered) - 1) // (_CHECKED - 1)] for i in range(_CHECKED))
+
+
 def check(config: StudyConfig) -> None:
     """Check what a schema cannot: names of components, and that every instance exists.
+
+    On a long axis only some values are tried, both extremes among them, so that this takes no time on any grid;
+    an instance between them that does not exist stops the job that meets it.
 
     Parameters
     ----------
@@ -193,12 +281,16 @@ def check(config: StudyConfig) -> None:
                     rules.rule(value)
             except ConfigError as error:
                 raise ConfigError(f"{axis}: {error}") from None
+    tried = set()
     for sweep in config.study.sweeps.values():
         module = simulation(sweep)
-        axes = sweep_axes(config, sweep)
+        axes = {axis: _spread(axis, values) for axis, values in sweep_axes(config, sweep).items()}
         if hasattr(module, "check"):
             module.check(axes, config.settings)
         elif "family" in axes:
             outer = [axis for axis in axes if axis in ("family", "length", "success_rate")]
             for combination in itertools.product(*(axes[axis] for axis in outer)):
-                instance_at(dict(zip(outer, combination, strict=True)), config.settings)
+                point = dict(zip(outer, combination, strict=True))
+                if combination not in tried:
+                    instance_at(point, config.settings)
+                tried.add(combination)

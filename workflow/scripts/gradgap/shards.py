@@ -1,47 +1,238 @@
 """Shard files: written by the simulations, read by the aggregation.
 
-A shard is an npz file: its arrays, the spec that defines its points, and the fingerprint of the code that computed
-them. The zip container carries a checksum of every array, so a damaged file is refused when it is read.
+A shard is an npz file: its arrays, the spec that defines its points, the fingerprint of the code that computed them,
+and a digest over all of these, so that a damaged file is refused when it is read. Nothing in it tells when or where
+it was computed: the same shard is the same file, byte for byte.
+
+A point's values depend on the point, the settings and the code alone. A new shard therefore takes over, bit for bit,
+every point that another shard of its sweep holds already, and simulates the rest.
 """
 
+import hashlib
+import json
 import logging
-import zipfile
-import zlib
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from .errors import ShardError
+from .errors import GradgapError, ShardError
 from .files import replacing
-from .grid import Shard, simulation
+from .grid import Shard, safe, settings_for, simulation
+from .simulations import empty
 
 log = logging.getLogger(__name__)
-_SPEC, _CODE = "__spec__", "__code__"
-#: What numpy and zipfile raise on files that were cut short, emptied or altered.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+_SPEC, _CODE, _DIGEST = "__spec__", "__code__", "__digest__"
+#: What the log of a job says at its end: points simulated, points of the shard, seconds.
+MEASURED = re.compile(r"simulated (\d+) of (\d+) points in ([\d.]+) s")
 
 
-def compute(shard: Shard) -> dict[str, np.ndarray]:
-    """Simulate every point of a shard, saying in the log how far it is."""
+def compute(shard: Shard, folder: str | Path | None = None) -> dict[str, np.ndarray]:
+    """Every variable at every point of a shard, saying in the log how far it is.
+
+    Parameters
+    ----------
+    shard : Shard
+    folder : path, optional
+        Where other shards of the same sweep are; points that they hold are copied.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Every variable of the shard's simulation, in the shape of the axes it depends on.
+    """
     module = simulation(shard)
-    tenth = -1
-
-    def progress(done: int, total: int) -> None:
-        nonlocal tenth
-        if done * 10 // total > tenth:
-            tenth = done * 10 // total
-            log.info("%s: %d of %d", shard.name, done, total)
-
+    arrays = empty(shard.axes, module.VARIABLES)
+    missing = np.ones([len(values) for values in shard.axes.values()], bool)
+    if folder is not None:
+        for other, values in _known(shard, Path(folder), missing):
+            shared = {axis: _shared(shard.axes[axis], other.axes[axis]) for axis in shard.axes}
+            _place(
+                arrays,
+                module.VARIABLES,
+                {a: i for a, (i, _) in shared.items()},
+                values,
+                {a: j for a, (_, j) in shared.items()},
+            )
+            missing[np.ix_(*(mine for mine, _ in shared.values()))] = False
+    started = time.perf_counter()
+    total, done = int(missing.sum()), 0
     settings = dict(shard.settings)
     if getattr(module, "RANDOM", False):
         settings["seed"] = shard.seed
-    return module.simulate(shard.axes, settings, progress)
+    for index in products(missing):
+        part = dict(zip(shard.axes, index, strict=True))
+        axes = {axis: tuple(shard.axes[axis][i] for i in positions) for axis, positions in part.items()}
+        points = math.prod(map(len, index))
+        values = module.simulate(axes, settings, _progress(shard.name, done, points, total))
+        _place(arrays, module.VARIABLES, part, values)
+        done += points
+    log.info("simulated %d of %d points in %.3f s", total, missing.size, time.perf_counter() - started)
+    return arrays
 
 
-def write(path: str | Path, shard: Shard, arrays: dict[str, np.ndarray]) -> None:
+def _progress(name: str, before: int, points: int, total: int) -> Callable[[int, int], None]:
+    """A listener that says in the log, at every tenth, how far a shard is."""
+    tenth = -1
+
+    def progress(done: int, of: int) -> None:
+        nonlocal tenth
+        share = (before + points * done / of) / total
+        if int(share * 10) > tenth:
+            tenth = int(share * 10)
+            log.info("%s: %.0f %% of %d points", name, share * 100, total)
+
+    return progress
+
+
+def _shared(mine: tuple[str, ...], others: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """Positions in two axes of the values that both have."""
+    position = {value: index for index, value in enumerate(others)}
+    found = [(index, position[value]) for index, value in enumerate(mine) if value in position]
+    return [i for i, _ in found], [j for _, j in found]
+
+
+def _place(
+    target: Mapping[str, np.ndarray],
+    variables: Mapping,
+    index: Mapping[str, list[int] | tuple[int, ...]],
+    source: Mapping[str, np.ndarray],
+    source_index: Mapping[str, list[int]] | None = None,
+) -> None:
+    """Put the values of some positions of every axis into the arrays of all positions."""
+    for name, variable in variables.items():
+        kept = [axis for axis in index if axis not in variable.drop]
+        values = (
+            source[name] if source_index is None else source[name][np.ix_(*(source_index[a] for a in kept))]
+        )
+        target[name][np.ix_(*(index[axis] for axis in kept))] = values
+
+
+def products(missing: np.ndarray) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Cut a set of points into products of positions, few of them where it is made of few.
+
+    Parameters
+    ----------
+    missing : ndarray of bool, one dimension an axis
+        True at the points of the set.
+
+    Yields
+    ------
+    tuple of tuple of int
+        Positions on each axis; every point of the set is in exactly one product.
+    """
+    if missing.all():
+        yield tuple(tuple(range(size)) for size in missing.shape)
+        return
+    alike: dict[bytes, list[int]] = {}
+    for position, rest in enumerate(missing):
+        if rest.any():
+            alike.setdefault(rest.tobytes(), []).append(position)
+    for positions in alike.values():
+        if missing.ndim == 1:
+            yield (tuple(positions),)
+            continue
+        for product in products(missing[positions[0]]):
+            yield (tuple(positions), *product)
+
+
+def _known(shard: Shard, folder: Path, missing: np.ndarray) -> Iterator[tuple[Shard, dict[str, np.ndarray]]]:
+    """Shards of the same sweep that hold points still missing, computed by today's code under the same settings."""
+    for path in sorted(folder.glob("*.npz")):
+        if path.stem == shard.name or not missing.any() or not _may_share(shard, path.stem):
+            continue
+        try:
+            other, code = head(path)
+            if (other.study, other.sweep, other.simulation, other.seed, list(other.axes)) != (
+                shard.study,
+                shard.sweep,
+                shard.simulation,
+                shard.seed,
+                list(shard.axes),
+            ):
+                continue
+            mine = [_shared(shard.axes[axis], other.axes[axis])[0] for axis in shard.axes]
+            families = set(shard.axes.get("family", ())) & set(other.axes.get("family", ()))
+            if (
+                missing[np.ix_(*mine)].any()
+                and settings_for(shard.settings, families) == settings_for(other.settings, families)
+                and code == other.code
+            ):
+                other, values = read(path)
+                log.info("points known already are taken from %s", path)
+                yield other, values
+        except GradgapError as error:
+            log.warning("not used: %s", error)
+
+
+def _may_share(shard: Shard, name: str) -> bool:
+    """Whether the shard of that name may share points, as far as the axes in its name tell."""
+    for part in name.split(",")[:-1]:
+        axis, _, value = part.partition("=")
+        if axis in shard.axes and not any(value == safe(own) for own in shard.axes[axis]):
+            return False
+    return True
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Hash of the names, types, shapes and bytes of arrays."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        digest.update(json.dumps([name, values.dtype.str, values.shape]).encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def write(path: str | Path, shard: Shard, arrays: Mapping[str, np.ndarray]) -> None:
     """Write a shard file in one piece."""
+    whole = {_SPEC: np.array(shard.spec), _CODE: np.array(shard.code), **arrays}
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **{_SPEC: np.array(shard.spec), _CODE: np.array(shard.code)}, **arrays)
+        np.savez_compressed(file, **whole, **{_DIGEST: np.array(_digest(whole))})
+
+
+def _load(path: Path, *names: str) -> dict[str, np.ndarray]:
+    """Arrays of a shard file, all of them unless some are named."""
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return {name: file[name] for name in names or file.files}
+    except FileNotFoundError:
+        raise ShardError(f"{path}: missing; run the workflow again to compute it") from None
+    except PermissionError as error:
+        raise ShardError(
+            f"{path}: cannot be read ({error.strerror}); make it readable and run the workflow again"
+        ) from None
+    except (
+        Exception
+    ) as error:  # numpy and zipfile raise all sorts of errors on altered bytes; all mean the same
+        raise _damaged(path, f"damaged ({' '.join(str(error).split()) or type(error).__name__})") from error
+
+
+def _damaged(path: Path, what: str) -> ShardError:
+    return ShardError(f"{path}: {what}; delete it and run the workflow again")
+
+
+def head(path: str | Path) -> tuple[Shard, str]:
+    """The shard of a file and the fingerprint of the code that computed it, without reading its arrays.
+
+    Raises
+    ------
+    ShardError
+        If they cannot be read.
+    """
+    path = Path(path)
+    arrays = _load(path, _SPEC, _CODE)
+    return _shard(path, str(arrays[_SPEC])), str(arrays[_CODE])
+
+
+def _shard(path: Path, spec: str) -> Shard:
+    try:
+        return Shard.from_spec(spec)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, "damaged (its spec cannot be read)") from error
 
 
 def read(path: str | Path) -> tuple[Shard, dict[str, np.ndarray]]:
@@ -60,23 +251,21 @@ def read(path: str | Path) -> tuple[Shard, dict[str, np.ndarray]]:
     Raises
     ------
     ShardError
-        If the file cannot be read whole, or holds other points than its name says.
+        If the file cannot be read whole, is altered, holds other points than its name says, or was computed by
+        other code than today's. The message says what to do.
     """
     path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        shard = Shard.from_spec(str(arrays.pop(_SPEC)))
-        arrays.pop(_CODE)
-    except FileNotFoundError:
-        raise ShardError(f"{path}: missing; run the workflow again to compute it") from None
-    except _DAMAGE as error:
-        raise ShardError(f"{path}: damaged ({error}); delete it and run the workflow again") from error
+    arrays = _load(path)
+    if str(arrays.pop(_DIGEST, None)) != _digest(arrays):
+        raise _damaged(path, "damaged (its digest differs)")
+    shard, code = _shard(path, str(arrays.pop(_SPEC))), str(arrays.pop(_CODE))
     if shard.name != path.stem:
-        raise ShardError(f"{path}: holds the shard {shard.name!r}; delete it and run the workflow again")
+        raise _damaged(path, f"holds the shard {shard.name!r}")
+    if code != shard.code:
+        raise _damaged(path, f"computed by other code ({code}; now {shard.code})")
     for name, variable in simulation(shard).VARIABLES.items():
         shape = tuple(len(values) for axis, values in shard.axes.items() if axis not in variable.drop)
         found = arrays[name].shape if name in arrays else "nothing"
         if found != shape:
-            raise ShardError(f"{path}: {name!r} should have shape {shape}, found {found}; delete it and run again")
+            raise _damaged(path, f"{name!r} should have shape {shape}, found {found}")
     return shard, arrays

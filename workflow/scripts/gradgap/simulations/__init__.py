@@ -14,6 +14,9 @@ A simulation is a module with
     Axes of which a shard holds one value, because their values differ in cost; empty where all is cheap.
 ``RANDOM`` : bool, optional
     It draws random numbers: ``settings["seed"]`` is then the seed, and a change of it reruns the simulation.
+``cost(settings) -> float``, optional
+    Seconds that one point takes on one core, to an order of magnitude and for the dearest points. How many
+    points a shard holds follows from it and the configuration's ``shard_seconds``.
 ``check(axes, settings)``, optional
     Raise `ConfigError` where a point cannot be simulated; by default every instance is made once.
 """
