@@ -118,7 +118,7 @@ def safe(value: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]", "_", value)
 
 
-def simulation(sweep: "Sweep | Shard") -> ModuleType:
+def simulation(sweep: Sweep | Shard) -> ModuleType:
     """The module that simulates a sweep or a shard."""
     return importlib.import_module(sweep.simulation)
 

@@ -14,7 +14,8 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,8 @@ from .simulations import empty
 
 log = logging.getLogger(__name__)
 _SPEC, _CODE, _DIGEST = "__spec__", "__code__", "__digest__"
-#: What the log of a job says at its end: points simulated, points of the shard, seconds.
-MEASURED = re.compile(r"simulated (\d+) of (\d+) points in ([\d.]+) s")
+#: What the log of a job says at its end: points simulated, points of the shard, seconds; and of the first points.
+MEASURED = re.compile(r"simulated (\d+) of (\d+) points in ([\d.]+) s, the first (\d+) in ([\d.]+) s")
 
 
 def compute(shard: Shard, folder: str | Path | None = None) -> dict[str, np.ndarray]:
@@ -58,8 +59,8 @@ def compute(shard: Shard, folder: str | Path | None = None) -> dict[str, np.ndar
                 {a: j for a, (_, j) in shared.items()},
             )
             missing[np.ix_(*(mine for mine, _ in shared.values()))] = False
-    started = time.perf_counter()
     total, done = int(missing.sum()), 0
+    said = _Progress(shard.name, total)
     settings = dict(shard.settings)
     if getattr(module, "RANDOM", False):
         settings["seed"] = shard.seed
@@ -67,25 +68,43 @@ def compute(shard: Shard, folder: str | Path | None = None) -> dict[str, np.ndar
         part = dict(zip(shard.axes, index, strict=True))
         axes = {axis: tuple(shard.axes[axis][i] for i in positions) for axis, positions in part.items()}
         points = math.prod(map(len, index))
-        values = module.simulate(axes, settings, _progress(shard.name, done, points, total))
+        values = module.simulate(axes, settings, partial(said.part, done, points))
         _place(arrays, module.VARIABLES, part, values)
         done += points
-    log.info("simulated %d of %d points in %.3f s", total, missing.size, time.perf_counter() - started)
+    said.end(missing.size)
     return arrays
 
 
-def _progress(name: str, before: int, points: int, total: int) -> Callable[[int, int], None]:
-    """A listener that says in the log, at every tenth, how far a shard is."""
-    tenth = -1
+class _Progress:
+    """Says in the log how far a shard is, and at its end how long it took."""
 
-    def progress(done: int, of: int) -> None:
-        nonlocal tenth
-        share = (before + points * done / of) / total
-        if int(share * 10) > tenth:
-            tenth = int(share * 10)
-            log.info("%s: %.0f %% of %d points", name, share * 100, total)
+    def __init__(self, name: str, total: int):
+        self._name, self._total, self._tenth = name, total, -1
+        self._started = time.perf_counter()
+        self._first: tuple[float, float] | None = None
 
-    return progress
+    def part(self, before: int, points: int, done: int, of: int) -> None:
+        """So much of a part is done: `done` in `of`, which is `points` points, after `before` of them."""
+        at = before + points * done / of
+        if self._first is None:
+            self._first = (at, time.perf_counter() - self._started)
+        tenth = int(10 * at / self._total)
+        if tenth > self._tenth:
+            self._tenth = tenth
+            log.info("%s: %.0f %% of %d points", self._name, 100 * at / self._total, self._total)
+
+    def end(self, size: int) -> None:
+        """All is done; the time of the first points is told apart because it has that of compiling in it."""
+        at, seconds = self._first or (0, 0)
+        now = time.perf_counter() - self._started
+        log.info(
+            "simulated %d of %d points in %.6f s, the first %.0f in %.6f s",
+            self._total,
+            size,
+            now,
+            at,
+            seconds,
+        )
 
 
 def _shared(mine: tuple[str, ...], others: tuple[str, ...]) -> tuple[list[int], list[int]]:
