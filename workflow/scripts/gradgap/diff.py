@@ -57,7 +57,9 @@ def _values(a: xr.DataArray, b: xr.DataArray) -> dict[str, Any] | None:
         relative = np.where(same, 0.0, apart / np.maximum(np.abs(x), np.abs(y)))
     worst = np.unravel_index(np.argmax(apart), apart.shape)
     at = {
-        str(axis): a[axis].values[i].item() for axis, i in zip(a.dims, worst, strict=True) if axis in a.coords
+        str(axis): a[axis].values.tolist()[i]
+        for axis, i in zip(a.dims, worst, strict=True)
+        if axis in a.coords
     }
     return {
         "points": int((~same).sum()),

@@ -1,0 +1,94 @@
+"""A small study of every kind, and ways to compute it without Snakemake; shared by tests."""
+
+import copy
+from pathlib import Path
+
+import yaml
+from gradgap import config, datasets, grid, shards
+
+#: Every default study, small: each has several shards, and every axis more than one value.
+SMALL = {
+    "seed": 7,
+    "studies": {
+        "length_scaling": {
+            "family": ["counting", "gated"],
+            "length": [16, 64],
+            "advantage": ["gap", "grpo"],
+            "aggregation": ["seq-mean-token-sum", "token-mean"],
+            "success_rate": {"counting": 0.2, "gated": 0.9},
+            "iterations": 100,
+            "scan_per_decade": 4,
+        },
+        "success_rate_scaling": {
+            "length": [16, 64],
+            "failure_rate": [0.2, 0.1, 0.05],
+            "advantage": ["gap", "grpo"],
+            "aggregation": ["seq-mean-token-sum", "token-mean"],
+            "window": [0.5, 1],
+            "iterations": 100,
+            "scan_per_decade": 4,
+        },
+        "phase_diagram": {
+            "length": [16, 64],
+            "failure_rate": [0.2, 0.05],
+            "rule": ["REINFORCE", "GRPO"],
+            "step_size": [0.01, 0.1, 1, 10],
+            "iterations": 100,
+            "scan_per_decade": 4,
+        },
+        "stagnation": {
+            "length": [64, 256],
+            "success_rate": [0.2, 0.3],
+            "schedule": ["constant", "failure-rate"],
+            "step_size": [0.01, 0.1, 1],
+            "iterations": 100,
+        },
+    },
+}
+
+
+def changed(*edits: tuple, base: dict = SMALL) -> dict:
+    """The small configuration with edits: each a path of keys, then the new value (a function of the old one)."""
+    found = copy.deepcopy(base)
+    for *path, last, value in edits:
+        place = found
+        for key in path:
+            place = place[key]
+        place[last] = value(place[last]) if callable(value) else value
+    return found
+
+
+def only(*studies: str, **settings) -> dict:
+    """The small configuration with just these studies, and other settings at its top."""
+    return {**SMALL, "studies": {name: copy.deepcopy(SMALL["studies"][name]) for name in studies}, **settings}
+
+
+def shard_files(raw: dict, folder: Path) -> dict[Path, grid.Shard]:
+    """Every shard of a configuration, by its file below a results folder."""
+    whole = config.parse(raw)
+    return {
+        folder / "shards" / shard.study / shard.sweep / f"{shard.name}.npz": shard
+        for study in whole.studies.values()
+        for shard in grid.shards(study, whole.shard_points, whole.shard_seconds)
+    }
+
+
+def run_missing(raw: dict, folder: Path) -> dict[Path, grid.Shard]:
+    """Compute the shards that have no file yet, as the workflow does; return them."""
+    ran = {path: shard for path, shard in shard_files(raw, folder).items() if not path.exists()}
+    for path, shard in ran.items():
+        shards.write(path, shard, shards.compute(shard, path.parent))
+    return ran
+
+
+def assemble(raw: dict, folder: Path, study: str):
+    """The dataset of one study, put together from the shards in a folder."""
+    whole = config.parse(raw)
+    files = [path for path, shard in shard_files(raw, folder).items() if shard.study == study]
+    return datasets.assemble(whole.studies[study], files)
+
+
+def write_config(raw: dict, path: Path) -> Path:
+    """Write a configuration as YAML."""
+    path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    return path

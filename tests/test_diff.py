@@ -1,0 +1,78 @@
+"""`gradgap diff` says which points differ, and by how much."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from gradgap import cli, datasets
+from gradgap.diff import compare
+
+
+def dataset(steps=(0.1, 0.2, 0.3)):
+    values = np.arange(2.0 * len(steps)).reshape(2, -1)
+    return xr.Dataset(
+        {"rate": (("rule", "step_size"), values), "code": ("rule", np.array([0, 1], np.int8))},
+        {"rule": np.array(["a", "b"], object), "step_size": list(steps)},
+    )
+
+
+def test_equal_to_the_last_bit():
+    assert not any(compare(dataset(), dataset()).values())
+
+
+def test_one_altered_value_is_found_with_its_size_and_place():
+    other = dataset()
+    other["rate"][1, 2] += 1e-3
+    found = compare(dataset(), other)["variables"]
+    assert list(found) == ["rate"]
+    assert found["rate"]["points"] == 1
+    assert found["rate"]["of"] == 6
+    assert found["rate"]["largest_absolute"] == pytest.approx(1e-3)
+    assert found["rate"]["largest_relative"] == pytest.approx(1e-3 / 5.001)
+    assert found["rate"]["at"] == {"rule": "b", "step_size": 0.3}
+
+
+def test_nan_equals_nan_but_no_number():
+    a, b = dataset(), dataset()
+    a["rate"][0, 0] = b["rate"][0, 0] = np.nan
+    assert not any(compare(a, b).values())
+    b["rate"][0, 0] = 1
+    assert compare(a, b)["variables"]["rate"]["largest_absolute"] == np.inf
+
+
+def test_points_of_one_side_are_named_and_the_common_ones_compared():
+    wider = dataset((0.1, 0.15, 0.2, 0.3))
+    wider["rate"].loc[{"step_size": [0.1, 0.2, 0.3]}] = dataset()["rate"].values
+    found = compare(dataset(), wider)
+    assert found == {"points_only_in_a": {}, "points_only_in_b": {"step_size": [0.15]}, "variables": {}}
+
+
+def test_a_variable_of_one_side_is_named():
+    found = compare(dataset(), dataset().drop_vars("code"))
+    assert found["variables"] == {"code": {"only_in": "a"}}
+
+
+def test_folders(tmp_path, capsys):
+    for side in "ab":
+        datasets.write(dataset(), tmp_path / side / "datasets" / "one.nc")
+    argv = ["diff", str(tmp_path / "a"), str(tmp_path / "b")]
+    assert cli.main(argv) == 0
+    assert "equal" in capsys.readouterr().out
+    altered = dataset()
+    altered["rate"][0, 1] = 7
+    datasets.write(altered, tmp_path / "b" / "datasets" / "one.nc")
+    datasets.write(altered, tmp_path / "b" / "datasets" / "two.nc")
+    assert cli.main(argv) == 1
+    out = capsys.readouterr().out
+    assert "two: only in B" in out
+    assert "one: rate differs at 1 of 6 points, by 6 at the most (at rule=a, step_size=0.2)" in out
+    assert cli.main([*argv, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert not found["equal"]
+    assert found["only_in_b"] == ["two"]
+
+
+def test_nothing_to_compare_is_an_error_that_says_so(tmp_path, capsys):
+    assert cli.main(["diff", str(tmp_path), str(tmp_path)]) == 2
+    assert "no results folder" in capsys.readouterr().err

@@ -1,0 +1,272 @@
+"""A grid that grows runs only the shards that hold new points, and simulates only the new points."""
+
+import itertools
+import logging
+import math
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from _small import SMALL, assemble, changed, only, run_missing, shard_files
+from gradgap import config, datasets, grid, shards
+from gradgap.diff import compare
+from gradgap.errors import ShardError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+# ---- how a grid is cut ----
+
+
+def values_of(sizes):
+    return {axis: tuple(map(str, range(size))) for axis, size in zip(("a", "b", "c"), sizes, strict=True)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(*[st.integers(1, 40)] * 3), st.integers(1, 300), st.sets(st.sampled_from("abc"), max_size=2))
+def test_shards_partition_the_grid(sizes, most, singly):
+    """Every point lies in exactly one product of blocks, and no product is larger than asked."""
+    axes = values_of(sizes)
+    pieces = grid.cut(axes, singly, most, most_shards=10**9)
+    for axis, found in pieces.items():
+        assert sorted(itertools.chain(*found)) == sorted(axes[axis])
+        assert axis not in singly or all(len(block) == 1 for block in found)
+    assert math.prod(max(map(len, found)) for found in pieces.values()) <= most
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(*[st.integers(1, 40)] * 3), st.integers(1, 300), st.integers(1, 50))
+def test_a_sweep_has_no_more_shards_than_allowed(sizes, most, most_shards):
+    pieces = grid.cut(values_of(sizes), {"a"}, most, most_shards)
+    assert math.prod(map(len, pieces.values())) <= most_shards
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.integers(0, 10**6), min_size=2, max_size=200, unique=True), st.integers(1, 30), st.randoms()
+)
+def test_a_value_added_anywhere_changes_one_block(numbers, most, random):
+    """The other blocks stay as they were: the full one is divided at the most."""
+    new, *old = map(str, numbers)
+    before = {frozenset(block) for block in grid.blocks(tuple(old), most)}
+    random.shuffle(old)
+    old.insert(random.randrange(len(old) + 1), new)
+    after = {frozenset(block) for block in grid.blocks(tuple(old), most)}
+    gone = before - after
+    assert len(gone) <= 1
+    assert frozenset().union(*(after - before)) == frozenset().union(*gone) | {new}
+
+
+def test_a_million_points_make_at_most_2000_jobs():
+    """However many outer values there are, and however small the shards that were asked for."""
+    for lengths, steps, most in [(20, 5000, 1), (1000, 100, 20000), (1000, 100, 1)]:
+        raw = only("phase_diagram", shard_points=most)
+        study = raw["studies"]["phase_diagram"]
+        study["length"] = [16 + 2 * i for i in range(lengths)]
+        study["failure_rate"] = {"from": 0.2, "to": 0.02, "per_decade": 4}
+        study["rule"] = ["REINFORCE", "GRPO"]
+        study["step_size"] = {"from": 1e-5, "to": 1e5, "per_decade": steps / 10}
+        whole = config.parse(raw)
+        cut = grid.shards(whole.studies["phase_diagram"], whole.shard_points, whole.shard_seconds)
+        assert sum(shard.points for shard in cut) >= 10**6
+        assert len(cut) <= 2000 - 4  # and a dataset, an analysis, a figure, the tables
+
+
+def test_dear_points_make_small_shards():
+    """Ten times the iterations, a tenth of the points."""
+    raw = only("phase_diagram", shard_seconds=1e-3)
+    few = shard_files(changed(("studies", "phase_diagram", "iterations", 10), base=raw), Path())
+    runs = [shard.points for shard in few.values() if shard.sweep == "runs"]
+    assert max(runs) == 16  # 1 ms holds 100 points of 10 iterations
+    many = shard_files(changed(("studies", "phase_diagram", "iterations", 250), base=raw), Path())
+    assert max(shard.points for shard in many.values() if shard.sweep == "runs") == 4
+
+
+def test_the_order_of_values_renames_nothing(tmp_path):
+    turned = changed(
+        *(
+            ("studies", "phase_diagram", axis, lambda values: values[::-1])
+            for axis in ("length", "step_size", "rule")
+        )
+    )
+    assert shard_files(turned, tmp_path).keys() == shard_files(SMALL, tmp_path).keys()
+
+
+# ---- what is simulated ----
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory):
+    """All shards of the small configuration."""
+    folder = tmp_path_factory.mktemp("computed")
+    run_missing(SMALL, folder)
+    return folder
+
+
+@pytest.fixture
+def results(computed, tmp_path):
+    """A copy of the computed shards, to be extended."""
+    return shutil.copytree(computed, tmp_path / "results")
+
+
+@pytest.fixture
+def simulated(monkeypatch):
+    """Counts the points that are simulated, by sweep's simulation."""
+    count = {}
+
+    def counting(shard):
+        module = original(shard)
+
+        def simulate(axes, settings, progress):
+            count[module.__name__] = count.get(module.__name__, 0) + math.prod(map(len, axes.values()))
+            return module.simulate(axes, settings, progress)
+
+        return SimpleNamespace(**{**vars(module), "simulate": simulate})
+
+    original = grid.simulation
+    monkeypatch.setattr(shards, "simulation", counting)
+    return count
+
+
+def points(files):
+    """Every point of some shards, as (study, sweep, coordinates)."""
+    return {
+        (shard.study, shard.sweep, combination)
+        for shard in files.values()
+        for combination in itertools.product(
+            *([(axis, value) for value in values] for axis, values in shard.axes.items())
+        )
+    }
+
+
+ADDED = [
+    ("length_scaling", "length", 32),
+    ("length_scaling", "advantage", "reinforce"),
+    ("length_scaling", "aggregation", "seq-mean-token-mean"),
+    ("success_rate_scaling", "length", 32),
+    ("success_rate_scaling", "failure_rate", 0.02),
+    ("success_rate_scaling", "window", 0.7),
+    ("success_rate_scaling", "advantage", "reinforce"),
+    ("success_rate_scaling", "aggregation", "seq-mean-token-mean"),
+    ("phase_diagram", "length", 32),
+    ("phase_diagram", "failure_rate", 0.1),
+    ("phase_diagram", "rule", "DAPO"),
+    ("phase_diagram", "step_size", 0.3),
+    ("stagnation", "length", 128),
+    ("stagnation", "success_rate", 0.25),
+    ("stagnation", "schedule", "inverse-sqrt"),
+    ("stagnation", "step_size", 0.3),
+]
+
+
+@pytest.mark.parametrize(("study", "axis", "value"), ADDED, ids=lambda part: str(part))
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_a_value_added_to_an_axis(study, axis, value, where, results, computed, simulated):
+    """Shards that run are those that hold new points; points simulated are the new ones; the rest is bitwise old."""
+    insert = (lambda old: [value, *old]) if where == "first" else (lambda old: [*old, value])
+    raw = changed(("studies", study, axis, insert))
+    new = points(shard_files(raw, results)) - points(shard_files(SMALL, results))
+    ran = run_missing(raw, results)
+    holding = {path for path, shard in ran.items() if points({path: shard}) & new}
+    assert ran.keys() == holding
+    assert sum(simulated.values()) == len(new) > 0
+    before, after = assemble(SMALL, computed, study), assemble(raw, results, study)
+    difference = compare(before, after)
+    assert not difference["points_only_in_a"]
+    assert not difference["variables"]
+
+
+def test_the_grown_grid_is_what_a_fresh_run_gives(results, tmp_path):
+    """Copied and simulated points together, over three axes at once, equal a run from nothing."""
+    raw = changed(
+        ("studies", "phase_diagram", "length", [16, 32, 64]),
+        ("studies", "phase_diagram", "rule", ["DAPO", "REINFORCE", "GRPO"]),
+        ("studies", "phase_diagram", "step_size", [0.01, 0.03, 0.1, 1, 10, 30]),
+    )
+    run_missing(raw, results)
+    run_missing(raw, tmp_path / "fresh")
+    grown, fresh = (assemble(raw, folder, "phase_diagram") for folder in (results, tmp_path / "fresh"))
+    assert grown.identical(fresh)
+
+
+def test_a_family_added_leaves_the_others_alone(results, simulated):
+    """Settings given by family concern their family only."""
+    one = changed(
+        ("studies", "length_scaling", "family", ["gated"]),
+        ("studies", "length_scaling", "success_rate", {"gated": 0.9}),
+    )
+    folder = results.parent / "one"
+    run_missing(one, folder)
+    simulated.clear()
+    ran = run_missing(SMALL, folder)
+    new = points(shard_files(SMALL, folder)) - points(shard_files(one, folder))
+    assert sum(simulated.values()) == len(new)
+    assert all("counting" in shard.axes["family"] for shard in ran.values())
+
+
+def test_a_value_removed_and_put_back(results, computed, simulated):
+    """Removing costs no simulation and deletes nothing; putting back runs nothing at all."""
+    before = {path: path.read_bytes() for path in results.rglob("*.npz")}
+    less = changed(
+        ("studies", "phase_diagram", "step_size", [0.01, 1, 10]), ("studies", "phase_diagram", "length", [64])
+    )
+    run_missing(less, results)
+    assert not simulated
+    assert 0.1 not in assemble(less, results, "phase_diagram").step_size
+    assert not run_missing(SMALL, results)
+    assert {path: path.read_bytes() for path in before} == before
+    assert assemble(SMALL, results, "phase_diagram").identical(assemble(SMALL, computed, "phase_diagram"))
+
+
+def test_a_study_added_runs_its_own_shards(tmp_path):
+    run_missing(only("stagnation"), tmp_path)
+    ran = run_missing(only("stagnation", "phase_diagram"), tmp_path)
+    assert {shard.study for shard in ran.values()} == {"phase_diagram"}
+
+
+def test_points_of_other_settings_or_code_are_not_taken(results, simulated, monkeypatch):
+    """A changed setting simulates everything that reads it, and so does changed code."""
+    raw = changed(("studies", "phase_diagram", "iterations", 50))
+    ran = run_missing(raw, results)
+    assert sum(simulated.values()) == sum(shard.points for shard in ran.values()) > 0
+    simulated.clear()
+    monkeypatch.setattr(grid.Shard, "code", property(lambda shard: "0" * 16))
+    ran = run_missing(changed(("studies", "stagnation", "step_size", [0.01, 0.1, 1, 2])), results)
+    assert sum(simulated.values()) == sum(shard.points for shard in ran.values()) > 0
+
+
+def test_a_damaged_neighbour_is_not_used(results, simulated, caplog):
+    """Its points are simulated instead, and the log says so."""
+    for path in results.glob("shards/phase_diagram/runs/*.npz"):
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+    with caplog.at_level(logging.WARNING):
+        ran = run_missing(changed(("studies", "phase_diagram", "step_size", [0.01, 0.1, 1, 10, 20])), results)
+    assert simulated["gradgap.simulations.runs"] == sum(s.points for s in ran.values() if s.sweep == "runs")
+    assert "not used" in caplog.text
+
+
+def test_shards_of_another_configuration_are_refused_by_name(results):
+    """In the place of a shard: one of other points under its name, or one of other settings."""
+    files = shard_files(SMALL, results)
+    first, second, *_ = (path for path, shard in files.items() if shard.sweep == "runs")
+    shutil.copy(second, first)
+    with pytest.raises(ShardError, match="holds the shard") as caught:
+        assemble(SMALL, results, "phase_diagram")
+    assert first.name in str(caught.value)
+    assert f"rm -f '{first}'" in str(caught.value) or f"rm -f {first}" in str(caught.value)
+    other = changed(("studies", "phase_diagram", "iterations", 50))
+    whole = config.parse(other)
+    with pytest.raises(ShardError, match="other iterations"):
+        datasets.assemble(whole.studies["phase_diagram"], [second])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4)), st.randoms())
+def test_products_cover_exactly_what_is_missing(shape, random):
+    missing = np.array([random.random() < 0.5 for _ in range(math.prod(shape))]).reshape(shape)
+    count = np.zeros(shape, int)
+    for product in shards.products(missing):
+        count[np.ix_(*product)] += 1
+    assert (count == missing).all()

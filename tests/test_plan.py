@@ -1,0 +1,107 @@
+"""`gradgap plan` counts what the workflow would do, in seconds, whatever the size."""
+
+import json
+import time
+
+import pytest
+from _small import SMALL, only, run_missing, shard_files, write_config
+from gradgap import cli, config, plan
+from gradgap.grid import Shard
+
+LARGE = {
+    "length": {"from": 16, "to": 4096, "per_decade": 40},
+    "failure_rate": {"from": 0.4, "to": 0.004, "per_decade": 50},
+    "rule": ["REINFORCE", "RLOO", "GRPO", "Dr. GRPO", "DAPO"],
+    "step_size": {"from": 1e-4, "to": 1e5, "per_decade": 240},
+    "iterations": 1000,
+}
+
+
+def test_counts_are_those_of_the_grid(tmp_path):
+    found = plan.plan(config.parse(SMALL), tmp_path)
+    cut = shard_files(SMALL, tmp_path)
+    assert found["shards"] == len(cut)
+    assert found["points"] == sum(shard.points for shard in cut.values())
+    assert found["jobs"] == len(cut) + 3 * 4 + 1
+
+
+def test_a_hundred_million_points_take_seconds(tmp_path):
+    started = time.perf_counter()
+    found = plan.plan(config.parse({"studies": {"phase_diagram": LARGE}}), tmp_path)
+    assert time.perf_counter() - started < 10
+    assert found["points"] > 10**8
+    assert found["jobs"] <= plan.MANY_JOBS
+    assert found["bytes"] > 10**8 * 17  # two numbers and a code each
+    assert found["memory"]["aggregation"] > 10**8 * 17
+
+
+def test_an_estimate_is_the_measured_cost_times_the_points(monkeypatch, tmp_path):
+    """2 ms a point at length 64, 8 ms at 256; a grid of both, with twice the iterations, costs accordingly."""
+
+    def measured(length, seconds):
+        axes = {
+            "family": ("gated",),
+            "length": (length,),
+            "success_rate": ("0.9",),
+            "rule": ("GRPO",),
+            "step_size": ("1",),
+        }
+        settings = {"iterations": 500}
+        shard = Shard("phase_diagram", "runs", "gradgap.simulations.runs", axes, settings, 0)
+        return plan.Measurement(shard, 100, 100 * seconds, beside=1.0, memory=3e8)
+
+    monkeypatch.setattr(plan, "measurements", lambda results: [measured("64", 2e-3), measured("256", 8e-3)])
+    study = {
+        "length": [64, 256],
+        "failure_rate": [0.1],
+        "rule": ["GRPO"],
+        "step_size": [1, 2, 3],
+        "iterations": 1000,
+    }
+    found = plan.plan(config.parse({"studies": {"phase_diagram": study}}), tmp_path)
+    (runs,) = (sweep for sweep in found["sweeps"] if sweep["sweep"] == "runs")
+    assert runs["seconds"] == pytest.approx(3 * 2 * (2e-3 + 8e-3))
+    assert runs["longest_job"] == pytest.approx(3 * 2 * 8e-3 + 1.0)
+    assert runs["memory"] >= 3e8
+    assert runs["basis"] == "measured"
+
+
+def test_what_jobs_recorded_is_read_back(tmp_path, caplog):
+    """From the log of a real shard; the time of its first points, which has compiling in it, does not count."""
+    raw = only("phase_diagram")
+    with caplog.at_level("INFO"):
+        ran = run_missing(raw, tmp_path)
+    said = [record.getMessage() for record in caplog.records if "simulated" in record.getMessage()]
+    for path, line in zip(ran, said, strict=True):
+        place = path.relative_to(tmp_path / "shards")
+        log = (tmp_path / "logs" / "shards" / place).with_suffix(".log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(line)
+        benchmark = (tmp_path / "benchmarks" / "shards" / place).with_suffix(".tsv")
+        benchmark.parent.mkdir(parents=True, exist_ok=True)
+        benchmark.write_text("s\tmax_rss\n99\t200\n")
+    found = plan.measurements(tmp_path)
+    assert {entry.shard.name for entry in found} == {shard.name for shard in ran.values()}
+    runs = [entry for entry in found if entry.shard.sweep == "runs"]
+    assert all(
+        entry.points == entry.shard.points / 2 for entry in runs
+    )  # two success rates, the first left out
+    assert all(0 < entry.seconds < 5 and entry.beside > 90 and entry.memory == 200 * 2**20 for entry in runs)
+
+
+def test_too_many_jobs_are_warned_of_with_a_way_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(plan, "MANY_JOBS", 20)
+    found = plan.plan(config.parse({**SMALL, "shard_points": 2}), tmp_path)
+    (warning,) = (text for text in found["warnings"] if "choke" in text)
+    assert f"shard_points to {found['shard_points']['proposed']}" in warning
+
+
+def test_the_command(tmp_path, capsys):
+    written = write_config(only("stagnation"), tmp_path / "config.yaml")
+    argv = ["plan", "--configfile", str(written), "--results", str(tmp_path)]
+    assert cli.main([*argv, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"points", "shards", "jobs", "core_hours", "bytes"} <= found.keys()
+    assert cli.main(argv) == 0
+    assert "core-hours" in capsys.readouterr().out
+    assert cli.main(["plan", "--configfile", str(tmp_path / "none.yaml")]) == 2
