@@ -6,7 +6,6 @@
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from _slurm import cluster, missing_programs
@@ -51,7 +50,7 @@ def test_jobs_cancelled_and_over_their_limit_are_done_again(tmp_path):
     local, remote = tmp_path / "local", tmp_path / "remote"
     local.mkdir()
     remote.mkdir()
-    with cluster(tmp_path / "slurm") as slurm:
+    with cluster(tmp_path / "slurm", slots=3) as slurm:
         environment = environ(**{key: slurm[key] for key in ("PATH", "SLURM_CONF")})
         workflow = start(remote, *TARGETS, "--configfile", SMOKE, *HERE, env=environment)
         try:
@@ -96,5 +95,6 @@ def job_pids(environment: dict[str, str], job: str) -> list[str]:
     lines = subprocess.run(
         ["scontrol", "listpids", job], env=environment, capture_output=True, text=True, check=False
     ).stdout.splitlines()[1:]
-    pids = [line.split()[0] for line in lines if line.split() and line.split()[0].isdigit()]
+    # of all jobs of the node, whatever was asked for: PID JOBID STEPID LOCALID GLOBALID
+    pids = [line.split()[0] for line in lines if line.split()[1] == job and line.split()[0].isdigit()]
     return pids if len(pids) > 1 else []

@@ -94,7 +94,7 @@ class Shard:
         """File name: the axes that have one value, and a hash of the spec."""
         single = [f"{axis}={safe(values[0])}" for axis, values in self.axes.items() if len(values) == 1]
         digest = hashlib.blake2b(self.spec.encode(), digest_size=6).hexdigest()
-        return ",".join([*single, digest])
+        return "~".join([*single, digest])  # no comma: Snakemake's remote jobs could not be told of it
 
     @property
     def points(self) -> int:
@@ -115,7 +115,7 @@ class Shard:
 
 def safe(value: str) -> str:
     """A value as it stands in a file name."""
-    return re.sub(r"[^A-Za-z0-9.+-]", "_", value)
+    return re.sub(r"[^A-Za-z0-9.-]", "_", value)
 
 
 def simulation(sweep: Sweep | Shard) -> ModuleType:

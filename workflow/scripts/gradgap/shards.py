@@ -189,7 +189,7 @@ def _known(shard: Shard, folder: Path, missing: np.ndarray) -> Iterator[tuple[Sh
 
 def _may_share(shard: Shard, name: str) -> bool:
     """Whether the shard of that name may share points, as far as the axes in its name tell."""
-    for part in name.split(",")[:-1]:
+    for part in name.split("~")[:-1]:
         axis, _, value = part.partition("=")
         if axis in shard.axes and not any(value == safe(own) for own in shard.axes[axis]):
             return False
