@@ -67,7 +67,7 @@ def test_compressed(study, stored, tmp_path):
 
 def test_a_missing_point_is_named(study, stored):
     kept = [
-        path for path in stored if not ("runs" in path.name or path.name.startswith("family=gated,length=64"))
+        path for path in stored if not ("runs" in path.name or path.name.startswith("family=gated~length=64"))
     ]
     with pytest.raises(
         MissingPointError, match=r"points of sweep '\w+' are missing.*family=gated, length=64"
@@ -84,7 +84,7 @@ def test_a_shard_of_another_configuration_is_refused(study, stored):
 
 
 def test_a_value_that_is_not_a_number_is_named(study, stored, tmp_path):
-    path = next(path for path in stored if path.name.startswith("family=gated,length=64"))
+    path = next(path for path in stored if path.name.startswith("family=gated~length=64"))
     shard, arrays = shards.read(path)
     name = next(name for name in arrays if arrays[name].dtype == float)
     if shard.sweep == "critical":

@@ -51,7 +51,7 @@ def test_a_damaged_shard_is_refused_by_name(stored, damage):
 
 def test_a_shard_under_another_name_is_refused(stored):
     path, shard, _ = stored
-    other = path.with_name("family=gated,length=16,000000000000.npz")
+    other = path.with_name("family=gated~length=16~000000000000.npz")
     path.rename(other)
     with pytest.raises(ShardError, match=f"holds the shard '{shard.name}'"):
         shards.read(other)
