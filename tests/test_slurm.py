@@ -79,15 +79,29 @@ def test_jobs_cancelled_and_over_their_limit_are_done_again(tmp_path):
             text=True,
             check=True,
         ).stdout
-    said = (remote / "said").read_text()
     (tmp_path / "states").write_text(states)
     assert not ended
     assert states.count("CANCELLED") == 1
     assert states.count("TIMEOUT") == 1
-    assert "array" in said.lower()
     assert run(local, *TARGETS, "--configfile", SMOKE).returncode == 0
     assert datasets(remote) == datasets(local)
     assert len(datasets(local)) == 2
+
+
+def test_job_arrays_give_the_same(tmp_path):
+    """The choice that the profile names but does not make: simulations as tasks of arrays."""
+    local, remote = tmp_path / "local", tmp_path / "remote"
+    local.mkdir()
+    remote.mkdir()
+    target = TARGETS[1]
+    with cluster(tmp_path / "slurm", slots=3) as slurm:
+        environment = environ(**{key: slurm[key] for key in ("PATH", "SLURM_CONF")})
+        arrays = ("--slurm-array-jobs", "shards", "--slurm-array-limit", "40")
+        done = run(remote, target, "--configfile", SMOKE, *HERE, *arrays, env=environment)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "Submitted array job" in done.stdout
+    assert run(local, target, "--configfile", SMOKE).returncode == 0
+    assert datasets(remote) == datasets(local)
 
 
 def job_pids(environment: dict[str, str], job: str) -> list[str]:
