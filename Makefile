@@ -7,7 +7,7 @@ SMOKE := results/smoke
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test check format report lock clean
+.PHONY: help study smoke test test-faults test-slurm verify check format report lock clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,6 +23,15 @@ smoke: .venv/installed ## run the whole workflow on a tiny configuration, under 
 
 test: .venv/installed ## run the tests
 	$(BIN)/pytest --numprocesses 2
+
+test-faults: .venv/installed ## kill, fill and damage a running workflow; each time it must recover
+	$(BIN)/pytest -m faults tests/test_faults.py
+
+test-slurm: .venv/installed ## run the workflow on a Slurm of its own (needs slurm-wlm and munge, installs nothing)
+	$(BIN)/pytest -m slurm -rs tests/test_slurm.py
+
+verify: .venv/installed ## check every file of results/, and name what is bad
+	$(BIN)/gradgap verify
 
 check: .venv/installed ## formatting, lint and a dry run; changes nothing
 	$(BIN)/ruff format --check .

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from _small import SMALL, only, run_missing, shard_files, write_config
+from _workflow import run
 from gradgap import cli, config, plan
 from gradgap.grid import Shard
 
@@ -23,6 +24,16 @@ def test_counts_are_those_of_the_grid(tmp_path):
     assert found["shards"] == len(cut)
     assert found["points"] == sum(shard.points for shard in cut.values())
     assert found["jobs"] == len(cut) + 3 * 4 + 1
+
+
+@pytest.mark.workflow
+def test_jobs_are_those_of_the_workflow(tmp_path):
+    """The count that Snakemake itself gives in a dry run, but for the one that only names all targets."""
+    raw = only("phase_diagram", "stagnation")
+    written = write_config(raw, tmp_path / "config.yaml")
+    dry = run(tmp_path, "--dry-run", "--configfile", str(written))
+    (total,) = (int(line.split()[1]) for line in dry.stdout.splitlines()[:40] if line.startswith("total "))
+    assert plan.plan(config.parse(raw), tmp_path)["jobs"] == total - 1
 
 
 def test_a_hundred_million_points_take_seconds(tmp_path):
