@@ -90,7 +90,7 @@ def test_what_jobs_recorded_is_read_back(tmp_path, caplog):
         log.write_text(line)
         benchmark = (tmp_path / "benchmarks" / "shards" / place).with_suffix(".tsv")
         benchmark.parent.mkdir(parents=True, exist_ok=True)
-        benchmark.write_text("s\tmax_rss\n99\t200\n")
+        benchmark.write_text("s\tmax_rss\tcpu_time\n999\t200\t99\n")
     found = plan.measurements(tmp_path)
     assert {entry.shard.name for entry in found} == {shard.name for shard in ran.values()}
     runs = [entry for entry in found if entry.shard.sweep == "runs"]

@@ -46,9 +46,9 @@ class Measurement:
     points : int
         Points that it simulated, without those that came while it was compiling; may be 0.
     seconds : float
-        Time that it spent on them.
+        Processor time that it spent on them.
     beside, memory : float
-        Time that it spent beside its simulation, and its most memory in bytes; nan where not recorded.
+        Processor time that it spent beside its simulation, and its most memory in bytes; nan where not recorded.
     """
 
     shard: Shard
@@ -74,9 +74,9 @@ def measurements(results: str | Path) -> list[Measurement]:
         except GradgapError:
             continue
         row = pd.read_csv(benchmark, sep="\t").iloc[-1] if benchmark.is_file() else {}
-        job_seconds, memory = float(row.get("s", math.nan)), float(row.get("max_rss", math.nan)) * 2**20
+        memory = float(row.get("max_rss", math.nan)) * 2**20
         points, seconds = int(said[1]), float(said[3])
-        beside = job_seconds - seconds
+        beside = float(row.get("cpu_time", math.nan)) - seconds
         if points > int(said[4]):
             points, seconds = points - int(said[4]), seconds - float(said[5])
         elif seconds < _COMPILING_SECONDS:
@@ -100,9 +100,9 @@ def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Measurement:
     if getattr(module, "RANDOM", False):
         settings = {**settings, "seed": config.seed}
     for _ in range(2):
-        started = time.perf_counter()
+        started = time.process_time()
         module.simulate(axes, settings, lambda done, total: None)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
     return Measurement(shard, 1, seconds)
 
 

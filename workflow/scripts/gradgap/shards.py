@@ -27,7 +27,8 @@ from .simulations import empty
 
 log = logging.getLogger(__name__)
 _SPEC, _CODE, _DIGEST = "__spec__", "__code__", "__digest__"
-#: What the log of a job says at its end: points simulated, points of the shard, seconds; and of the first points.
+#: What the log of a job says at its end: points simulated, points of the shard, seconds of processor time (a busy
+#: machine makes no point dearer); and of the first points.
 MEASURED = re.compile(r"simulated (\d+) of (\d+) points in ([\d.]+) s, the first (\d+) in ([\d.]+) s")
 
 
@@ -80,14 +81,14 @@ class _Progress:
 
     def __init__(self, name: str, total: int):
         self._name, self._total, self._tenth = name, total, -1
-        self._started = time.perf_counter()
+        self._started = time.process_time()
         self._first: tuple[float, float] | None = None
 
     def part(self, before: int, points: int, done: int, of: int) -> None:
         """So much of a part is done: `done` in `of`, which is `points` points, after `before` of them."""
         at = before + points * done / of
         if self._first is None:
-            self._first = (at, time.perf_counter() - self._started)
+            self._first = (at, time.process_time() - self._started)
         tenth = int(10 * at / self._total)
         if tenth > self._tenth:
             self._tenth = tenth
@@ -96,7 +97,7 @@ class _Progress:
     def end(self, size: int) -> None:
         """All is done; the time of the first points is told apart because it has that of compiling in it."""
         at, seconds = self._first or (0, 0)
-        now = time.perf_counter() - self._started
+        now = time.process_time() - self._started
         log.info(
             "simulated %d of %d points in %.6f s, the first %.0f in %.6f s",
             self._total,
