@@ -25,14 +25,14 @@ def compare(a: xr.Dataset, b: xr.Dataset) -> dict[str, Any]:
         one has not got it.
     """
     found: dict[str, Any] = {"points_only_in_a": {}, "points_only_in_b": {}, "variables": {}}
-    for axis in sorted({*a.dims, *b.dims}):
+    for axis in sorted(map(str, {*a.dims, *b.dims})):
         mine, other = (list(d[axis].values.tolist()) if axis in d.coords else [] for d in (a, b))
         for key, values, against in (("points_only_in_a", mine, other), ("points_only_in_b", other, mine)):
             extra = [value for value in values if value not in set(against)]
             if extra:
-                found[key][str(axis)] = extra
+                found[key][axis] = extra
     common_a, common_b = xr.align(a, b, join="inner")
-    for name in sorted({*a.data_vars, *b.data_vars}):
+    for name in sorted(map(str, {*a.data_vars, *b.data_vars})):
         if name not in a or name not in b:
             found["variables"][name] = {"only_in": "a" if name in a else "b"}
         elif common_a[name].dims != common_b[name].dims:

@@ -93,7 +93,9 @@ def nominal(shard: Shard) -> float:
 
 def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Measurement:
     """Simulate the middle point of a sweep, once to compile and once to time."""
-    axes = {axis: (values[len(values) // 2],) for axis, values in grid.sweep_axes(config, sweep).items()}
+    axes: dict[str, tuple[str, ...]] = {
+        axis: (values[len(values) // 2],) for axis, values in grid.sweep_axes(config, sweep).items()
+    }
     settings = grid.sweep_settings(config, sweep)
     shard = Shard(config.name, name, sweep.simulation, axes, settings, config.seed)
     module = grid.simulation(shard)
@@ -112,8 +114,8 @@ def rate(known: Iterable[Measurement]) -> Callable[[Shard], float] | None:
     Those of the same family and the nearest response length count, scaled by the simulation's own statement of how
     its cost depends on its settings.
     """
-    known = [(entry, nominal(entry.shard)) for entry in known]
-    if not known:
+    stated = [(entry, nominal(entry.shard)) for entry in known]
+    if not stated:
         return None
 
     def distance(shard: Shard, other: Shard) -> float:
@@ -121,10 +123,10 @@ def rate(known: Iterable[Measurement]) -> Callable[[Shard], float] | None:
         return apart + abs(_log_length(shard) - _log_length(other))
 
     def seconds(shard: Shard) -> float:
-        nearest = min(distance(shard, entry.shard) for entry, _ in known)
-        near = [(entry, cost) for entry, cost in known if distance(shard, entry.shard) <= nearest + 1e-9]
-        stated = sum(entry.points * cost for entry, cost in near)
-        return sum(entry.seconds for entry, _ in near) / stated * nominal(shard)
+        nearest = min(distance(shard, entry.shard) for entry, _ in stated)
+        near = [(entry, cost) for entry, cost in stated if distance(shard, entry.shard) <= nearest + 1e-9]
+        expected = sum(entry.points * cost for entry, cost in near)
+        return sum(entry.seconds for entry, _ in near) / expected * nominal(shard)
 
     return seconds
 
@@ -157,7 +159,8 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
     beside = [entry.beside for entry in recorded if entry.beside > 0]
     start = statistics.median(beside) if beside else _START_SECONDS
     memory = max((entry.memory for entry in recorded if entry.memory > 0), default=_MEMORY)
-    sweeps, aggregation, disk = [], 0, 0
+    sweeps: list[dict[str, Any]] = []
+    aggregation = disk = 0
     for study in config.studies.values():
         cut: dict[str, list[Shard]] = {name: [] for name in study.study.sweeps}
         for shard in grid.shards(study, config.shard_points, config.shard_seconds):
@@ -190,12 +193,12 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
         aggregation = max(aggregation, 3 * stored)
     shards = sum(sweep["shards"] for sweep in sweeps)
     jobs = shards + 3 * len(config.studies) + 1  # a dataset, an analysis and a figure each; the tables
-    seconds = sum(sweep["seconds"] for sweep in sweeps) + jobs * start
+    whole = sum(sweep["seconds"] for sweep in sweeps) + jobs * start
     found = {
         "points": sum(sweep["points"] for sweep in sweeps),
         "shards": shards,
         "jobs": jobs,
-        "core_hours": seconds / 3600,
+        "core_hours": whole / 3600,
         "bytes": disk + jobs * _BYTES_A_JOB,
         "memory": {
             "simulation": max(sweep["memory"] for sweep in sweeps),
