@@ -2,6 +2,7 @@
 
 import json
 import os
+from html import unescape
 
 from _small import assemble, only, run_missing
 from gradgap import cli, datasets, provenance
@@ -39,3 +40,25 @@ def test_no_dataset_is_an_error_that_says_so(tmp_path, capsys):
     (tmp_path / "datasets" / "stagnation.nc").write_bytes(b"no dataset")
     assert cli.main(["provenance", str(tmp_path)]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_figure_says_in_each_format_what_made_it(tmp_path):
+    """Configuration, commit, software and seed stand in the file itself, and the file is the same each time."""
+    import matplotlib.pyplot as plt
+    from gradgap import style
+
+    about = provenance.about("stagnation", {"length": ["64"]}, {"iterations": 10}, 7)
+    told = json.loads(about)
+    assert told["seed"] == 7
+    assert told["commit"] == provenance.commit()
+    assert told["config"] == {"axes": {"length": ["64"]}, "settings": {"iterations": 10}}
+    assert told["software"] == provenance.software()
+    paths = {ending: tmp_path / f"figure.{ending}" for ending in ("pdf", "svg", "png")}
+    seen = []
+    for _ in range(2):
+        style.save(plt.figure(figsize=(1, 1)), paths, about)
+        seen.append([path.read_bytes() for path in paths.values()])
+    assert seen[0] == seen[1]
+    assert about in unescape(paths["svg"].read_text(encoding="utf-8"))
+    assert about.encode() in paths["png"].read_bytes()
+    assert b"/Subject" in paths["pdf"].read_bytes()

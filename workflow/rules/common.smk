@@ -18,7 +18,10 @@ try:
     CONFIG = configuration.parse(config)
     STUDIES = list(CONFIG.studies)
     SHARDS = {
-        name: {shard.name: shard for shard in grid.shards(study, CONFIG.shard_points, CONFIG.shard_seconds)}
+        name: {
+            shard.name: shard
+            for shard in grid.shards(study, CONFIG.shard_points, CONFIG.shard_seconds)
+        }
         for name, study in CONFIG.studies.items()
     }
 except GradgapError as error:

@@ -21,6 +21,12 @@ rule figures:
     threads: 1
     params:
         look=CONFIG.figures,
+        about=lambda wildcards: dict(
+            study=wildcards.study,
+            **{
+                key: study_spec(wildcards)[key] for key in ("axes", "settings", "seed")
+            },
+        ),
         draw=lambda wildcards: CONFIG.studies[wildcards.study].study.draw,
         code=lambda wildcards: fingerprint(
             "gradgap.panels", CONFIG.studies[wildcards.study].study.draw

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from gradgap import logs, panels, style
+from gradgap import logs, panels, provenance, style
 
 
 def main(
@@ -15,6 +15,7 @@ def main(
     outputs: Mapping[str, str | Path],
     draw: str,
     look: Mapping[str, Any],
+    about: str = "",
 ) -> None:
     """Draw a figure in every format.
 
@@ -28,11 +29,13 @@ def main(
         Module with ``draw(panels, scaling, look)``.
     look : mapping
         The section ``figures`` of the configuration.
+    about : str
+        What made the figure, for its metadata.
     """
     settings = style.Look.from_config(look)
     with settings.applied():
         figure = importlib.import_module(draw).draw(panels.read(numbers), pd.read_csv(scaling), settings)
-        style.save(figure, outputs)
+        style.save(figure, outputs, about)
 
 
 if "snakemake" in globals():
@@ -43,4 +46,5 @@ if "snakemake" in globals():
             dict(snakemake.output.items()),  # noqa: F821
             snakemake.params.draw,  # noqa: F821
             snakemake.params.look,  # noqa: F821
+            provenance.about(**snakemake.params.about),  # noqa: F821
         )

@@ -1,13 +1,15 @@
 """Which configuration, code and software made a result.
 
-A dataset says so in its attributes. A figure is drawn from its study's analysis, which is read off the dataset of the
-same name: each is made after what it is made from, so a figure that is newer than its dataset is of that dataset.
+A dataset says so in its attributes, a figure in its metadata. A figure is drawn from its study's analysis, which is
+read off the dataset of the same name: each is made after what it is made from, so a figure that is newer than its
+dataset is of that dataset.
 """
 
 import functools
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,19 @@ def commit() -> str:
     except FileNotFoundError:
         return "unknown"
     return found.stdout.strip() or "unknown"
+
+
+def about(study: str, axes: Mapping, settings: Mapping, seed: int) -> str:
+    """What made a result, as JSON that fits into the metadata of a figure."""
+    return json.dumps(
+        {
+            "study": study,
+            "config": {"axes": axes, "settings": settings},
+            "seed": seed,
+            "commit": commit(),
+            "software": software(),
+        }
+    )
 
 
 def records(results: str | Path) -> dict[str, Any]:

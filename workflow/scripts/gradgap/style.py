@@ -36,7 +36,9 @@ class Look:
     @classmethod
     def from_config(cls, figures: Mapping[str, Any]) -> "Look":
         """Sizes as configured, in millimetres there."""
-        return cls(figures["column_width"] / 25.4, figures["page_width"] / 25.4, figures["font_size"], figures["dpi"])
+        return cls(
+            figures["column_width"] / 25.4, figures["page_width"] / 25.4, figures["font_size"], figures["dpi"]
+        )
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -84,10 +86,14 @@ def legend_entry(label: str, **look: Any) -> Line2D:
     return Line2D([], [], label=label, **look)
 
 
-def save(figure: Figure, paths: Mapping[str, str | Path]) -> None:
-    """Write a figure in each format, in one piece each, without the date, and close it."""
-    undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+def save(figure: Figure, paths: Mapping[str, str | Path], about: str = "") -> None:
+    """Write a figure in each format, in one piece each, without the date, and close it; `about` says what made it."""
+    metadata = {
+        "pdf": {"CreationDate": None, "Subject": about},
+        "svg": {"Date": None, "Description": about},
+        "png": {"Description": about},
+    }
     for suffix, path in paths.items():
         with replacing(path) as temporary:
-            figure.savefig(temporary, format=suffix, metadata=undated[suffix])
+            figure.savefig(temporary, format=suffix, metadata=metadata[suffix])
     plt.close(figure)
