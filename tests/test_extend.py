@@ -3,6 +3,7 @@
 import itertools
 import logging
 import math
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -270,3 +271,9 @@ def test_products_cover_exactly_what_is_missing(shape, random):
     for product in shards.products(missing):
         count[np.ix_(*product)] += 1
     assert (count == missing).all()
+
+
+def test_names_can_travel(tmp_path):
+    """Snakemake hands a remote job its wildcards as one text with commas between them; a shell reads the rest."""
+    for path in shard_files(SMALL, tmp_path):
+        assert re.fullmatch(r"[A-Za-z0-9=~._-]+", path.name)
