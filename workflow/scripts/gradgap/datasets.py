@@ -91,13 +91,13 @@ def assemble(config: StudyConfig, shards: Iterable[str | Path]) -> xr.Dataset:
     dataset = xr.Dataset(attrs=_attributes(config))
     for name, sweep in sweeps.items():
         _require_complete(name, axes[name], seen[name])
-        for axis, values in axes[name].items():
-            dataset = dataset.assign_coords(coordinates(axis, values))
+        for axis, texts in axes[name].items():
+            dataset = dataset.assign_coords(coordinates(axis, texts))
         for variable, meaning in simulation(sweep).VARIABLES.items():
             dimensions = [axis for axis in axes[name] if axis not in meaning.drop]
-            values = arrays[name][variable]
-            if values.dtype.kind == "f" and not meaning.undefined:
-                _require_defined(variable, axes[name], dimensions, values)
+            array = arrays[name][variable]
+            if array.dtype.kind == "f" and not meaning.undefined:
+                _require_defined(variable, axes[name], dimensions, array)
             attributes = {
                 "long_name": meaning.long_name,
                 "units": meaning.units,
@@ -106,7 +106,7 @@ def assemble(config: StudyConfig, shards: Iterable[str | Path]) -> xr.Dataset:
             if meaning.codes is not None:
                 attributes["flag_values"] = np.array([int(code) for code in meaning.codes], np.int8)
                 attributes["flag_meanings"] = " ".join(code.name for code in meaning.codes)
-            dataset[variable] = (dimensions, values, attributes)
+            dataset[variable] = (dimensions, array, attributes)
     return dataset
 
 

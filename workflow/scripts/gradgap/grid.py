@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from . import rules
+from . import registry, rules
 from .axes import AXES, number
 from .errors import ConfigError
 from .families import FAMILIES
@@ -104,12 +104,14 @@ class Shard:
     @property
     def code(self) -> str:
         """Fingerprint of the sources that the shard's numbers depend on."""
+        named = [rules.rule(name) for name in self.axes.get("rule", ())]
+        advantages = {*self.axes.get("advantage", ()), *(advantage for advantage, _ in named)}
+        aggregations = {*self.axes.get("aggregation", ()), *(aggregation for _, aggregation in named)}
         modules = {self.simulation}
         modules.update(type(FAMILIES.find(name)).__module__ for name in self.axes.get("family", ()))
-        for name in self.axes.get("advantage", ()):
-            modules.add(rules.ADVANTAGES.find(name).coefficient.py_func.__module__)
-        for name in self.axes.get("rule", ()):
-            modules.add(rules.ADVANTAGES.find(rules.rule(name)[0]).coefficient.py_func.__module__)
+        modules.update(rules.ADVANTAGES.find(name).coefficient.__module__ for name in advantages)
+        modules.update(rules.AGGREGATIONS.find(name).divisor.__module__ for name in aggregations)
+        modules.update(rules.SCHEDULES.find(name).__module__ for name in self.axes.get("schedule", ()))
         return fingerprint(*sorted(modules))
 
 
@@ -240,7 +242,11 @@ def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Sh
     return found
 
 
-_LABELS = {"advantage": rules.ADVANTAGES, "aggregation": rules.AGGREGATIONS, "schedule": rules.SCHEDULES}
+_LABELS: dict[str, registry.Registry] = {
+    "advantage": rules.ADVANTAGES,
+    "aggregation": rules.AGGREGATIONS,
+    "schedule": rules.SCHEDULES,
+}
 
 
 #: Values of one numeric axis for which `check` makes instances at the most.

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -209,9 +210,10 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 def write(path: str | Path, shard: Shard, arrays: Mapping[str, np.ndarray]) -> None:
     """Write a shard file in one piece."""
-    whole = {_SPEC: np.array(shard.spec), _CODE: np.array(shard.code), **arrays}
+    fields: dict[str, Any] = {_SPEC: np.array(shard.spec), _CODE: np.array(shard.code), **arrays}
+    fields[_DIGEST] = np.array(_digest(fields))
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **whole, **{_DIGEST: np.array(_digest(whole))})
+        np.savez_compressed(file, **fields)
 
 
 def _load(path: Path, *names: str) -> dict[str, np.ndarray]:
