@@ -1,7 +1,7 @@
 """Groups of sampled responses: how much each response counts in one update (docs/theory.md, R1–R2).
 
-A group is described by rows. A row stands for one response, or for several that are the same in all that an update
-sees, and says how many they are; the update from a group is Σ count · weight · score over its rows.
+A group is described by rows. A row stands for one response, or for several that are the same in all that an
+update sees, and says how many they are; the update from a group is Σ count · weight · score over its rows.
 """
 
 import numpy as np

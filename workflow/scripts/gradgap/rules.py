@@ -27,8 +27,9 @@ class Advantage:
         p where c ~ (1−J)^p as J → 1, from which the exponents of the critical learning rate follow; None where
         there is no such law.
     sampled : compiled function or None
-        ``sampled(right, size) -> (a, b)``, the advantage of each right and of each wrong response in a group of
-        `size` responses of which `right` are right (both float64); None where it is defined in expectation only.
+        ``sampled(right, size) -> (a, b)``, the advantage of each right and of each wrong response in a group
+        of `size` responses of which `right` are right (all float64); None where it is defined in expectation
+        only.
     """
 
     coefficient: Callable
@@ -45,9 +46,10 @@ class Aggregation:
     divisor : callable
         ``divisor(instance) -> float``: what the summed score of a response is divided by, in tokens.
     sampled : compiled function or None
-        ``sampled(length, size, total_length, max_length) -> factor`` of the summed score of a response of that
-        length in a group of `size` responses with `total_length` tokens between them (all float64), `max_length`
-        being the length of the longest response there can be; None where it is defined in expectation only.
+        ``sampled(length, size, total_length, max_length) -> factor`` of the summed score of a response of
+        that length in a group of `size` responses with `total_length` tokens between them (all float64),
+        `max_length` being the length of the longest response there can be; None where it is defined in
+        expectation only.
     """
 
     divisor: Callable[[Instance], float]

@@ -1,9 +1,9 @@
 """Random streams: one for every point, from the point's own coordinates.
 
-The state of a stream is an array that is handed to every kernel that draws. It comes from a hash of the point's
-coordinates and the seed, so a point draws the same numbers whatever else is computed, in whatever order, shard or
-process. The generator is xoshiro256++ (Blackman and Vigna, ACM Trans. Math. Softw. 47, 2021), of period 2²⁵⁶ − 1:
-two streams that start at hashed states overlap within n draws each with a chance of n/2²⁵⁵.
+The state of a stream is an array that is handed to every kernel that draws. It comes from a hash of the
+point's coordinates and the seed, so a point draws the same numbers whatever else is computed, in whatever order,
+shard or process. The generator is xoshiro256++ (Blackman and Vigna, ACM Trans. Math. Softw. 47, 2021), of period
+2²⁵⁶ − 1: two streams that start at hashed states overlap within n draws each with a chance of n/2²⁵⁵.
 """
 
 import hashlib
@@ -93,10 +93,11 @@ def _walk(state, n, p, q):
 
 @kernel
 def _reject(state, n, p, q):
-    """Bin(n, p) with n·p ≥ 10 and p ≤ ½ by transformed rejection (Hörmann's BTRS, 1993): its cost does not grow with n.
+    """Bin(n, p) with n·p ≥ 10 and p ≤ ½ by transformed rejection, at a cost that does not grow with n.
 
-    A ratio of uniforms is bent so that almost all of it lies under the probabilities; most draws fall into a
-    rectangle that lies under them for certain, and the others are held against `pmf` itself.
+    Hörmann's BTRS (J. Stat. Comput. Simul. 46, 1993): a ratio of uniforms is bent so that almost all of it
+    lies under the probabilities; most draws fall into a rectangle that lies under them for certain, and the others
+    are held against `pmf` itself.
     """
     deviation = math.sqrt(n * p * q)
     b = 1.15 + 2.53 * deviation

@@ -35,6 +35,11 @@ class Instance:
         G_p and L_p: bounds on the norm of a token's score and on its Hessian.
     best_theta : float
         Where the success rate is largest.
+    sample : compiled function or None
+        ``sample(state, theta, parameters, size, rewards, scores, lengths, counts) -> rows`` draws a group of
+        `size` responses from the stream `state`. It fills the first `rows` ≤ size + 1 entries of the arrays, each
+        for one response or for several that are the same in reward, score (summed over tokens) and length, whose
+        number is in `counts`. None where the family cannot be sampled.
     """
 
     family: str
@@ -47,6 +52,7 @@ class Instance:
     token_score_bound: float
     token_hessian_bound: float
     best_theta: float = 0.0
+    sample: Callable | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, theta: float) -> tuple[float, float, float]:
