@@ -5,11 +5,11 @@ import math
 import numpy as np
 
 from .. import streams, theory
-from ..axes import failure_rate, number
-from ..families import FAMILIES
+from ..axes import number
 from ..families.contextual import evaluate
 from ..jit import engine, f8, i8, types, vector
 from . import Axes, Progress, Settings, Variable, empty, product
+from .contextual import SETTINGS, check, instance_at  # noqa: F401: check and SETTINGS are the simulation's
 
 VARIABLES = {
     "gained": Variable("log-odds gained", "1", "log J/(1−J) after the last update, less that of the start."),
@@ -22,10 +22,15 @@ VARIABLES = {
         "Least (ℓ_k − ℓ_0)/M(k) over all updates k of the run; nan where M is 0.",
         undefined=True,
     ),
+    "step_over_bound": Variable(
+        "step over the bound of Proposition 1",
+        "1",
+        "Step over Δμ/(2L_o + G_o²), the same at every update; admissible up to 1; nan where Δμ is not positive.",
+        undefined=True,
+    ),
     "most_gained": Variable("most log-odds gained", "1", "Largest ℓ_k − ℓ_0 over all updates k ≥ 1 of the run."),
 }
-SETTINGS = ("prompts", "contexts", "candidates", "dimension", "margin", "iterations")
-SPLIT = ("length", "success_rate")
+SPLIT = ()
 RANDOM = True
 
 
@@ -85,38 +90,36 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
     so that directions are compared at equal steps; it is admissible where that fraction is at most the cosine.
     """
     out = empty(axes, VARIABLES)
-    names = tuple(axes)
-    family = FAMILIES.find("contextual")
-    options = {name: settings[name] for name in family.settings if name in settings}
-    points = list(product(axes, names))
+    points = list(product(axes, tuple(axes)))
     for done, (index, point) in enumerate(points):
-        rate = point["success_rate"]
-        instance = family.instance(
-            int(number(point["length"])),
-            number(rate),
-            failure_rate(rate),
-            replicate=int(number(point["replicate"])),
-            **options,
-        )
+        instance = instance_at(point, settings)
         stream = streams.state(settings["seed"], {"study": "alignment", **point})
         aside = np.random.Generator(np.random.PCG64(stream)).standard_normal(len(instance.theta0))
         per_alignment = theory.bounds(
-            1.0, 0.5, 0.5, instance.length, instance.max_length, 
-            instance.token_score_bound, instance.token_hessian_bound,
+            1.0,
+            0.5,  # the rates do not enter at response level
+            0.5,
+            instance.length,
+            instance.max_length,
+            instance.token_score_bound,
+            instance.token_hessian_bound,
         )
         angle = number(point["angle"])
+        cosine = math.sin(math.radians(90 - angle))  # exactly 0 at a right angle
+        factor = number(point["bound_fraction"]) * getattr(per_alignment, point["bound"])
         found = _turned(
             instance.differences,
             instance.visits,
             instance.theta0.copy(),
             aside,
-            math.sin(math.radians(90 - angle)),  # exactly 0 at a right angle
+            cosine,
             math.sin(math.radians(angle)),
-            number(point["bound_fraction"]) * getattr(per_alignment, point["bound"]),
+            factor,
             settings["iterations"],
         )
-        for name, value in zip(VARIABLES, found, strict=True):
+        for name, value in zip(("gained", "cumulative_alignment", "worst_ratio", "most_gained"), found, strict=True):
             out[name][index] = value
+        out["step_over_bound"][index] = factor / (per_alignment.prop1 * cosine) if cosine > 0 else math.nan
         if done % 64 == 63:
             progress(done + 1, len(points))
     progress(len(points), len(points))
