@@ -1,7 +1,8 @@
 """Dynamics of prompts that share parameters, exact and sampled (docs/theory.md, R1–R2).
 
-Every prompt has a group of its own, as in training: advantages compare responses to one prompt, and the update is the
-mean over prompts. In expectation, as groups grow, that is u = mean of c(J_q) g_q over the aggregation's divisor.
+Every prompt has a group of its own, as in training: advantages compare responses to one prompt, and the
+update is the mean over prompts. In expectation, as groups grow, that is u = mean of c(J_q) g_q over the
+aggregation's divisor.
 """
 
 import math
@@ -98,8 +99,9 @@ def _sampled(
 ):
     """Fill `update` with the update from one group a prompt.
 
-    All responses have the same length, so those that are right weigh the same, and those that are wrong too: the
-    group enters by how many are right and by how often each wrong candidate stands in the wrong ones.
+    All responses have the same length, so those that are right weigh the same, and those that are wrong
+    too: the group enters by how many are right and by how often each wrong candidate stands in the wrong
+    ones.
     """
     prompts, contexts, others, dimension = differences.shape
     update[:] = 0.0
@@ -125,7 +127,9 @@ def _sampled(
 
 
 @engine(
-    types.void(_FEATURES, i8, _THREE, f8, ADVANTAGE, AGGREGATION, i8, _STATE, _THREE, f8, vector, matrix, matrix)
+    types.void(
+        _FEATURES, i8, _THREE, f8, ADVANTAGE, AGGREGATION, i8, _STATE, _THREE, f8, vector, matrix, matrix
+    )
 )
 def _iterate(
     differences,

@@ -1,18 +1,19 @@
 """The exact family `contextual`: prompts that share the parameters of one linear softmax policy.
 
-Q prompts; a response visits the C contexts of its prompt in turn, T/C times each, and at every visit picks one of V
-candidates with probability ∝ exp⟨θ, φ⟩, φ ∈ R^d the candidate's unit feature vector. A hidden teacher θ* names the
-right candidate; a response is right when every token is. θ is shared by all prompts, and with fewer dimensions than
-contexts a step that helps one prompt can hurt another.
+Q prompts; a response visits the C contexts of its prompt in turn, T/C times each, and at every visit picks
+one of V candidates with probability ∝ exp⟨θ, φ⟩, φ ∈ R^d the candidate's unit feature vector. A hidden
+teacher θ* names the right candidate; a response is right when every token is. θ is shared by all prompts,
+and with fewer dimensions than contexts a step that helps one prompt can hurt another.
 
-The right candidate of every context leads all others by the same margin on the teacher, ⟨θ*, φ_right − φ⟩, and what
-stands beside the teacher is random. So on the ray from 0 through θ* all prompts are equally likely to be answered
-right, and a prompt that is lost in the end was lost in training. The start lies on that ray.
+The right candidate of every context leads all others by the same margin on the teacher, ⟨θ*, φ_right − φ⟩,
+and what stands beside the teacher is random. So on the ray from 0 through θ* all prompts are equally likely
+to be answered right, and a prompt that is lost in the end was lost in training. The start lies on that ray.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -62,10 +63,7 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
                 wrong[q, c, a] = math.exp(wrong[q, c, a] - top)
                 total += wrong[q, c, a]
             of_right = math.exp(-top)
-            if top == 0.0:
-                log_p = -math.log1p(total)
-            else:
-                log_p = -top - math.log(of_right + total)
+            log_p = -math.log1p(total) if top == 0.0 else -top - math.log(of_right + total)
             right[q, c] = of_right / (of_right + total)
             log_right[q, c] = visits * log_p
             log_success += visits * log_p
@@ -81,9 +79,9 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
 def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts):
     """Draw wrong responses to one prompt: how often each wrong candidate stands in all of them together.
 
-    The responses are independent, each a response of the policy given that it is wrong. The first context in which
-    a response goes wrong, and the visit at which it does, are drawn from their own laws; all tokens after that are
-    free. So the cost does not grow with the length, and no response is drawn in vain.
+    The responses are independent, each a response of the policy given that it is wrong. The first context
+    in which a response goes wrong, and the visit at which it does, are drawn from their own laws; all
+    tokens after that are free. So the cost does not grow with the length, and no response is drawn in vain.
 
     Parameters
     ----------
@@ -136,8 +134,8 @@ def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts)
 class VectorInstance:
     """Prompts that share parameters θ ∈ R^d, at their start θ₀.
 
-    The attributes that it shares with `Instance` mean the same there; what is one number there, θ and the gradient
-    gap, is a vector here.
+    The attributes that it shares with `Instance` mean the same there; what is one number there, θ and the
+    gradient gap, is a vector here.
 
     Attributes
     ----------
@@ -171,7 +169,7 @@ class VectorInstance:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def prompts_at(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Success rate and failure rate of every prompt, each of shape (Q,), and ∇ log J_q, of shape (Q, d)."""
+        """Success and failure rate of every prompt, each of shape (Q,), and ∇ log J_q, of shape (Q, d)."""
         prompts, contexts, others, dimension = self.differences.shape
         success, failure, ascent = np.empty(prompts), np.empty(prompts), np.empty((prompts, dimension))
         wrong, right = np.empty((prompts, contexts, others)), np.empty((prompts, contexts))
@@ -183,8 +181,9 @@ class VectorInstance:
     def at(self, theta: np.ndarray) -> tuple[float, float, np.ndarray]:
         """Success rate and failure rate of the policy over all prompts, and its gradient gap.
 
-        A response comes from a prompt picked at random, so J is the mean of J_q, and the gap of the whole policy
-        is g = ∇J / (J(1−J)) with ∇J the mean of J_q ∇ log J_q. It is no mean of the gaps of the prompts.
+        A response comes from a prompt picked at random, so J is the mean of J_q, and the gap of the whole
+        policy is g = ∇J / (J(1−J)) with ∇J the mean of J_q ∇ log J_q. It is no mean of the gaps of the
+        prompts.
         """
         success, failure, ascent = self.prompts_at(theta)
         rate, complement = float(success.mean()), float(failure.mean())
@@ -212,11 +211,11 @@ def _features(seed: int, prompts: int, contexts: int, candidates: int, dimension
 class Contextual(Family):
     """Q prompts sharing a linear softmax policy in R^d (DESIGN: `contextual`).
 
-    Features and teacher are drawn from a stream of their own, keyed by the family's sizes and the replicate: the
-    same replicate at another length, success rate or margin has the same random part.
+    Features and teacher are drawn from a stream of their own, keyed by the family's sizes and the
+    replicate: the same replicate at another length, success rate or margin has the same random part.
     """
 
-    settings = {
+    settings: ClassVar[Mapping[str, float]] = {
         "prompts": 4,
         "contexts": 4,
         "candidates": 4,
@@ -243,22 +242,26 @@ class Contextual(Family):
         sizes = {"prompts": (prompts, 1), "contexts": (contexts, 1), "candidates": (candidates, 2)}
         for name, (value, least) in (sizes | {"dimension": (dimension, 2)}).items():
             if value < least:
-                raise ConfigError(f"{name}: {value} is not allowed for contextual; it must be {least} or more")
+                raise ConfigError(
+                    f"{name}: {value} is not allowed for contextual; it must be {least} or more"
+                )
         if not 0 < margin < 2:
             raise ConfigError(f"margin: {margin:g} is not allowed; it lies strictly between 0 and 2")
         if length < contexts or length % contexts:
             raise ConfigError(
-                f"length: {length} is not allowed for contextual; a response visits each of its {contexts} contexts "
-                f"equally often, so the length must be a multiple of {contexts}"
+                f"length: {length} is not allowed for contextual; a response visits each of its {contexts} "
+                f"contexts equally often, so the length must be a multiple of {contexts}"
             )
         if not 0 < success_rate < 1:
-            raise ConfigError(f"success_rate: {success_rate:g} is not allowed; it lies strictly between 0 and 1")
+            raise ConfigError(
+                f"success_rate: {success_rate:g} is not allowed; it lies strictly between 0 and 1"
+            )
         log_success = math.log(success_rate) if failure_rate is None else math.log1p(-failure_rate)
         chance = -length * math.log(candidates)
         if log_success <= chance:
             raise ConfigError(
                 f"success_rate: {success_rate:g} is out of reach for contextual at length {length} with "
-                f"{candidates} candidates; allowed: above {math.exp(chance):.3g}, the success rate of guessing"
+                f"{candidates} candidates; allowed: above {math.exp(chance):.3g}, that of guessing"
             )
         teacher, beside = _features(seed, prompts, contexts, candidates, dimension, replicate)
         # all features have norm 1; the first candidate of each context is the right one

@@ -7,14 +7,14 @@ from .. import style
 
 
 def draw(panels, scaling, look):
-    """Left: gained against M(K) with the line M/2; middle: least ratio against the step; right: gained by angle."""
+    """Gained against M(K) with the line M/2; least ratio against the step; gained by angle."""
     runs = panels["runs"]
-    angles = sorted(runs.angle.unique())
-    colours = dict(zip(angles, style.palette(max(len(angles), 7))[: len(angles)], strict=True))
-    marks = dict(zip(angles, style.MARKERS, strict=False))
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(look.page_width, look.page_width * 0.36))
 
     aligned = runs[runs.cumulative_alignment > 0]
+    angles = sorted(aligned.angle.unique())
+    colours = dict(zip(angles, style.palette(len(angles)), strict=True))
+    marks = dict(zip(angles, style.MARKERS, strict=False))
     gained = aligned[aligned.gained > 0]
     for angle, here in gained.groupby("angle"):
         for admissible, some in here.groupby("admissible"):
@@ -73,20 +73,23 @@ def draw(panels, scaling, look):
             label=f"{fraction:g}",
         )
     right.set_yscale("symlog", linthresh=0.01, linscale=0.6)
-    right.set_yticks([-100, -1, -0.01, 0, 0.01, 1, 100], labels=["−100", "−1", "−0.01", "0", "0.01", "1", "100"])
+    right.set_yticks(
+        [-100, -1, -0.01, 0, 0.01, 1, 100], labels=["−100", "−1", "−0.01", "0", "0.01", "1", "100"]
+    )
     right.axhline(0, color="0.6", linewidth=0.6, zorder=1)
     right.axvline(90, color="0.6", linewidth=0.8, linestyle=(0, (1, 1)), zorder=1)
-    right.set_xticks(angles)
+    right.set_xticks(sorted(own.angle.unique()))
     right.tick_params(axis="x", labelrotation=45)
     right.set_xlabel("angle to the gradient gap (degrees)")
     right.set_ylabel("log-odds gained ℓ(K) − ℓ(0)")
-    right.legend(title=f"step over bound\n({own.bound.iloc[0]}, angle 0)", loc="lower left", handletextpad=0.3)
+    title = f"step over\n{own.bound.iloc[0]} bound\nat 0°"
+    right.legend(title=title, loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.3)
 
     for panel, mark in zip((left, middle, right), "abc", strict=True):
         style.letter(panel, mark)
-    shown = [angle for angle in angles if angle in set(aligned.angle)]
     handles = [
-        style.legend_entry(f"{angle:g}°", marker=marks[angle], color=colours[angle], linestyle="none") for angle in shown
+        style.legend_entry(f"{angle:g}°", marker=marks[angle], color=colours[angle], linestyle="none")
+        for angle in angles
     ]
     handles += [
         style.legend_entry("admissible", marker="o", color="0.4", linestyle="none"),

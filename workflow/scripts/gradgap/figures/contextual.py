@@ -1,4 +1,4 @@
-"""Success and prompts lost against the step, sampled beside exact; learning curves; thresholds; a decaying step."""
+"""Success and prompts lost against the step; thresholds; learning curves; a decaying step."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,126 +8,152 @@ from .. import rules, style
 STEP = "effective_step_size"
 STEP_LABEL = "effective step size α / divisor"
 SCHEDULES = {"constant": "fixed step", "inverse-sqrt": "step ∝ 1/√(k+1)", "failure-rate": "step ∝ 1 − J"}
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+#: How far from its last mark the slope of a rule is written, in points: rules that agree do not overlap.
+_NOTE = {"REINFORCE": 4, "RLOO": -4, "GRPO": -7, "DAPO": 1, "Dr. GRPO": 2}
 
 
-def _band(panel, x, line, name, colour, **look):
-    panel.plot(x, line[name], color=colour, **look)
-    panel.fill_between(x, line[f"{name}_low"], line[f"{name}_high"], color=colour, alpha=0.2, linewidth=0)
+def _line(panel, table, name, colour, **look):
+    """Means against the step, with a band where there is one."""
+    table = table.sort_values(STEP)
+    panel.plot(table[STEP], table[name], color=colour, markersize=2.5, **look)
+    panel.fill_between(
+        table[STEP], table[f"{name}_low"], table[f"{name}_high"], color=colour, alpha=0.2, linewidth=0
+    )
+
+
+def _series(panels, sampled, exact, values, axis, symbol):
+    """One line a value of an axis, in a panel of success and one of prompts lost, and the exact dynamics."""
+    shades = plt.get_cmap("viridis")(np.linspace(0.85, 0.1, len(values)))
+    for shade, mark, value in zip(shades, style.MARKERS, values, strict=False):
+        here = sampled[sampled[axis] == value]
+        for panel, name in zip(panels, ("success", "lost"), strict=True):
+            _line(panel, here, name, shade, marker=mark, label=f"{symbol} = {value:g}")
+    for panel, name in zip(panels, ("success", "lost"), strict=True):
+        panel.plot(exact[STEP], exact[name], **style.CLOSED_FORM | {"zorder": 4})
 
 
 def draw(panels, scaling, look):
-    """Six panels; the first three and the last at one length, that of the middle of the grid."""
-    sampled, exact, curves, thresholds = (panels[name] for name in ("sampled", "exact", "curves", "thresholds"))
+    """Rows: rules; group sizes and learning curves; lengths and schedules."""
+    sampled, exact, curves = panels["sampled"], panels["exact"], panels["curves"]
     names = list(dict.fromkeys(sampled.rule))
     colours = dict(zip(names, style.palette(len(names)), strict=True))
     marks = dict(zip(names, style.MARKERS, strict=False))
     lengths, sizes = sorted(sampled.length.unique()), sorted(sampled.group_size.unique())
+    schedules = list(dict.fromkeys(sampled.schedule))
     length, size = lengths[(len(lengths) - 1) // 2], curves.group_size.iloc[0]
     size = size if size in sizes else sizes[len(sizes) // 2]
     one = "GRPO" if "GRPO" in names else names[0]
-    sampled, exact, curves, thresholds = (
-        table[table.success_rate == table.success_rate.iloc[0]] for table in (sampled, exact, curves, thresholds)
-    )
     start = sampled.success_rate.iloc[0]
-    schedules = list(dict.fromkeys(sampled.schedule))
-    figure, axes = plt.subplots(2, 3, figsize=(look.page_width, look.page_width * 0.66))
-    (a, b, c), (d, e, f) = axes
+    sampled, exact, curves = (table[table.success_rate == start] for table in (sampled, exact, curves))
+    figure, axes = plt.subplots(3, 3, figsize=(look.page_width, look.page_width * 0.98))
 
-    here = sampled[(sampled.length == length) & (sampled.group_size == size) & (sampled.schedule == schedules[0])]
+    fixed = sampled[sampled.schedule == schedules[0]]
+    here = fixed[(fixed.length == length) & (fixed.group_size == size)]
     for name in names:
-        line = here[here.rule == name].sort_values(STEP)
-        look_of = {"marker": marks[name], "markeredgecolor": "white", "markeredgewidth": 0.3}
-        _band(a, line[STEP], line, "success", colours[name], **look_of)
-        _band(b, line[STEP], line, "lost", colours[name], **look_of)
-    a.set_ylabel("final success rate J")
-    b.set_ylabel("share of prompts lost")
-    for panel in (a, b):
+        for panel, value in zip(axes[0], ("success", "lost"), strict=False):
+            shape = {"marker": marks[name], "markeredgecolor": "white", "markeredgewidth": 0.3}
+            _line(panel, here[here.rule == name], value, colours[name], **shape)
+    for panel in axes[0, :2]:
         panel.set_title(f"T = {length:g}, n = {size:g}")
+    _thresholds(axes[0, 2], panels, scaling, names, colours, marks, size, start)
+
+    own = fixed[(fixed.rule == one) & (fixed.length == length)]
+    whole = exact[
+        (exact.schedule == schedules[0]) & (exact.rule == one) & (exact.length == length)
+    ].sort_values(STEP)
+    _series(axes[1, :2], own, whole, sizes, "group_size", "n")
+    own = fixed[(fixed.rule == one) & (fixed.group_size == size)]
+    _series(axes[2, :2], own, whole[:0], lengths, "length", "T")
+    for row, title in ((1, f"{one}, T = {length:g}"), (2, f"{one}, n = {size:g}")):
+        for panel in axes[row, :2]:
+            panel.set_title(title)
+        axes[row, 0].legend(loc="upper right", handlelength=1.4, handletextpad=0.4, borderaxespad=0.2)
+
+    _curves(axes[1, 2], curves[(curves.rule == one) & (curves.length == length)])
+    axes[1, 2].set_title(f"{one}, T = {length:g}, n = {curves.group_size.iloc[0]:g}")
+
+    shades = style.palette(len(schedules))
+    own = sampled[(sampled.rule == one) & (sampled.length == length) & (sampled.group_size == size)]
+    for dash, mark, shade, schedule in zip(DASHES, style.MARKERS, shades, schedules, strict=False):
+        line = own[own.schedule == schedule]
+        label = SCHEDULES.get(schedule, schedule)
+        _line(axes[2, 2], line, "success", shade, linestyle=dash, marker=mark, label=label)
+        _line(axes[2, 2], line, "lost", shade, linestyle=dash, marker=mark, markerfacecolor="none")
+    axes[2, 2].legend(loc="lower left", bbox_to_anchor=(0, 0.07), handletextpad=0.4)
+    axes[2, 2].set_title(f"{one}, T = {length:g}, n = {size:g}")
+
+    for panel, mark in zip(axes.flat, "abcdefghi", strict=True):
+        style.letter(panel, mark)
+    for i, j in np.ndindex(3, 3):
+        panel = axes[i, j]
+        if (i, j) == (0, 2):
+            continue
+        panel.set_ylim(-0.03, 1.03)
+        panel.set_xscale("log")
+        if (i, j) != (1, 2):
+            panel.set_xlabel(STEP_LABEL)
+        if j != 1:
+            panel.axhline(start, color="0.6", linewidth=0.8, linestyle=(0, (1, 1)), zorder=1)
+        panel.set_ylabel(("final success rate J", "share of prompts lost", "success rate J")[j])
+    axes[2, 2].set_ylabel("final success rate J (filled),\nshare of prompts lost (open)")
     handles = [style.legend_entry(name, marker=marks[name], color=colours[name]) for name in names]
+    handles += [
+        style.legend_entry("exact dynamics", **style.CLOSED_FORM),
+        style.legend_entry("predicted slope", **style.PREDICTED),
+        style.legend_entry("start", color="0.6", linewidth=0.8, linestyle=(0, (1, 1))),
+    ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
 
-    shades = plt.get_cmap("viridis")(np.linspace(0.85, 0.15, len(sizes)))
-    for shade, mark, n in zip(shades, style.MARKERS, sizes, strict=False):
-        line = sampled[
-            (sampled.length == length)
-            & (sampled.group_size == n)
-            & (sampled.schedule == schedules[0])
-            & (sampled.rule == one)
-        ].sort_values(STEP)
-        _band(c, line[STEP], line, "success", shade, marker=mark, markersize=2.5, label=f"n = {n:g}")
-    line = exact[(exact.length == length) & (exact.schedule == schedules[0]) & (exact.rule == one)].sort_values(STEP)
-    c.plot(line[STEP], line.success, label="exact", **style.CLOSED_FORM | {"zorder": 4})
-    c.legend(loc="lower left", handletextpad=0.4)
-    c.set_title(f"{one}, T = {length:g}")
-    c.set_ylabel("final success rate J")
 
-    steps = sorted(curves.curve_step_size.unique())
-    shades = plt.get_cmap("viridis")(np.linspace(0.1, 0.85, len(steps)))
-    for shade, dash, step in zip(shades, ("-", (0, (4, 1.5)), (0, (1, 1))) * len(steps), steps, strict=False):
-        line = curves[
-            (curves.rule == one) & (curves.length == length) & (curves.curve_step_size == step)
-        ].sort_values("iteration")
-        d.plot(line.iteration, line.success, color=shade, linestyle=dash, label=f"{step:.3g}")
-        d.fill_between(line.iteration, line.low, line.high, color=shade, alpha=0.2, linewidth=0)
-    d.set_xscale("log")
-    d.set_xlabel("updates k")
-    d.set_ylabel("success rate J")
-    d.set_title(f"{one}, T = {length:g}, n = {curves.group_size.iloc[0]:g}")
-    d.legend(title=STEP_LABEL, loc="best")
-
+def _thresholds(panel, panels, scaling, names, colours, marks, size, start):
+    """Critical learning rate against length: marks sampled, lines exact, dashed the predicted slope."""
     slopes = scaling.set_index(["advantage", "aggregation"]) if len(scaling) else None
-    fixed = thresholds[(thresholds.schedule == schedules[0]) & (thresholds.group_size == size)]
-    marked = panels["exact_thresholds"]
-    for name in names:
-        line = fixed[fixed.rule == name].sort_values("length")
+    sampled, exact = panels["thresholds"], panels["exact_thresholds"]
+    sampled, exact = (
+        table[(table.success_rate == start) & (table.schedule == "constant")] for table in (sampled, exact)
+    )
+    sampled = sampled[sampled.group_size == size]
+    for k, name in enumerate(names):
+        line = sampled[sampled.rule == name].sort_values("length")
         spread = np.abs(line[["critical_low", "critical_high"]].to_numpy().T - line.critical.to_numpy())
-        hollow = {"markerfacecolor": "none"} if name == "DAPO" else {}
-        e.errorbar(
-            line.length, line.critical, spread, fmt=marks[name], color=colours[name], elinewidth=0.7, capsize=1.5, **hollow
+        aside = line.length * 1.06 ** (k - (len(names) - 1) / 2)  # rules that agree stand side by side
+        panel.errorbar(
+            aside, line.critical, spread, fmt=marks[name], color=colours[name], elinewidth=0.7, capsize=1.2
         )
-        whole = marked[(marked.rule == name) & (marked.schedule == schedules[0])].sort_values("length")
-        e.plot(whole.length, whole.critical, **style.CLOSED_FORM)
-        if slopes is not None and rules.rule(name) in slopes.index:
-            last = line.iloc[-1]
-            e.annotate(
-                f"{slopes.loc[rules.rule(name)].measured:+.2f}",
-                (last.length, last.critical),
-                xytext=(5, {"DAPO": -4, "RLOO": -5, "REINFORCE": 3, "GRPO": -11, "Dr. GRPO": 3}.get(name, 0)),
+        whole = exact[exact.rule == name].sort_values("length")
+        panel.plot(whole.length, whole.critical, **style.CLOSED_FORM)
+        found = (
+            None if slopes is None or rules.rule(name) not in slopes.index else slopes.loc[rules.rule(name)]
+        )
+        if found is not None:
+            law = whole.critical.iloc[0] * (whole.length / whole.length.iloc[0]) ** found.predicted
+            panel.plot(whole.length, law, **style.PREDICTED)
+            panel.annotate(
+                f"{found.measured:+.2f}",
+                (line.length.iloc[-1], line.critical.iloc[-1]),
+                xytext=(8, _NOTE.get(name, 0)),
                 textcoords="offset points",
                 va="center",
                 fontsize="x-small",
                 color=colours[name],
             )
-    e.set_xscale("log")
-    e.set_yscale("log")
-    e.set_xlim(min(lengths) / 1.5, max(lengths) * 4)
-    e.set_xlabel("response length T (tokens)")
-    e.set_ylabel("critical learning rate α*")
-    e.set_title(f"n = {size:g}")
+    panel.set_xscale("log")
+    panel.set_yscale("log")
+    panel.set_xlim(exact.length.min() / 1.5, exact.length.max() * 5)
+    panel.set_xlabel("response length T (tokens)")
+    panel.set_ylabel("critical learning rate α*")
+    panel.set_title(f"n = {size:g}")
 
-    dashes = ("-", (0, (4, 1.5)), (0, (1, 1)))
-    shades = style.palette(len(schedules))
-    for dash, mark, shade, schedule in zip(dashes, style.MARKERS, shades, schedules, strict=False):
-        line = sampled[
-            (sampled.length == length)
-            & (sampled.group_size == size)
-            & (sampled.schedule == schedule)
-            & (sampled.rule == one)
-        ].sort_values(STEP)
-        label = SCHEDULES.get(schedule, schedule)
-        _band(f, line[STEP], line, "success", shade, linestyle=dash, marker=mark, label=label)
-        _band(f, line[STEP], line, "lost", shade, linestyle=dash, marker=mark, markerfacecolor="none")
-    f.legend(loc="center left", handletextpad=0.4)
-    f.set_ylabel("final success rate J (filled)\nand share of prompts lost (open)")
-    f.set_title(f"{one}, T = {length:g}, n = {size:g}")
 
-    for panel, mark in zip((a, b, c, d, e, f), "abcdef", strict=True):
-        style.letter(panel, mark)
-        if panel is not e:
-            panel.set_ylim(-0.03, 1.03)
-        if panel in (a, c, d, f):
-            panel.axhline(start, color="0.6", linewidth=0.8, linestyle=(0, (1, 1)), zorder=1)
-        if panel in (a, b, c, f):
-            panel.set_xscale("log")
-            panel.set_xlabel(STEP_LABEL)
-    return figure
+def _curves(panel, curves):
+    """Learning curves, one a step, with bands over replicates."""
+    steps = sorted(curves.curve_step_size.unique())
+    shades = plt.get_cmap("viridis")(np.linspace(0.1, 0.85, len(steps)))
+    for shade, dash, step in zip(shades, DASHES * len(steps), steps, strict=False):
+        line = curves[curves.curve_step_size == step].sort_values("iteration")
+        panel.plot(line.iteration, line.success, color=shade, linestyle=dash, label=f"{step:.3g}")
+        panel.fill_between(line.iteration, line.low, line.high, color=shade, alpha=0.2, linewidth=0)
+    panel.set_xlabel("updates k")
+    panel.legend(title=STEP_LABEL, loc="upper left")

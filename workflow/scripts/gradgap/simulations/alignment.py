@@ -8,13 +8,19 @@ from .. import streams, theory
 from ..axes import number
 from ..families.contextual import evaluate
 from ..jit import engine, f8, i8, types, vector
-from . import Axes, Progress, Settings, Variable, empty, product
-from .contextual import SETTINGS, check, instance_at  # noqa: F401: check and SETTINGS are the simulation's
+from . import Axes, Progress, Settings, Variable, contextual, empty, product
+from .contextual import instance_at
 
 VARIABLES = {
-    "gained": Variable("log-odds gained", "1", "log J/(1−J) after the last update, less that of the start."),
+    "gained": Variable(
+        "log-odds gained",
+        "1",
+        "log J/(1−J) after the last update, less that of the start; at least −745, where J underflows.",
+    ),
     "cumulative_alignment": Variable(
-        "cumulative gap alignment", "1", "M(K) = Σ [Δμ_k]₊ η_k over all updates; 0 where no alignment is positive."
+        "cumulative gap alignment",
+        "1",
+        "M(K) = Σ [Δμ_k]₊ η_k over all updates; 0 where no alignment is positive.",
     ),
     "worst_ratio": Variable(
         "least log-odds gained per cumulative gap alignment",
@@ -25,13 +31,17 @@ VARIABLES = {
     "step_over_bound": Variable(
         "step over the bound of Proposition 1",
         "1",
-        "Step over Δμ/(2L_o + G_o²), the same at every update; admissible up to 1; nan where Δμ is not positive.",
+        "Step over Δμ/(2L_o + G_o²), equal at every update; admissible up to 1; nan unless Δμ > 0.",
         undefined=True,
     ),
-    "most_gained": Variable("most log-odds gained", "1", "Largest ℓ_k − ℓ_0 over all updates k ≥ 1 of the run."),
+    "most_gained": Variable(
+        "most log-odds gained", "1", "Largest ℓ_k − ℓ_0 over all updates k ≥ 1 of the run."
+    ),
 }
+SETTINGS = contextual.SETTINGS
 SPLIT = ()
 RANDOM = True
+check = contextual.check
 
 
 @engine(types.UniTuple(f8, 4)(types.Array(f8, 4, "C"), i8, vector, vector, f8, f8, f8, i8))
@@ -86,8 +96,9 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
 def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
     """All variables over length × success rate × angle × bound × bound fraction × replicate.
 
-    At every update the step is the given fraction of the bound for a step along the gap itself, whatever the angle,
-    so that directions are compared at equal steps; it is admissible where that fraction is at most the cosine.
+    At every update the step is the given fraction of the bound for a step along the gap itself, whatever
+    the angle, so that directions are compared at equal steps; it is admissible where that fraction is at
+    most the cosine.
     """
     out = empty(axes, VARIABLES)
     points = list(product(axes, tuple(axes)))
@@ -117,7 +128,9 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
             factor,
             settings["iterations"],
         )
-        for name, value in zip(("gained", "cumulative_alignment", "worst_ratio", "most_gained"), found, strict=True):
+        for name, value in zip(
+            ("gained", "cumulative_alignment", "worst_ratio", "most_gained"), found, strict=True
+        ):
             out[name][index] = value
         out["step_over_bound"][index] = factor / (per_alignment.prop1 * cosine) if cosine > 0 else math.nan
         if done % 64 == 63:

@@ -30,7 +30,8 @@ def run_at(
 ) -> prompts.PromptRun:
     """The run at a point of the grid, the schedule being constant where it is no coordinate.
 
-    The learning rate is what makes the factor of the summed score the one asked: α = effective step × divisor.
+    The learning rate is what makes the factor of the summed score the one asked: α = effective step ×
+    divisor.
     """
     point = {"schedule": "constant", **point}
     advantage, aggregation = rules.of_point(point)

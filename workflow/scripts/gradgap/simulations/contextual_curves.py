@@ -31,7 +31,8 @@ def check(axes: Axes, settings: Settings) -> None:
 def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
     """All variables over length × success rate × rule × curve step × replicate × iteration.
 
-    The runs are those of the sampled sweep at the same step, the group size being the setting curve_group_size.
+    The runs are those of the sampled sweep at the same step, the group size being the setting
+    curve_group_size.
     """
     out = empty(axes, VARIABLES)
     names = [name for name in axes if name != "iteration"]

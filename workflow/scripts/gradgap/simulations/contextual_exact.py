@@ -1,18 +1,24 @@
 """Exact runs on prompts that share parameters: the expected update in place of sampled groups."""
 
-from . import Axes, Progress, Settings, Variable, empty, product
-from .contextual import SETTINGS, check, instance_at, run_at  # noqa: F401: check and SETTINGS are the simulation's
+from . import Axes, Progress, Settings, Variable, contextual, empty, product
+from .contextual import instance_at, run_at
 from .contextual_sampled import INSTANCE
 
 VARIABLES = {
     "exact_success_rate": Variable(
         "final success rate, exact", "1", "Mean J over prompts and the last tenth of an exact run."
     ),
-    "exact_failure_rate": Variable("final failure rate, exact", "1", "Mean 1 − J, likewise, computed directly."),
-    "exact_lost_share": Variable("share of prompts lost, exact", "1", "Share of prompts whose J_q ends below 0.01."),
+    "exact_failure_rate": Variable(
+        "final failure rate, exact", "1", "Mean 1 − J, likewise, computed directly."
+    ),
+    "exact_lost_share": Variable(
+        "share of prompts lost, exact", "1", "Share of prompts whose J_q ends below 0.01."
+    ),
 }
+SETTINGS = contextual.SETTINGS
 SPLIT = ()
 RANDOM = True  # the features are
+check = contextual.check
 
 
 def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:

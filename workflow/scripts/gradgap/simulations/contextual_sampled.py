@@ -1,15 +1,19 @@
 """Sampled runs on prompts that share parameters: where they end, and how many prompts they lose."""
 
-from . import Axes, Progress, Settings, Variable, empty, product
-from .contextual import SETTINGS, check, instance_at, run_at  # noqa: F401: check and SETTINGS are the simulation's
+from . import Axes, Progress, Settings, Variable, contextual, empty, product
+from .contextual import instance_at, run_at
 
 VARIABLES = {
-    "final_success_rate": Variable("final success rate", "1", "Mean J over prompts and the last tenth of a run."),
+    "final_success_rate": Variable(
+        "final success rate", "1", "Mean J over prompts and the last tenth of a run."
+    ),
     "final_failure_rate": Variable("final failure rate", "1", "Mean 1 − J, likewise, computed directly."),
     "lost_share": Variable("share of prompts lost", "1", "Share of prompts whose J_q ends below 0.01."),
 }
+SETTINGS = contextual.SETTINGS
 SPLIT = ("length", "group_size")
 RANDOM = True
+check = contextual.check
 INSTANCE = ("length", "success_rate", "replicate")
 
 

@@ -1,4 +1,4 @@
-"""P1: is progress governed by the cumulative gap alignment, and is none made where the alignment is not positive?"""
+"""P1: does the cumulative gap alignment govern progress, and is there none where it is not positive?"""
 
 import math
 
@@ -29,7 +29,9 @@ def analyse(dataset, settings):
         "least_ratio": float(admissible.worst_ratio.min()) if len(admissible) else math.nan,
         "beyond": len(beyond),
         "broken_beyond": int(beyond.broken.sum()),
-        "least_broken": float(beyond[beyond.broken].step_over_bound.min()) if beyond.broken.any() else math.nan,
+        "least_broken": float(beyond[beyond.broken].step_over_bound.min())
+        if beyond.broken.any()
+        else math.nan,
         "across": len(across),
         "gained_across": int((across.most_gained > 0).sum()),
         "most_gained_across": float(across.most_gained.max()) if len(across) else math.nan,

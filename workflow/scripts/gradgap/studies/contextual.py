@@ -1,4 +1,4 @@
-"""P2, P3, P5–P7 where prompts share parameters: success and prompts lost against the learning rate, sampled and exact."""
+"""P2, P3, P5–P7 where prompts share parameters: success and prompts lost against the learning rate."""
 
 import numpy as np
 import pandas as pd
@@ -82,7 +82,9 @@ def threshold(steps: np.ndarray, success: np.ndarray) -> tuple[float, float, flo
         nan where `crossing` finds none.
     """
     critical = float(crossing(steps, success.mean(axis=1)))
-    generator = np.random.Generator(np.random.PCG64(streams.state(0, {"study": "contextual", "use": "bootstrap"})))
+    generator = np.random.Generator(
+        np.random.PCG64(streams.state(0, {"study": "contextual", "use": "bootstrap"}))
+    )
     picks = generator.integers(success.shape[1], size=(_RESAMPLES, success.shape[1]))
     again = crossing(steps, success[:, picks].mean(axis=-1).T)
     again = again[np.isfinite(again)]
@@ -134,7 +136,9 @@ def analyse(dataset, settings):
     for name, level in (("low", 0.1), ("high", 0.9)):
         values = curve.quantile(level, dim="replicate").drop_vars("quantile")
         curves[name] = values.rename(name).to_dataframe().reset_index()[name]
-    curves = curves.drop(columns="failure_rate", errors="ignore").assign(group_size=settings["curve_group_size"])
+    curves = curves.drop(columns="failure_rate", errors="ignore").assign(
+        group_size=settings["curve_group_size"]
+    )
     thresholds = _thresholds(dataset, "final_success_rate", [*RUN, "group_size"])
     exact_thresholds = _thresholds(dataset, "exact_success_rate", list(RUN))
 
@@ -145,7 +149,12 @@ def analyse(dataset, settings):
         advantage, aggregation = rules.rule(name)
         found = fit(here.length, here.critical, here.success_rate.astype(str) + here.group_size.astype(str))
         if found is not None:
-            labels = {"study": "contextual", "family": "contextual", "advantage": advantage, "aggregation": aggregation}
+            labels = {
+                "study": "contextual",
+                "family": "contextual",
+                "advantage": advantage,
+                "aggregation": aggregation,
+            }
             predicted = theory.length_exponent("contextual", advantage, aggregation)
             rows.append(row(labels, "length", predicted, found, sampled=True))
 
@@ -155,7 +164,9 @@ def analyse(dataset, settings):
     # the step that is best with a fixed learning rate, beside the same and the best step of a decaying one
     keys = [*INSTANCE, "rule", "group_size"]
     best = sampled.loc[sampled.groupby([*keys, "schedule"]).success.idxmax()]
-    ratio = thresholds[thresholds.schedule == "constant"].merge(exact_thresholds, on=list(RUN), suffixes=("", "_exact"))
+    ratio = thresholds[thresholds.schedule == "constant"].merge(
+        exact_thresholds, on=list(RUN), suffixes=("", "_exact")
+    )
     ratio["ratio"] = ratio.effective / ratio.effective_exact
     findings = {
         "runs": len(runs),
@@ -190,10 +201,12 @@ def analyse(dataset, settings):
 
 STUDIES.add("contextual")(
     Study(
-        title="Which learning rates lose prompts that share parameters with others, and do sampled groups lose more?",
+        title="Which learning rates lose prompts that share parameters, and do sampled groups lose more?",
         predictions="P2, P3, P5, P6, P7",
         sweeps={
-            "sampled": Sweep((*RUN, "group_size", STEP, "replicate"), "gradgap.simulations.contextual_sampled"),
+            "sampled": Sweep(
+                (*RUN, "group_size", STEP, "replicate"), "gradgap.simulations.contextual_sampled"
+            ),
             "exact": Sweep((*RUN, STEP, "replicate"), "gradgap.simulations.contextual_exact"),
             "curves": Sweep(
                 (*INSTANCE, "rule", "curve_step_size", "replicate", "iteration"),
