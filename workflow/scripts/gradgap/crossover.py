@@ -17,7 +17,6 @@ from scipy.special import ndtr
 from .families import Instance
 from .rules import ADVANTAGES, AGGREGATIONS
 from .sampled import FAILURES
-from .theory import failure_exponent
 
 #: Grid of |x|: cells this wide, up to where every long response has long failed.
 _CELL, _FAR = 0.08, 32.0
@@ -152,10 +151,10 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
 
 
 def crossing(instance: Instance, advantage: str, aggregation: str, limit: float) -> float:
-    """Predicted n(1−J₀) at which the exponent in 1−J is midway between that of lone failures and the exact one (G5).
+    """Predicted n(1−J₀) at which the exponent in 1−J is midway between lone failures and the exact limit (G5).
 
     As α* (1−J)^−b, b the exact exponent, depends on n and 1−J through n(1−J) alone, the exponent at fixed n is b
-    plus that in n at fixed 1−J, which falls from 1 − b to 0.
+    plus that in n at fixed 1−J, which falls from the advantage's power p to 0.
 
     Parameters
     ----------
@@ -165,17 +164,19 @@ def crossing(instance: Instance, advantage: str, aggregation: str, limit: float)
     Returns
     -------
     float
-        By interpolation in log n on a ladder of factors of √2; nan as in `critical`.
+        By interpolation in log n on a ladder of factors of √2; nan as in `critical`, or where there is no p.
     """
+    power = ADVANTAGES.find(advantage).power
+    if power is None:
+        return math.nan
     failure = instance.at(instance.theta0)[1]
-    half = (1 - failure_exponent(instance.family, advantage, aggregation)) / 2
     sizes, rates, above = [2], [critical(instance, advantage, aggregation, 2, limit)], (math.nan, math.nan)
     while math.isfinite(rates[-1]):
         sizes.append(math.ceil(sizes[-1] * math.sqrt(2)))
         rates.append(critical(instance, advantage, aggregation, sizes[-1], limit))
         here = math.log(sizes[-1] * sizes[-2]) / 2
         slope = math.log(rates[-1] / rates[-2]) / math.log(sizes[-1] / sizes[-2])
-        if slope < half and above[1] >= half and failure * sizes[-1] > 1:
-            return failure * math.exp(here + (above[0] - here) * (half - slope) / (above[1] - slope))
+        if slope < power / 2 <= above[1] and failure * sizes[-1] > 1:
+            return failure * math.exp(here + (above[0] - here) * (power / 2 - slope) / (above[1] - slope))
         above = here, slope
     return math.nan
