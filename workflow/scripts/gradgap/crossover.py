@@ -27,7 +27,9 @@ def long_failure_rate(x, window: float):
     return ndtr(-window - x) + ndtr(x - window)
 
 
-def kept_alone(kick: float, window: float, start_failure_rate: float, responses: int, *, wrong: bool) -> float:
+def kept_alone(
+    kick: float, window: float, start_failure_rate: float, responses: int, *, wrong: bool
+) -> float:
     """Share kept at the end of a run in which a lone long response makes every update (G2).
 
     The density of |x| is carried through the moves x → x ± λ(Z − x) of one response after another; nothing is

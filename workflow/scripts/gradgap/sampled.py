@@ -36,7 +36,9 @@ def _update(sample, parameters, advantage, aggregation, max_length, theta, size,
     scores, counts, weights = rows[1], rows[3], rows[4]
     if found == 1 and scores[0] == 0.0:
         return 0.0  # a group without a long response, by far the most frequent where those are rare
-    weigh(advantage, aggregation, rows[0, :found], rows[2, :found], counts[:found], max_length, weights[:found])
+    weigh(
+        advantage, aggregation, rows[0, :found], rows[2, :found], counts[:found], max_length, weights[:found]
+    )
     total = 0.0
     for i in range(found):
         total += counts[i] * weights[i] * scores[i]
@@ -52,7 +54,21 @@ def _updates(sample, parameters, advantage, aggregation, max_length, theta, size
 
 @engine(
     types.Tuple((i8, f8, f8))(
-        SAMPLE, _EVALUATE, vector, ADVANTAGE, AGGREGATION, f8, _SCHEDULE, f8, f8, f8, i8, i8, f8, _STATE, matrix
+        SAMPLE,
+        _EVALUATE,
+        vector,
+        ADVANTAGE,
+        AGGREGATION,
+        f8,
+        _SCHEDULE,
+        f8,
+        f8,
+        f8,
+        i8,
+        i8,
+        f8,
+        _STATE,
+        matrix,
     )
 )
 def _iterate(

@@ -65,6 +65,8 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
         out["sampled_critical_high"][index] = found.high
         out["sampled_search"][index] = found.search
         kept = tuple(itertools.compress(index, (name != "group_size" for name in axes)))
-        out["halfway"][kept] = sampled_thresholds.exact(instance, *rule, iterations=settings["sampled_iterations"])
+        out["halfway"][kept] = sampled_thresholds.exact(
+            instance, *rule, iterations=settings["sampled_iterations"]
+        )
         progress(done + 1, len(points))
     return out

@@ -25,7 +25,12 @@ def midway(failures: pd.Series, slopes: pd.Series, power: float, limit: float) -
 
 def analyse(dataset, settings):
     """Exponents in 1 − J at each group size, measured and predicted, and where they change."""
-    names = ["sampled_critical", "sampled_critical_low", "sampled_critical_high", "sampled_critical_predicted"]
+    names = [
+        "sampled_critical",
+        "sampled_critical_low",
+        "sampled_critical_high",
+        "sampled_critical_predicted",
+    ]
     limits = ["halfway", "critical_closed_form", "crossing_predicted"]
     points = dataset[[*names, *limits]].to_dataframe().reset_index()
     points["failures"] = points.group_size * points.failure_rate
@@ -54,12 +59,21 @@ def analyse(dataset, settings):
         each = lone.length.astype(str) + "/" + lone.group_size.astype(str)
         measured = fit(lone.failure_rate, lone.sampled_critical, each)
         if measured is not None:
-            rows.append(row({**labels, "aggregation": f"{aggregation}, n(1−J) ≤ {LONE}"}, "failure_rate",
-                            limit + power, measured, sampled=True))
+            rows.append(
+                row(
+                    {**labels, "aggregation": f"{aggregation}, n(1−J) ≤ {LONE}"},
+                    "failure_rate",
+                    limit + power,
+                    measured,
+                    sampled=True,
+                )
+            )
         here = exact[(exact[["family", *RULES]] == [family, advantage, aggregation]).all(axis=1)]
         measured = fit(here.failure_rate, here.halfway, here.length)
         if measured is not None:
-            rows.append(row({**labels, "aggregation": f"{aggregation}, n → ∞"}, "failure_rate", limit, measured))
+            rows.append(
+                row({**labels, "aggregation": f"{aggregation}, n → ∞"}, "failure_rate", limit, measured)
+            )
         if found:
             frame = pd.DataFrame(found).T
             crossings[f"{advantage}/{aggregation}"] = {
@@ -74,8 +88,12 @@ def analyse(dataset, settings):
         "undecided": int(points.sampled_critical.isna().sum()),
         "ratio_low": float(points.ratio.min()),
         "ratio_high": float(points.ratio.max()),
-        "within": float(((points.sampled_critical_low <= points.sampled_critical_predicted)
-                         & (points.sampled_critical_predicted <= points.sampled_critical_high)).mean()),
+        "within": float(
+            (
+                (points.sampled_critical_low <= points.sampled_critical_predicted)
+                & (points.sampled_critical_predicted <= points.sampled_critical_high)
+            ).mean()
+        ),
         "span": float(points.sampled_critical.max() / points.sampled_critical.min()),
         "largest": int(points.group_size.max()),
         "largest_ratio": float((largest.sampled_critical / largest.halfway).max()),
