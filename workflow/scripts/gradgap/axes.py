@@ -45,7 +45,9 @@ AXES.update(
     ),
     advantage=Axis("label", "advantage", "1", "How rewards become weights of responses."),
     aggregation=Axis("label", "aggregation", "1", "How weighted token scores become one update."),
-    rule=Axis("label", "update rule", "1", "Advantage and aggregation, by preset or as advantage/aggregation."),
+    rule=Axis(
+        "label", "update rule", "1", "Advantage and aggregation, by preset or as advantage/aggregation."
+    ),
     group_size=Axis("integer", "group size", "responses", "Sampled responses n in the group of one update."),
     schedule=Axis("label", "schedule", "1", "How the learning rate changes along a run."),
     replicate=Axis("integer", "replicate", "1", "Number of the repetition, with random numbers of its own."),

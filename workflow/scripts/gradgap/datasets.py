@@ -106,7 +106,9 @@ def _positions(config: StudyConfig, path: str | Path, shard: Shard, axes: Mappin
         whole = axes[shard.sweep]
         return {axis: [whole[axis].index(value) for value in values] for axis, values in shard.axes.items()}
     except ValueError as error:
-        raise ShardError(f"{path}: is no shard of the study {config.name!r} as configured ({error})") from None
+        raise ShardError(
+            f"{path}: is no shard of the study {config.name!r} as configured ({error})"
+        ) from None
 
 
 def _attributes(config: StudyConfig) -> dict[str, str]:
@@ -148,6 +150,8 @@ def _require_defined(
 
 def write(dataset: xr.Dataset, path: str | Path) -> None:
     """Write a dataset as compressed netCDF-4, in one piece."""
-    encoding = {name: {"zlib": True, "complevel": 4} for name, values in dataset.data_vars.items() if values.ndim}
+    encoding = {
+        name: {"zlib": True, "complevel": 4} for name, values in dataset.data_vars.items() if values.ndim
+    }
     with replacing(path) as temporary:
         dataset.to_netcdf(temporary, format="NETCDF4", engine="netcdf4", encoding=encoding)

@@ -23,6 +23,7 @@ from .simulations import instance_at
 from .sources import fingerprint
 from .studies import STUDIES, Study, Sweep
 
+
 @dataclass(frozen=True)
 class StudyConfig:
     """One study as configured.

@@ -213,7 +213,7 @@ def sampled(advantage: str, aggregation: str) -> tuple[Callable, Callable]:
 
 
 def of_point(point: Mapping[str, str]) -> tuple[str, str]:
-    """Advantage and aggregation at a point of a grid whose axes are ``rule``, or ``advantage`` and ``aggregation``."""
+    """Advantage and aggregation at a point, whose axes are ``rule``, or ``advantage`` and ``aggregation``."""
     if "rule" in point:
         return rule(point["rule"])
     return point["advantage"], point["aggregation"]

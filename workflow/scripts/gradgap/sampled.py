@@ -20,22 +20,25 @@ _SCHEDULE = function_type(f8, f8, f8, f8)
 #: Type of `Instance.sample`.
 SAMPLE = function_type(i8, _STATE, f8, vector, i8, vector, vector, vector, vector)
 
-#: Responses that fail at the best success rate before a run may be judged: rare failures make slow runs.
+#: Failing responses that a run must have room for before it is judged: where they are rare it takes longer.
 FAILURES = 200
 
 
 def iterations_to_judge(instance: Instance, group_size: int, least: int) -> int:
-    """Iterations K with K·n·(1−J) ≥ 200 even at the best success rate, and no fewer than `least`."""
-    return max(least, math.ceil(FAILURES / (group_size * instance.at(instance.best_theta)[1])))
+    """Iterations K with K·n·(1−J) ≥ 200 at the start, and no fewer than `least`."""
+    return max(least, math.ceil(FAILURES / (group_size * instance.at(instance.theta0)[1])))
 
 
 @kernel
 def _update(sample, parameters, advantage, aggregation, max_length, theta, size, state, rows):
     """Update u from one group; `rows` is workspace of shape (5, size + 1)."""
     found = sample(state, theta, parameters, size, rows[0], rows[1], rows[2], rows[3])
-    rewards, scores, lengths, counts = rows[0, :found], rows[1, :found], rows[2, :found], rows[3, :found]
-    weights = rows[4, :found]
-    weigh(advantage, aggregation, rewards, lengths, counts, max_length, weights)
+    scores, counts, weights = rows[1], rows[3], rows[4]
+    if found == 1 and scores[0] == 0.0:
+        return 0.0  # a group without a long response, by far the most frequent where those are rare
+    weigh(
+        advantage, aggregation, rows[0, :found], rows[2, :found], counts[:found], max_length, weights[:found]
+    )
     total = 0.0
     for i in range(found):
         total += counts[i] * weights[i] * scores[i]
@@ -51,7 +54,21 @@ def _updates(sample, parameters, advantage, aggregation, max_length, theta, size
 
 @engine(
     types.Tuple((i8, f8, f8))(
-        SAMPLE, _EVALUATE, vector, ADVANTAGE, AGGREGATION, f8, _SCHEDULE, f8, f8, f8, i8, i8, f8, _STATE, matrix
+        SAMPLE,
+        _EVALUATE,
+        vector,
+        ADVANTAGE,
+        AGGREGATION,
+        f8,
+        _SCHEDULE,
+        f8,
+        f8,
+        f8,
+        i8,
+        i8,
+        f8,
+        _STATE,
+        matrix,
     )
 )
 def _iterate(

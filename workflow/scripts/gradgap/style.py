@@ -36,7 +36,9 @@ class Look:
     @classmethod
     def from_config(cls, figures: Mapping[str, Any]) -> "Look":
         """Sizes as configured, in millimetres there."""
-        return cls(figures["column_width"] / 25.4, figures["page_width"] / 25.4, figures["font_size"], figures["dpi"])
+        return cls(
+            figures["column_width"] / 25.4, figures["page_width"] / 25.4, figures["font_size"], figures["dpi"]
+        )
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:

@@ -17,12 +17,21 @@ def draw(panels, scaling, look):
     aggregations = [name for name in AGGREGATIONS if name in set(points.aggregation)]
     aggregations += [name for name in dict.fromkeys(points.aggregation) if name not in aggregations]
     names = set(points.advantage)
-    advantages = [name for name in dict.fromkeys(points.advantage) if not (SAME.get(name, "") is None and "reinforce" in names)]
+    advantages = [
+        name
+        for name in dict.fromkeys(points.advantage)
+        if not (SAME.get(name, "") is None and "reinforce" in names)
+    ]
     labels = {name: (SAME.get(name) or name) if {"rloo", "dr_grpo"} <= names else name for name in advantages}
     colours = dict(zip(advantages, style.palette(len(advantages)), strict=True))
     height = look.page_width * (0.08 + 0.27 * len(families))
     figure, axes = plt.subplots(
-        len(families), len(aggregations), figsize=(look.page_width, height), sharex=True, sharey="row", squeeze=False
+        len(families),
+        len(aggregations),
+        figsize=(look.page_width, height),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
     )
     slopes = scaling.set_index(["family", "advantage", "aggregation"]) if len(scaling) else None
     for i, family in enumerate(families):
