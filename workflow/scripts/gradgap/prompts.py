@@ -126,6 +126,41 @@ def _sampled(
                         update[j] -= factor * differences[q, c, a, j]
 
 
+@engine(types.void(_FEATURES, i8, ADVANTAGE, AGGREGATION, i8, _STATE, vector, matrix))
+def _updates(differences, visits, advantage, aggregation, size, state, theta, out):
+    prompts, contexts, others, dimension = differences.shape
+    wrong = np.empty((prompts, contexts, others))
+    right = np.empty((prompts, contexts))
+    log_right = np.empty((prompts, contexts))
+    success = np.empty(prompts)
+    failure = np.empty(prompts)
+    ascent = np.empty((prompts, dimension))
+    rows = np.zeros((4, 2))
+    rows[0, 0] = 1.0
+    later = np.empty(contexts + 1)
+    counts = np.empty((contexts, others))
+    evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent)
+    for i in range(out.shape[0]):
+        _sampled(
+            state,
+            advantage,
+            aggregation,
+            size,
+            differences,
+            visits,
+            wrong,
+            right,
+            log_right,
+            success,
+            failure,
+            ascent,
+            rows,
+            later,
+            counts,
+            out[i],
+        )
+
+
 @engine(
     types.void(
         _FEATURES, i8, _THREE, f8, ADVANTAGE, AGGREGATION, i8, _STATE, _THREE, f8, vector, matrix, matrix
@@ -191,6 +226,47 @@ def _iterate(
         rate = learning_rate * schedule(float(k), failure.mean(), start_failure)
         for j in range(dimension):
             theta[j] += rate * update[j]
+
+
+def updates(
+    instance: VectorInstance,
+    advantage: str,
+    aggregation: str,
+    theta: np.ndarray,
+    *,
+    group_size: int,
+    state: np.ndarray,
+    count: int,
+) -> np.ndarray:
+    """Independent draws of the update u at one θ, each from one group a prompt.
+
+    Parameters
+    ----------
+    instance : VectorInstance
+    advantage, aggregation : str
+        Names in `rules`.
+    theta : ndarray, shape (d,)
+    group_size : int
+        Responses n in a group.
+    state : ndarray, shape (4,), uint64
+        Of the stream (see `streams.state`), changed in place.
+    count : int
+        Number of draws.
+
+    Returns
+    -------
+    ndarray, shape (count, d)
+
+    Raises
+    ------
+    ConfigError
+        If the advantage or aggregation cannot be sampled.
+    """
+    out = np.empty((count, len(theta)))
+    forms = rules.sampled(advantage, aggregation)
+    theta = np.ascontiguousarray(theta, dtype=float)
+    _updates(instance.differences, instance.visits, *forms, group_size, state, theta, out)
+    return out
 
 
 def run(
