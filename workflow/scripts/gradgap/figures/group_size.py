@@ -51,14 +51,14 @@ def draw(panels, scaling, look):
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_title(names[rule])
-        power = "" if limit == 0 else f" (1 − J)$^{{{-limit:g}}}$"
-        panel.text(0.04, 0.95, f"α* T{power}", transform=panel.transAxes, va="top")
-        panel.set_xlabel("failing responses a group n (1 − J)")
+        power = "" if limit == 0 else f" (1 − J)$^{{{-limit:.2g}}}$"
+        panel.text(0.96, 0.05, f"α* T{power}", transform=panel.transAxes, ha="right")
         style.letter(panel, "abcdefgh"[j])
+    top.supxlabel("failing responses a group n (1 − J)", fontsize=plt.rcParams["axes.labelsize"])
     row[0].set_ylabel("sampled critical learning rate × T\n(tokens)")
     handles = [
         style.legend_entry(
-            f"n = {size}", marker=style.MARKERS[k % len(style.MARKERS)], color=shades[size], ls="none"
+            f"n = {size:.0f}", marker=style.MARKERS[k % len(style.MARKERS)], color=shades[size], ls="none"
         )
         for k, size in enumerate(sizes)
     ]
@@ -93,9 +93,9 @@ def draw(panels, scaling, look):
         found = crossings[(crossings.advantage == rule[0]) & (crossings.aggregation == rule[1])].iloc[0]
         row[1].axvline(found.predicted, **{**style.PREDICTED, "color": colours[rule]})
     row[0].set_ylabel("exponent of α* in 1 − J at fixed n")
-    for panel, mark in zip(row, "efgh"[len(rules) - 4 :] if len(rules) >= 4 else "ef", strict=False):
+    for panel, mark in zip(row, "abcdefghij"[len(rules) :], strict=False):
         style.letter(panel, mark)
     handles = [style.legend_entry(names[r], marker=marks[r], color=colours[r], linewidth=0.8) for r in rules]
     handles.append(style.legend_entry("limits", color="0.5", linewidth=0.7, linestyle=(0, (1, 1))))
-    bottom.legend(handles=handles, loc="outside right center", title="marks measured,\\nlines predicted")
+    bottom.legend(handles=handles, loc="outside right center", title="marks measured,\nlines predicted")
     return figure

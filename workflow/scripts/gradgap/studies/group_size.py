@@ -101,7 +101,9 @@ def analyse(dataset, settings):
         "ratio_high": float(points.ratio.max()),
         "within": float(points.sampled_critical_predicted.between(low, high).mean()),
         "span": float(points.sampled_critical.max() / points.sampled_critical.min()),
+        "smallest": int(points.group_size.min()),
         "largest": int(points.group_size.max()),
+        "largest_ratio_low": float((largest.sampled_critical / largest.halfway).min()),
         "largest_ratio": float((largest.sampled_critical / largest.halfway).max()),
     }
     panels = {
