@@ -129,9 +129,9 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
         nan where the weight depends on the lengths of the other responses, as for token-mean.
     """
     of_group, weight = ADVANTAGES.find(advantage).sampled, AGGREGATIONS.find(aggregation).sampled
-    long_length, _, share = instance.parameters
-    window = instance.settings["window"]
-    start = round(instance.at(instance.theta0)[1] / share, 9)  # q₀, without the noise of its last digits
+    long_length, half_width, share = instance.parameters
+    window = (2 * half_width + 1) / math.sqrt(long_length)  # the window ends half-way between two counts
+    start = instance.at(instance.theta0)[1] / share
     wrong = of_group(group_size - 1.0, float(group_size))[1] != 0.0
     failing = (1 + float(long_failure_rate(0.0, window))) / 2
     p = share * (failing if wrong else 1 - failing)

@@ -1,5 +1,7 @@
 """P4, P7: what the exponent in 1 − J becomes when updates come from groups of n sampled responses."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -13,74 +15,83 @@ POINT = ("family", "length", "success_rate", *RULES)
 LONE = 0.2
 
 
-def midway(failures: pd.Series, slopes: pd.Series, power: float, limit: float) -> float:
-    """Failing responses a group at which exponents, ordered by them, last pass the middle of their two limits."""
-    middle = limit + power / 2
-    above = np.flatnonzero(slopes.to_numpy() >= middle)
-    if len(above) == 0 or above[-1] + 1 == len(slopes):
-        return float("nan")
-    pair = slice(above[-1], above[-1] + 2)
-    return float(np.exp(np.interp(-middle, -slopes.to_numpy()[pair], np.log(failures.to_numpy()[pair]))))
+def exponent(points: pd.DataFrame) -> dict[str, float] | None:
+    """Exponent in 1 − J at fixed length and group size, measured and predicted; None where points are too few."""
+    series = points.length.astype(str) + "/" + points.group_size.astype(str)
+    measured = fit(points.failure_rate, points.sampled_critical, series)
+    predicted = fit(points.failure_rate, points.sampled_critical_predicted, series)
+    if measured is None:
+        return None
+    return {
+        "failures": float(np.exp(np.log(points.failures).mean())),
+        "exponent": measured.exponent,
+        "low": measured.low,
+        "high": measured.high,
+        "predicted": predicted.exponent if predicted is not None else np.nan,
+    }
+
+
+def by_group_size(points: pd.DataFrame) -> list[dict[str, float]]:
+    """Exponents, one a group size."""
+    found = [(size, exponent(here)) for size, here in points.groupby("group_size")]
+    return [{"group_size": size, **values} for size, values in found if values is not None]
+
+
+def by_failures(points: pd.DataFrame) -> list[dict[str, float]]:
+    """Exponents over a sliding decade of failing responses a group, all group sizes together."""
+    place = np.log10(points.failures)
+    centres = np.arange(math.ceil(2 * place.min()) / 2 + 0.5, place.max() - 0.49, 0.5)
+    found = [exponent(points[(place - centre).abs() <= 0.5]) for centre in centres]
+    return [values for values in found if values is not None]
+
+
+def midway(exponents: list[dict[str, float]], middle: float) -> float:
+    """Failing responses a group where exponents in their order last fall through a middle; nan if they do not."""
+    above = [i for i, found in enumerate(exponents) if found["exponent"] >= middle]
+    if not above or above[-1] + 1 == len(exponents):
+        return math.nan
+    upper, lower = exponents[above[-1]], exponents[above[-1] + 1]
+    share = (upper["exponent"] - middle) / (upper["exponent"] - lower["exponent"])
+    return upper["failures"] * (lower["failures"] / upper["failures"]) ** share
 
 
 def analyse(dataset, settings):
     """Exponents in 1 − J at each group size, measured and predicted, and where they change."""
-    names = [
-        "sampled_critical",
-        "sampled_critical_low",
-        "sampled_critical_high",
-        "sampled_critical_predicted",
-    ]
-    limits = ["halfway", "critical_closed_form", "crossing_predicted"]
-    points = dataset[[*names, *limits]].to_dataframe().reset_index()
+    sampled = ["sampled_critical", "sampled_critical_low", "sampled_critical_high"]
+    others = ["sampled_critical_predicted", "halfway", "critical_closed_form", "crossing_predicted"]
+    points = dataset[[*sampled, *others]].to_dataframe().reset_index()
     points["failures"] = points.group_size * points.failure_rate
     points["ratio"] = points.sampled_critical / points.sampled_critical_predicted
-    exact = points.drop_duplicates([*POINT])
 
-    slopes, rows, crossings = [], [], {}
+    sizes, failures, rows, crossings = [], [], [], []
     for (family, advantage, aggregation), group in points.groupby(["family", *RULES], sort=False):
-        labels = {"study": "group_size", "family": family, "advantage": advantage, "aggregation": aggregation}
+        rule = {"family": family, "advantage": advantage, "aggregation": aggregation}
         limit = theory.failure_exponent(family, advantage, aggregation)
-        power = theory.ADVANTAGES.find(advantage).power
-        found = {}
-        for size, here in group.groupby("group_size"):
-            measured = fit(here.failure_rate, here.sampled_critical, here.length)
-            predicted = fit(here.failure_rate, here.sampled_critical_predicted, here.length)
-            if measured is not None:
-                found[size] = {
-                    "failures": float(np.exp(np.log(here.failures).mean())),
-                    "exponent": measured.exponent,
-                    "low": measured.low,
-                    "high": measured.high,
-                    "predicted": predicted.exponent if predicted is not None else np.nan,
-                }
-                slopes.append({**labels, "group_size": size, **found[size]})
-        lone = group[group.failures <= LONE]
-        each = lone.length.astype(str) + "/" + lone.group_size.astype(str)
-        measured = fit(lone.failure_rate, lone.sampled_critical, each)
-        if measured is not None:
-            rows.append(
-                row(
-                    {**labels, "aggregation": f"{aggregation}, n(1−J) ≤ {LONE}"},
-                    "failure_rate",
-                    limit + power,
-                    measured,
-                    sampled=True,
-                )
-            )
-        here = exact[(exact[["family", *RULES]] == [family, advantage, aggregation]).all(axis=1)]
-        measured = fit(here.failure_rate, here.halfway, here.length)
-        if measured is not None:
-            rows.append(
-                row({**labels, "aggregation": f"{aggregation}, n → ∞"}, "failure_rate", limit, measured)
-            )
-        if found:
-            frame = pd.DataFrame(found).T
-            crossings[f"{advantage}/{aggregation}"] = {
-                "theory": float(group.crossing_predicted.median()),
-                "measured": midway(frame.failures, frame.exponent, power, limit),
-                "predicted": midway(frame.failures, frame.predicted, power, limit),
+        lone = limit + theory.ADVANTAGES.find(advantage).power
+        sizes += [{**rule, "limit": limit, **values} for values in by_group_size(group)]
+        slid = by_failures(group)
+        failures += [{**rule, **values} for values in slid]
+        few = group[group.failures <= LONE]
+        found = fit(
+            few.failure_rate, few.sampled_critical, few.length.astype(str) + "/" + few.group_size.astype(str)
+        )
+        if found is not None:
+            labels = {**rule, "study": "group_size", "advantage": f"{advantage}, n(1−J) ≤ {LONE}"}
+            rows.append(row(labels, "failure_rate", lone, found, sampled=True))
+        exact = group.drop_duplicates(["length", "success_rate"])
+        found = fit(exact.failure_rate, exact.halfway, exact.length)
+        if found is not None:
+            labels = {**rule, "study": "group_size", "advantage": f"{advantage}, n → ∞"}
+            rows.append(row(labels, "failure_rate", limit, found))
+        middle = (lone + limit) / 2
+        crossings.append(
+            {
+                **rule,
+                "predicted": float(group.crossing_predicted.median()),
+                "measured": midway(slid, middle),
             }
+        )
+    low, high = points.sampled_critical_low, points.sampled_critical_high
     largest = points[points.group_size == points.group_size.max()]
     findings = {
         "crossings": crossings,
@@ -88,17 +99,20 @@ def analyse(dataset, settings):
         "undecided": int(points.sampled_critical.isna().sum()),
         "ratio_low": float(points.ratio.min()),
         "ratio_high": float(points.ratio.max()),
-        "within": float(
-            (
-                (points.sampled_critical_low <= points.sampled_critical_predicted)
-                & (points.sampled_critical_predicted <= points.sampled_critical_high)
-            ).mean()
-        ),
+        "within": float(points.sampled_critical_predicted.between(low, high).mean()),
         "span": float(points.sampled_critical.max() / points.sampled_critical.min()),
+        "smallest": int(points.group_size.min()),
         "largest": int(points.group_size.max()),
+        "largest_ratio_low": float((largest.sampled_critical / largest.halfway).min()),
         "largest_ratio": float((largest.sampled_critical / largest.halfway).max()),
     }
-    return Analysis({"thresholds": points, "slopes": pd.DataFrame(slopes)}, table(rows), findings)
+    panels = {
+        "thresholds": points,
+        "exponents": pd.DataFrame(sizes),
+        "exponents_by_failures": pd.DataFrame(failures),
+        "crossings": pd.DataFrame(crossings),
+    }
+    return Analysis(panels, table(rows), findings)
 
 
 STUDIES.add("group_size")(
