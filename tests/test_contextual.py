@@ -1,12 +1,13 @@
 """The family `contextual`: rates and gap by enumeration, the sampler, the dynamics, and the study's analysis."""
 
 import itertools
+import json
 import math
 
 import mpmath
 import numpy as np
 import pytest
-from gradgap import config, groups, prompts, rules, streams
+from gradgap import cli, config, groups, prompts, rules, streams
 from gradgap.errors import ConfigError
 from gradgap.families import FAMILIES
 from gradgap.families.contextual import draw_wrong, evaluate
@@ -284,8 +285,8 @@ def test_an_exact_run_is_the_expected_update_iterated(advantage, schedule):
     theta, start = instance.theta0.copy(), instance.at(instance.theta0)[1]
     for k in range(41):
         success, failure, ascent = instance.prompts_at(theta)
-        np.testing.assert_allclose(run.success_rate[k], success, rtol=1e-9)
-        np.testing.assert_allclose(run.failure_rate[k], failure, rtol=1e-9)
+        np.testing.assert_allclose(run.prompt_success_rate[k], success, rtol=1e-9)
+        np.testing.assert_allclose(run.prompt_failure_rate[k], failure, rtol=1e-9)
         decay = {"constant": 1.0, "failure-rate": failure.mean() / start, "inverse-sqrt": (k + 1) ** -0.5}
         if k < 40:
             scaled = [factor[advantage](*pair) for pair in zip(success, failure, strict=True)]
@@ -297,10 +298,26 @@ def test_the_end_of_a_run_is_its_last_tenth():
     rates = np.ones((101, 2))
     rates[:91] = 0.3
     rates[91:, 1] = 0.009
-    run = prompts.PromptRun(rates, 1 - rates, np.zeros(2))
+    run = prompts.PromptRun(rates, 1 - rates, np.zeros(2), 1e-2)
     assert run.final_success_rate == pytest.approx((1 + 0.009) / 2)
     assert run.final_failure_rate == pytest.approx(0.991 / 2)
     assert run.lost_share == 0.5
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome"),
+    [
+        ([0.5] * 5 + [0.996] * 15, "converged"),
+        ([0.5] * 5 + [0.4] * 5 + [0.996] * 10, "converged"),
+        ([0.5] * 10 + [0.9] * 10, "slow"),
+        ([0.5] * 5 + [0.95] * 5 + [0.9] * 10, "stagnated"),
+        ([0.5] * 5 + [0.95] * 5 + [0.4] * 10, "collapsed"),
+    ],
+)
+def test_the_outcome_is_that_of_the_mean_over_prompts(path, outcome):
+    aside = np.linspace(-0.003, 0.003, len(path))  # prompts differ, their mean does not
+    rates = np.stack([np.array(path) + aside, np.array(path) - aside], axis=1)
+    assert prompts.PromptRun(rates, 1 - rates, np.zeros(2), 1e-2).outcome.name == outcome
 
 
 def test_large_groups_follow_the_exact_dynamics():
@@ -452,3 +469,24 @@ def test_the_configuration_takes_a_number_of_replicates():
     ):
         with pytest.raises(ConfigError, match=named):
             config.parse({"studies": {"contextual": {**whole, key: value}}})
+
+
+def test_the_command_line_runs_prompts_and_names_what_it_cannot_do(capsys):
+    where = ["contextual", "--length", "8", "--success-rate", "0.3", "--advantage", "rloo"]
+    for extra in ([], ["--group-size", "64"]):
+        assert cli.main(["run", *where, "--step-size", "10", "--iterations", "300", "--json", *extra]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["success_rate"][0] == pytest.approx(0.3)
+        assert found["outcome"] == "slow"
+        assert found["final_success_rate"] > 0.9
+    assert cli.main(["threshold", *where]) == 2
+    assert "vector of parameters" in capsys.readouterr().err
+    study = {
+        "family": ["contextual"],
+        "length": [8],
+        "success_rate": [0.3],
+        "step_size": [1],
+        "rule": ["GRPO"],
+    }
+    with pytest.raises(ConfigError, match="vector of parameters"):
+        config.parse({"studies": {"phase_diagram": study}})

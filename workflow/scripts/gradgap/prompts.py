@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import rules
+from .dynamics import Outcome
 from .errors import ConfigError
 from .families.contextual import VectorInstance, draw_wrong, evaluate
 from .groups import ADVANTAGE, AGGREGATION, weigh
@@ -28,37 +29,61 @@ LOST = 0.01
 
 @dataclass(frozen=True)
 class PromptRun:
-    """Rates of every prompt along a run.
+    """Result of one run; what it shares with `dynamics.Run` means the same there.
 
     Attributes
     ----------
-    success_rate, failure_rate : ndarray, shape (iterations + 1, Q)
-        J_q and 1 − J_q, the start included.
+    prompt_success_rate, prompt_failure_rate : ndarray, shape (iterations + 1, Q)
+        J_q and 1 − J_q along the run, the start included.
     theta : ndarray, shape (d,)
         Where the run ended.
+    tolerance : float
+        Converged is 1 − J ≤ tolerance · (1 − J₀).
     """
 
-    success_rate: np.ndarray
-    failure_rate: np.ndarray
+    prompt_success_rate: np.ndarray
+    prompt_failure_rate: np.ndarray
     theta: np.ndarray
+    tolerance: float
 
-    def _tail(self) -> int:
-        return max((len(self.success_rate) - 1) // 10, 1)
+    def _tail(self, rates: np.ndarray) -> np.ndarray:
+        return rates[-max((len(rates) - 1) // 10, 1) :]
+
+    @property
+    def success_rate(self) -> np.ndarray:
+        """Mean over prompts, of shape (iterations + 1,)."""
+        return self.prompt_success_rate.mean(axis=1)
+
+    @property
+    def failure_rate(self) -> np.ndarray:
+        """Mean over prompts, of shape (iterations + 1,)."""
+        return self.prompt_failure_rate.mean(axis=1)
 
     @property
     def final_success_rate(self) -> float:
         """Mean J over the last tenth of the updates."""
-        return float(self.success_rate[-self._tail() :].mean())
+        return float(self._tail(self.prompt_success_rate).mean())
 
     @property
     def final_failure_rate(self) -> float:
         """Mean 1 − J over the last tenth of the updates."""
-        return float(self.failure_rate[-self._tail() :].mean())
+        return float(self._tail(self.prompt_failure_rate).mean())
 
     @property
     def lost_share(self) -> float:
         """Share of prompts whose success rate, over the last tenth of the updates, is below `LOST`."""
-        return float((self.success_rate[-self._tail() :].mean(axis=0) < LOST).mean())
+        return float((self._tail(self.prompt_success_rate).mean(axis=0) < LOST).mean())
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the run; it is slow where J never fell by more than the tolerance."""
+        failure = self.failure_rate
+        margin = self.tolerance * failure[0]
+        if self.final_failure_rate <= margin:
+            return Outcome.converged
+        if (failure - np.minimum.accumulate(failure)).max() <= margin:
+            return Outcome.slow
+        return Outcome.collapsed if self.final_failure_rate > failure[0] else Outcome.stagnated
 
 
 @kernel
@@ -279,6 +304,7 @@ def run(
     schedule: str = "constant",
     group_size: int | None = None,
     state: np.ndarray | None = None,
+    tolerance: float | None = None,
 ) -> PromptRun:
     """Iterate θ' = θ + α u from the start of an instance.
 
@@ -295,6 +321,8 @@ def run(
         Responses to each prompt in an update; by default the expected update of large groups.
     state : ndarray, shape (4,), uint64
         Random stream of the run, see `streams.state`; needed with a group size, and changed in place.
+    tolerance : float, optional
+        Converged is 1 − J ≤ tolerance · (1 − J₀); by default 1e-4, and 1e-2 for sampled groups.
 
     Returns
     -------
@@ -328,4 +356,6 @@ def run(
         paths[0],
         paths[1],
     )
-    return PromptRun(paths[0], paths[1], theta)
+    if tolerance is None:
+        tolerance = 1e-4 if group_size is None else 1e-2
+    return PromptRun(paths[0], paths[1], theta, tolerance)

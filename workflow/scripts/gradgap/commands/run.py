@@ -3,6 +3,7 @@
 gradgap run counting --length 256 --success-rate 0.2 --advantage reinforce --step-size 0.05
 gradgap run gated --length 64 --success-rate 0.99 --advantage grpo --step-size 0.02 --iterations 500 --json
 gradgap run gated --length 64 --success-rate 0.99 --advantage rloo --step-size 0.02 --group-size 64 --seed 7
+gradgap run contextual --length 32 --success-rate 0.3 --advantage grpo --step-size 5 --group-size 16
 """
 
 from . import _instance
@@ -36,9 +37,10 @@ def main(arguments):
     dict
         ``outcome``, ``final_success_rate``, ``final_failure_rate`` and ``success_rate``, the list along the run.
     """
-    from .. import dynamics, sampled, streams
+    from .. import dynamics, prompts, sampled, streams
     from ..axes import canonical
     from ..errors import ConfigError
+    from ..families.contextual import VectorInstance
 
     if not arguments.step_size > 0:
         raise ConfigError(f"--step-size: {arguments.step_size:g} is not allowed; it must be above 0")
@@ -46,16 +48,19 @@ def main(arguments):
         raise ConfigError(f"--iterations: {arguments.iterations} is not allowed; it must be 1 or more")
     if arguments.group_size is not None and arguments.group_size < 2:
         raise ConfigError(f"--group-size: {arguments.group_size} is not allowed; it must be 2 or more")
-    what = (_instance.instance(arguments), arguments.advantage, arguments.aggregation, arguments.step_size)
-    how = {"iterations": arguments.iterations, "schedule": arguments.schedule, "path": True}
-    if arguments.group_size is None:
-        result = dynamics.run(*what, **how)
-    else:
+    instance = _instance.instance(arguments)
+    how = {"iterations": arguments.iterations, "schedule": arguments.schedule}
+    if arguments.group_size is not None:
         names = ("family", "length", "advantage", "aggregation", "schedule", "step_size", "group_size")
         point = {name: canonical(getattr(arguments, name)) for name in names}
         point["success_rate"] = arguments.success_rate
-        state = streams.state(arguments.seed, point)
-        result = sampled.run(*what, **how, group_size=arguments.group_size, state=state)
+        how |= {"group_size": arguments.group_size, "state": streams.state(arguments.seed, point)}
+    if isinstance(instance, VectorInstance):
+        run = prompts.run
+    else:
+        run = dynamics.run if arguments.group_size is None else sampled.run
+        how["path"] = True
+    result = run(instance, arguments.advantage, arguments.aggregation, arguments.step_size, **how)
     return {
         "outcome": result.outcome.name,
         "final_success_rate": result.final_success_rate,

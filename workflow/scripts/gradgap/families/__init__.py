@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..errors import ConfigError
 from ..registry import Registry
 
 
@@ -93,6 +94,22 @@ class Family(ABC):
         ConfigError
             If there is no such instance; the message names the coordinate and what is allowed.
         """
+
+
+def of_one_parameter(instance: Any) -> Instance:
+    """The instance, where θ is one number.
+
+    Raises
+    ------
+    ConfigError
+        If it has a vector of parameters.
+    """
+    if not isinstance(instance, Instance):
+        raise ConfigError(
+            f"family: {instance.family} is not allowed here; its policies have a vector of parameters, and this "
+            f"takes families of one parameter, such as counting or gated"
+        )
+    return instance
 
 
 #: All bandit families by name.

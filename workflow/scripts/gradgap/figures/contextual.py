@@ -80,7 +80,7 @@ def draw(panels, scaling, look):
         label = SCHEDULES.get(schedule, schedule)
         _line(axes[2, 2], line, "success", shade, linestyle=dash, marker=mark, label=label)
         _line(axes[2, 2], line, "lost", shade, linestyle=dash, marker=mark, markerfacecolor="none")
-    axes[2, 2].legend(loc="lower left", bbox_to_anchor=(0, 0.07), handletextpad=0.4)
+    axes[2, 2].legend(loc="lower left", bbox_to_anchor=(0, 0.08), handlelength=1.4, handletextpad=0.4)
     axes[2, 2].set_title(f"{one}, T = {length:g}, n = {size:g}")
 
     for panel, mark in zip(axes.flat, "abcdefghi", strict=True):

@@ -49,7 +49,7 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
             }
             result = run_at(same, instance, settings, sampled=True)
             index = tuple(axes[name].index(point[name]) for name in names)
-            out["curve_success_rate"][index] = result.success_rate[at].mean(axis=1)
-            out["curve_lost_share"][index] = (result.success_rate[at] < prompts.LOST).mean(axis=1)
+            out["curve_success_rate"][index] = result.success_rate[at]
+            out["curve_lost_share"][index] = (result.prompt_success_rate[at] < prompts.LOST).mean(axis=1)
         progress(done + 1, len(instances))
     return out
