@@ -7,10 +7,11 @@ import math
 import mpmath
 import numpy as np
 import pytest
-from gradgap import cli, config, groups, prompts, rules, streams
+from gradgap import captions, cli, config, datasets, grid, groups, prompts, rules, shards, streams, style
 from gradgap.errors import ConfigError
 from gradgap.families import FAMILIES
 from gradgap.families.contextual import draw_wrong, evaluate
+from gradgap.figures import contextual as contextual_figure
 from gradgap.simulations import contextual_curves, contextual_exact, contextual_sampled
 from gradgap.studies import contextual as study
 from scipy import stats
@@ -466,6 +467,7 @@ def test_the_configuration_takes_a_number_of_replicates():
         ("replicate", 0, "replicate"),
         ("success_rate", [1e-6], "out of reach"),
         ("iteration", [5000], "iteration"),
+        ("rule", ["unit/token-mean"], "no sampled form"),
     ):
         with pytest.raises(ConfigError, match=named):
             config.parse({"studies": {"contextual": {**whole, key: value}}})
@@ -490,3 +492,35 @@ def test_the_command_line_runs_prompts_and_names_what_it_cannot_do(capsys):
     }
     with pytest.raises(ConfigError, match="vector of parameters"):
         config.parse({"studies": {"phase_diagram": study}})
+
+
+@pytest.mark.parametrize("replicates", [1, 3])
+def test_the_study_goes_all_the_way_on_a_tiny_grid(tmp_path, replicates):
+    """One replicate has no intervals, and ten updates no threshold: caption and figure say so and do not fail."""
+    tiny = {
+        "length": [8, 16],
+        "success_rate": [0.3],
+        "schedule": ["constant", "inverse-sqrt"],
+        "rule": ["RLOO", "DAPO"],
+        "group_size": [4],
+        "effective_step_size": [1, 10],
+        "replicate": replicates,
+        "curve_step_size": [1],
+        "iteration": [1, 5],
+        "iterations": 10,
+    }
+    whole = config.parse({"studies": {"contextual": tiny}})
+    one = whole.studies["contextual"]
+    files = []
+    for shard in grid.shards(one, 20):
+        files.append(tmp_path / f"{shard.name}.npz")
+        shards.write(files[-1], shard, shards.compute(shard))
+    analysis = one.study.analyse(datasets.assemble(one, files), one.settings)
+    text = captions.fill(captions.template("contextual"), analysis, one.settings)
+    assert f"{16 * replicates} sampled runs of 10 updates" in text
+    panels = {name: table.dropna(axis=1, how="all") for name, table in analysis.panels.items()}
+    look = style.Look.from_config(whole.figures)
+    with look.applied():
+        figure = contextual_figure.draw(panels, analysis.scaling, look)
+        style.save(figure, {"png": tmp_path / "figure.png"})
+    assert len(figure.axes) == 9

@@ -13,6 +13,13 @@ DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 _NOTE = {"REINFORCE": 4, "RLOO": -4, "GRPO": -7, "DAPO": 1, "Dr. GRPO": 2}
 
 
+def _table(panels, name, *values):
+    """A table whose values and their ends are columns, even where nothing is known of them."""
+    ends = [f"{value}{end}" for value in values for end in ("", "_low", "_high")]
+    table = panels[name]
+    return table.reindex(columns=table.columns.union(ends, sort=False))
+
+
 def _line(panel, table, name, colour, **look):
     """Means against the step, with a band where there is one."""
     table = table.sort_values(STEP)
@@ -35,7 +42,8 @@ def _series(panels, sampled, exact, values, axis, symbol):
 
 def draw(panels, scaling, look):
     """Rows: rules; group sizes and learning curves; lengths and schedules."""
-    sampled, exact, curves = panels["sampled"], panels["exact"], panels["curves"]
+    sampled, exact = (_table(panels, name, "success", "lost") for name in ("sampled", "exact"))
+    curves = panels["curves"]
     names = list(dict.fromkeys(sampled.rule))
     colours = dict(zip(names, style.palette(len(names)), strict=True))
     marks = dict(zip(names, style.MARKERS, strict=False))
@@ -110,26 +118,34 @@ def draw(panels, scaling, look):
 def _thresholds(panel, panels, scaling, names, colours, marks, size, start):
     """Critical learning rate against length: marks sampled, lines exact, dashed the predicted slope."""
     slopes = scaling.set_index(["advantage", "aggregation"]) if len(scaling) else None
-    sampled, exact = panels["thresholds"], panels["exact_thresholds"]
+    sampled, exact = (
+        _table(panels, name, "critical").dropna(subset=["critical"])
+        for name in ("thresholds", "exact_thresholds")
+    )
     sampled, exact = (
         table[(table.success_rate == start) & (table.schedule == "constant")] for table in (sampled, exact)
     )
     sampled = sampled[sampled.group_size == size]
+    panel.set_xscale("log")
+    panel.set_yscale("log")
     for k, name in enumerate(names):
         line = sampled[sampled.rule == name].sort_values("length")
+        whole = exact[exact.rule == name].sort_values("length")
+        panel.loglog(whole.length, whole.critical, **style.CLOSED_FORM)
+        if line.empty:
+            continue
         spread = np.abs(line[["critical_low", "critical_high"]].to_numpy().T - line.critical.to_numpy())
         aside = line.length * 1.06 ** (k - (len(names) - 1) / 2)  # rules that agree stand side by side
         panel.errorbar(
             aside, line.critical, spread, fmt=marks[name], color=colours[name], elinewidth=0.7, capsize=1.2
         )
-        whole = exact[exact.rule == name].sort_values("length")
-        panel.plot(whole.length, whole.critical, **style.CLOSED_FORM)
         found = (
             None if slopes is None or rules.rule(name) not in slopes.index else slopes.loc[rules.rule(name)]
         )
         if found is not None:
-            law = whole.critical.iloc[0] * (whole.length / whole.length.iloc[0]) ** found.predicted
-            panel.plot(whole.length, law, **style.PREDICTED)
+            base = whole if len(whole) else line
+            law = base.critical.iloc[0] * (base.length / base.length.iloc[0]) ** found.predicted
+            panel.plot(base.length, law, **style.PREDICTED)
             panel.annotate(
                 f"{found.measured:+.2f}",
                 (line.length.iloc[-1], line.critical.iloc[-1]),
@@ -139,9 +155,7 @@ def _thresholds(panel, panels, scaling, names, colours, marks, size, start):
                 fontsize="x-small",
                 color=colours[name],
             )
-    panel.set_xscale("log")
-    panel.set_yscale("log")
-    panel.set_xlim(exact.length.min() / 1.5, exact.length.max() * 5)
+    panel.set_xlim(panels["sampled"].length.min() / 1.5, panels["sampled"].length.max() * 5)
     panel.set_xlabel("response length T (tokens)")
     panel.set_ylabel("critical learning rate α*")
     panel.set_title(f"n = {size:g}")

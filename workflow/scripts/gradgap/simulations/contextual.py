@@ -7,7 +7,7 @@ from ..axes import failure_rate, number
 from ..families import FAMILIES
 from ..families.contextual import VectorInstance
 from ..rules import AGGREGATIONS
-from . import Settings, product
+from . import Axes, Settings, product
 
 SETTINGS = ("prompts", "contexts", "candidates", "dimension", "margin", "iterations")
 #: Coordinates that key the random stream of a run. The features have a stream of their own.
@@ -54,7 +54,9 @@ def run_at(
     )
 
 
-def check(axes, settings):
-    """Refuse lengths and success rates of which there is no instance."""
+def check(axes: Axes, settings: Settings) -> None:
+    """Refuse rules without a sampled form, and lengths and success rates of which there is no instance."""
+    for name in axes.get("rule", ()):
+        rules.sampled(*rules.rule(name))
     for _, point in product(axes, ("length", "success_rate")):
         instance_at(point, settings)

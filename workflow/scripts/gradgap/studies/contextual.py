@@ -115,7 +115,7 @@ def _thresholds(dataset, variable: str, outer: list[str]) -> pd.DataFrame:
     array = dataset[variable].transpose(*outer, STEP, "replicate")
     found = []
     for index in np.ndindex(*array.shape[:-2]):
-        point = {name: array[name].to_numpy()[i].item() for name, i in zip(outer, index, strict=True)}
+        point = {name: array[name].to_numpy().tolist()[i] for name, i in zip(outer, index, strict=True)}
         critical, low, high = threshold(steps[order], array.to_numpy()[index][order])
         found.append({**point, "effective": critical, "effective_low": low, "effective_high": high})
     frame = pd.DataFrame(found)
