@@ -1,4 +1,4 @@
-"""Critical learning rates of sampled dynamics (docs/theory.md, M4), and their limit as groups grow.
+"""Critical learning rates of sampled dynamics (docs/theory_groups.md, G6), and their limit as groups grow.
 
 A sampled run ends somewhere at random, so the threshold is where the mean over replicates loses half of what there
 is to lose: the mean final success rate crosses halfway between its best and its collapsed level, going up in α.

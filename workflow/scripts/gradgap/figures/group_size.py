@@ -2,8 +2,28 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from .. import style
+
+RULE = ["advantage", "aggregation"]
+SAMPLED = ["sampled_critical", "sampled_critical_low", "sampled_critical_high"]
+EXPONENT = ["failures", "exponent", "low", "high", "predicted"]
+#: Columns drawn, so that a panel without rows, which the numbers leave out, has them too.
+PANELS = {
+    "thresholds": [
+        "length",
+        "failure_rate",
+        "group_size",
+        "failures",
+        *SAMPLED,
+        "sampled_critical_predicted",
+        "halfway",
+    ],
+    "crossings": ["limit", "predicted"],
+    "exponents": ["group_size", *EXPONENT],
+    "exponents_by_failures": EXPONENT,
+}
 
 
 def _interval(panel, x, y, low, high, **look):
@@ -12,8 +32,10 @@ def _interval(panel, x, y, low, high, **look):
 
 def draw(panels, scaling, look):
     """Above: all group sizes on one curve, a panel an advantage; below: exponents against n and n(1−J)."""
-    points, crossings = panels["thresholds"], panels["crossings"]
-    by_size, by_failures = panels["exponents"], panels["exponents_by_failures"]
+    points, crossings, by_size, by_failures = (
+        panels.get(name, pd.DataFrame()).reindex(columns=[*RULE, *columns])
+        for name, columns in PANELS.items()
+    )
     rules = list(points[["advantage", "aggregation"]].drop_duplicates().itertuples(index=False, name=None))
     names = {rule: rule[0] if len({g for _, g in rules}) == 1 else "/".join(rule) for rule in rules}
     colours = dict(zip(rules, style.palette(len(rules)), strict=True))
@@ -26,7 +48,8 @@ def draw(panels, scaling, look):
     row = top.subplots(1, len(rules), squeeze=False, sharex=True, sharey=True)[0]
     for j, (panel, rule) in enumerate(zip(row, rules, strict=True)):
         here = points[(points.advantage == rule[0]) & (points.aggregation == rule[1])]
-        limit = by_size[(by_size.advantage == rule[0]) & (by_size.aggregation == rule[1])].limit.iloc[0]
+        found = crossings[(crossings.advantage == rule[0]) & (crossings.aggregation == rule[1])].iloc[0]
+        limit = 0.0 if np.isnan(found.limit) else found.limit
         scale = (here.length / here.failure_rate**limit).to_numpy()
         for k, size in enumerate(sizes):
             own = (here.group_size == size).to_numpy()
@@ -46,7 +69,6 @@ def draw(panels, scaling, look):
                 x, here.sampled_critical_predicted[own] * factor, **{**style.PREDICTED, "linestyle": "-"}
             )
         panel.axhline((here.halfway * scale).median(), color="0.5", linewidth=0.7, linestyle=(0, (1, 1)))
-        found = crossings[(crossings.advantage == rule[0]) & (crossings.aggregation == rule[1])].iloc[0]
         panel.axvline(found.predicted, **style.PREDICTED)
         panel.set_xscale("log")
         panel.set_yscale("log")
@@ -87,7 +109,7 @@ def draw(panels, scaling, look):
             panel.plot(here[column], here.predicted, color=colours[rule], linewidth=0.8, zorder=1)
         panel.set_xscale("log")
         panel.set_xlabel(text)
-        for level in sorted({1.0, *by_size.limit}):
+        for level in sorted({1.0, *crossings.limit.dropna()}):
             panel.axhline(level, color="0.5", linewidth=0.7, linestyle=(0, (1, 1)), zorder=0)
     for rule in rules:
         found = crossings[(crossings.advantage == rule[0]) & (crossings.aggregation == rule[1])].iloc[0]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .. import theory
+from ..rules import ADVANTAGES
 from ..scaling import fit, row, table
 from . import STUDIES, Analysis, Study, Sweep
 
@@ -66,27 +67,28 @@ def analyse(dataset, settings):
     sizes, failures, rows, crossings = [], [], [], []
     for (family, advantage, aggregation), group in points.groupby(["family", *RULES], sort=False):
         rule = {"family": family, "advantage": advantage, "aggregation": aggregation}
-        limit = theory.failure_exponent(family, advantage, aggregation)
-        lone = limit + theory.ADVANTAGES.find(advantage).power
-        sizes += [{**rule, "limit": limit, **values} for values in by_group_size(group)]
+        limit = theory.failure_exponent(family, advantage, aggregation)  # nan where no law is known
+        lone = limit + (ADVANTAGES.find(advantage).power or 0.0)
+        sizes += [{**rule, **values} for values in by_group_size(group)]
         slid = by_failures(group)
         failures += [{**rule, **values} for values in slid]
         few = group[group.failures <= LONE]
         found = fit(
             few.failure_rate, few.sampled_critical, few.length.astype(str) + "/" + few.group_size.astype(str)
         )
-        if found is not None:
+        if found is not None and math.isfinite(lone):
             labels = {**rule, "study": "group_size", "advantage": f"{advantage}, n(1−J) ≤ {LONE}"}
             rows.append(row(labels, "failure_rate", lone, found, sampled=True))
         exact = group.drop_duplicates(["length", "success_rate"])
         found = fit(exact.failure_rate, exact.halfway, exact.length)
-        if found is not None:
+        if found is not None and math.isfinite(limit):
             labels = {**rule, "study": "group_size", "advantage": f"{advantage}, n → ∞"}
             rows.append(row(labels, "failure_rate", limit, found))
         middle = (lone + limit) / 2
         crossings.append(
             {
                 **rule,
+                "limit": limit,
                 "predicted": float(group.crossing_predicted.median()),
                 "measured": midway(slid, middle),
             }
