@@ -129,6 +129,20 @@ def test_the_random_part_belongs_to_the_replicate():
     assert not np.allclose(first.differences, make(seed=4).differences)
 
 
+@pytest.mark.parametrize("success_rate", [0.1, 0.9])
+def test_long_responses_have_a_limit_without_length(success_rate):
+    """K4 of docs/theory_contextual.md, with an error that falls as 1/T."""
+    aside = np.array([3.0, -1.0, 2.0])
+    errors = []
+    for length in (2000, 20_000):
+        instance = make(length=length, success_rate=success_rate)
+        limit = math.log(success_rate) * np.exp(-(instance.differences @ aside)).mean(axis=(1, 2))
+        success = instance.prompts_at(instance.theta0 + aside)[0]
+        errors.append(np.abs(np.log(success) / limit - 1).max())
+    assert errors[0] < 0.05
+    assert errors[1] == pytest.approx(errors[0] / 10, rel=0.2)
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

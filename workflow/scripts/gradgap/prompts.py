@@ -1,4 +1,4 @@
-"""Dynamics of prompts that share parameters, exact and sampled (docs/theory.md, R1–R2).
+"""Dynamics of prompts that share parameters, exact and sampled (docs/theory_contextual.md).
 
 Every prompt has a group of its own, as in training: advantages compare responses to one prompt, and the
 update is the mean over prompts. In expectation, as groups grow, that is u = mean of c(J_q) g_q over the

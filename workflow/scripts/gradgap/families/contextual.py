@@ -8,6 +8,7 @@ and with fewer dimensions than contexts a step that helps one prompt can hurt an
 The right candidate of every context leads all others by the same margin on the teacher, ⟨θ*, φ_right − φ⟩,
 and what stands beside the teacher is random. So on the ray from 0 through θ* all prompts are equally likely
 to be answered right, and a prompt that is lost in the end was lost in training. The start lies on that ray.
+Formulas: docs/theory_contextual.md.
 """
 
 import math

@@ -143,7 +143,9 @@ def analyse(dataset, settings):
     exact_thresholds = _thresholds(dataset, "exact_success_rate", list(RUN))
 
     rows = []
-    fixed = thresholds[thresholds.schedule == "constant"]
+    fixed = thresholds[
+        (thresholds.schedule == "constant") & (thresholds.length >= settings["fit_from_length"])
+    ]
     for name in dict.fromkeys(fixed.rule):
         here = fixed[fixed.rule == name]
         advantage, aggregation = rules.rule(name)
@@ -215,6 +217,7 @@ STUDIES.add("contextual")(
         },
         analyse=analyse,
         draw="gradgap.figures.contextual",
+        settings=("fit_from_length",),
         defaults={"rule": ["REINFORCE", "RLOO", "GRPO", "Dr. GRPO", "DAPO"], "iterations": 300},
     )
 )
