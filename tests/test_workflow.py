@@ -25,6 +25,10 @@ TINY = {
             "success_rate": {"counting": 0.2},
             "iterations": 200,
             "scan_per_decade": 4,
+            "rule": ["GRPO"],
+            "group_size": [8],
+            "sampled_iterations": 20,
+            "replicates": 2,
         },
         "stagnation": {
             "length": [64],

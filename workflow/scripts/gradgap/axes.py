@@ -49,7 +49,22 @@ AXES.update(
     rule=Axis(
         "label", "update rule", "1", "Advantage and aggregation, by preset or as advantage/aggregation."
     ),
+    group_size=Axis("integer", "group size", "responses", "Sampled responses n in the group of one update."),
     schedule=Axis("label", "schedule", "1", "How the learning rate changes along a run."),
+    replicate=Axis("integer", "replicate", "1", "Number of the repetition, with random numbers of its own."),
+    effective_step_size=Axis(
+        "number",
+        "effective step size",
+        "1",
+        "Factor of the summed score of a response: the learning rate α over what the aggregation divides by.",
+    ),
+    curve_step_size=Axis("number", "effective step size", "1", "As effective_step_size, for learning curves."),
+    iteration=Axis("integer", "update", "1", "Number of updates made."),
+    angle=Axis("number", "angle", "degrees", "Between the direction of the update and the gradient gap."),
+    bound=Axis("label", "bound", "1", "Bound on the step size that a step is a fraction of."),
+    bound_fraction=Axis(
+        "number", "step over bound", "1", "Step size over the bound for a step along the gradient gap."
+    ),
     window=Axis("number", "window", "standard deviations", "Half-width of the window in √T/2 tokens."),
 )
 
@@ -86,15 +101,15 @@ def failure_rate(text: str) -> float:
     return float(1 - Decimal(text))
 
 
-def expand(name: str, spec: Sequence | Mapping, key: str) -> tuple[str, ...]:
+def expand(name: str, spec: Sequence | Mapping | int, key: str) -> tuple[str, ...]:
     """Values of an axis from how the configuration writes it.
 
     Parameters
     ----------
     name : str
         Name in `AXES`; ``failure_rate`` is the success-rate axis written by its complement.
-    spec : list or mapping
-        The values, or a logarithmic range ``{from, to, per_decade}`` with both ends included, whose values are
+    spec : list, mapping or int
+        The values; a number n of them, 0 to n − 1; or a logarithmic range ``{from, to, per_decade}`` with both ends included, whose values are
         rounded to four digits (integers: to the axis's multiple).
     key : str
         Where it stands in the configuration, for the error message.
@@ -110,6 +125,8 @@ def expand(name: str, spec: Sequence | Mapping, key: str) -> tuple[str, ...]:
         If a value comes twice.
     """
     axis = AXES.find("success_rate" if name == "failure_rate" else name)
+    if isinstance(spec, int):
+        spec = range(spec)
     if isinstance(spec, Mapping):
         first, last = float(spec["from"]), float(spec["to"])
         steps = max(1, round(abs(math.log10(last / first)) * spec["per_decade"]))

@@ -69,13 +69,15 @@ def _range(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _axis_schema(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Schema of an axis: a list of its items, or a logarithmic range where it has one."""
+    """Schema of an axis: a list of its items, or a logarithmic range or a count where it has one."""
     allowed = {
         "type": ["array", "object"] if "range" in definition else "array",
         "items": definition["items"],
     }
     if "range" in definition:
         allowed |= _range(definition["range"])
+    if "count" in definition:
+        allowed |= {"type": ["array", "integer"], **definition["count"]}
     return {"description": definition["description"], **allowed, "minItems": 1, "uniqueItems": True}
 
 

@@ -26,10 +26,15 @@ class Advantage:
     power : float or None
         p where c ~ (1−J)^p as J → 1, from which the exponents of the critical learning rate follow; None where
         there is no such law.
+    sampled : compiled function or None
+        ``sampled(right, size) -> (a, b)``, the advantage of each right and of each wrong response in a group
+        of `size` responses of which `right` are right (all float64); None where it is defined in expectation
+        only.
     """
 
     coefficient: Callable
     power: float | None
+    sampled: Callable | None = None
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,15 @@ class Aggregation:
     ----------
     divisor : callable
         ``divisor(instance) -> float``: what the summed score of a response is divided by, in tokens.
+    sampled : compiled function or None
+        ``sampled(length, size, total_length, max_length) -> factor`` of the summed score of a response of
+        that length in a group of `size` responses with `total_length` tokens between them (all float64),
+        `max_length` being the length of the longest response there can be; None where it is defined in
+        expectation only.
     """
 
     divisor: Callable[[Instance], float]
+    sampled: Callable | None = None
 
 
 @kernel
@@ -65,18 +76,68 @@ def _grpo(success_rate, failure_rate, gap_norm):
     return math.sqrt(success_rate * failure_rate)
 
 
+@kernel
+def _reward(right, size):
+    return 1.0, 0.0
+
+
+@kernel
+def _minus_others(right, size):
+    return (size - right) / (size - 1.0), -right / (size - 1.0)
+
+
+@kernel
+def _minus_mean(right, size):
+    return (size - right) / size, -right / size
+
+
+@kernel
+def _z_score(right, size):
+    deviation = math.sqrt(right * (size - right) / (size * (size - 1.0)))
+    if deviation == 0.0:
+        return 0.0, 0.0
+    return (size - right) / size / (deviation + 1e-4), -right / size / (deviation + 1e-4)
+
+
 ADVANTAGES: Registry[Advantage] = Registry("advantage")
 ADVANTAGES.add("gap")(Advantage(_gap, 0.0))
 ADVANTAGES.add("unit")(Advantage(_unit, None))
-ADVANTAGES.add("grpo")(Advantage(_grpo, 0.5))
-for _name in ("reinforce", "rloo", "dr_grpo"):  # a baseline changes the noise of the update, not its mean
-    ADVANTAGES.add(_name)(Advantage(_reinforce, 1.0))
+ADVANTAGES.add("grpo")(Advantage(_grpo, 0.5, _z_score))
+# a baseline changes the noise of the update, not its mean
+ADVANTAGES.add("reinforce")(Advantage(_reinforce, 1.0, _reward))
+ADVANTAGES.add("rloo")(Advantage(_reinforce, 1.0, _minus_others))
+ADVANTAGES.add("dr_grpo")(Advantage(_reinforce, 1.0, _minus_mean))
+
+
+@kernel
+def _sum(length, size, total_length, max_length):
+    return 1.0 / size
+
+
+@kernel
+def _own_length(length, size, total_length, max_length):
+    return 1.0 / (size * length)
+
+
+@kernel
+def _all_tokens(length, size, total_length, max_length):
+    return 1.0 / total_length
+
+
+@kernel
+def _largest_length(length, size, total_length, max_length):
+    return 1.0 / (size * max_length)
+
 
 AGGREGATIONS: Registry[Aggregation] = Registry("aggregation")
-AGGREGATIONS.add("seq-mean-token-sum")(Aggregation(lambda instance: 1.0))
-AGGREGATIONS.add("seq-mean-token-mean")(Aggregation(lambda instance: float(instance.score_length)))
-AGGREGATIONS.add("token-mean")(Aggregation(lambda instance: instance.length))
-AGGREGATIONS.add("seq-mean-token-sum-norm")(Aggregation(lambda instance: float(instance.max_length)))
+AGGREGATIONS.add("seq-mean-token-sum")(Aggregation(lambda instance: 1.0, _sum))
+AGGREGATIONS.add("seq-mean-token-mean")(
+    Aggregation(lambda instance: float(instance.score_length), _own_length)
+)
+AGGREGATIONS.add("token-mean")(Aggregation(lambda instance: instance.length, _all_tokens))
+AGGREGATIONS.add("seq-mean-token-sum-norm")(
+    Aggregation(lambda instance: float(instance.max_length), _largest_length)
+)
 
 
 @kernel
@@ -129,6 +190,26 @@ def rule(name: str) -> tuple[str, str]:
     ADVANTAGES.find(advantage)
     AGGREGATIONS.find(aggregation)
     return advantage, aggregation
+
+
+def sampled(advantage: str, aggregation: str) -> tuple[Callable, Callable]:
+    """The sampled forms of an advantage and an aggregation.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown, or is defined in expectation only; the message lists those that can be sampled.
+    """
+    forms = []
+    for name, registry in ((advantage, ADVANTAGES), (aggregation, AGGREGATIONS)):
+        form = registry.find(name).sampled
+        if form is None:
+            able = ", ".join(sorted(known for known, component in registry.items() if component.sampled))
+            raise ConfigError(
+                f"{registry.kind} {name!r} has no sampled form; allowed for sampled groups: {able}"
+            )
+        forms.append(form)
+    return forms[0], forms[1]
 
 
 def of_point(point: Mapping[str, str]) -> tuple[str, str]:

@@ -30,9 +30,10 @@ def main(arguments):
     from dataclasses import asdict
 
     from .. import theory, thresholds
+    from ..families import of_one_parameter
     from ..rules import AGGREGATIONS
 
-    instance = _instance.instance(arguments)
+    instance = of_one_parameter(_instance.instance(arguments))
     success, failure, gap = instance.at(instance.theta0)
     found = thresholds.critical(instance, arguments.advantage, iterations=arguments.iterations)
     found = found.divided(AGGREGATIONS.find(arguments.aggregation).divisor(instance))

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..errors import ConfigError
 from ..registry import Registry
 
 
@@ -36,6 +37,11 @@ class Instance:
         G_p and L_p: bounds on the norm of a token's score and on its Hessian.
     best_theta : float
         Where the success rate is largest.
+    sample : compiled function or None
+        ``sample(state, theta, parameters, size, rewards, scores, lengths, counts) -> rows`` draws a group of
+        `size` responses from the stream `state`. It fills the first `rows` ≤ size + 1 entries of the arrays, each
+        for one response or for several that are the same in reward, score (summed over tokens) and length, whose
+        number is in `counts`. None where the family cannot be sampled.
     """
 
     family: str
@@ -48,6 +54,7 @@ class Instance:
     token_score_bound: float
     token_hessian_bound: float
     best_theta: float = 0.0
+    sample: Callable | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, theta: float) -> tuple[float, float, float]:
@@ -87,6 +94,22 @@ class Family(ABC):
         ConfigError
             If there is no such instance; the message names the coordinate and what is allowed.
         """
+
+
+def of_one_parameter(instance: Any) -> Instance:
+    """The instance, where θ is one number.
+
+    Raises
+    ------
+    ConfigError
+        If it has a vector of parameters.
+    """
+    if not isinstance(instance, Instance):
+        raise ConfigError(
+            f"family: {instance.family} is not allowed here; its policies have a vector of parameters, and this "
+            f"takes families of one parameter, such as counting or gated"
+        )
+    return instance
 
 
 #: All bandit families by name.

@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 from ..binomial import window
 from ..errors import ConfigError
 from ..jit import kernel
+from ..streams import binomial
 from . import FAMILIES, Family, Instance
 
 
@@ -35,6 +36,49 @@ def evaluate(theta, parameters):
         success = whole
         failure *= share
     return success, failure, success_slope + failure_slope
+
+
+@kernel
+def sample(state, theta, parameters, size, rewards, scores, lengths, counts):
+    """Draw a group; a response is its count of ones, so that its cost does not grow with its length.
+
+    Parameters
+    ----------
+    state : ndarray, shape (4,), uint64
+        Of the stream, changed in place.
+    theta : float
+        Logit of a one.
+    parameters : ndarray, shape (3,)
+        As in `evaluate`.
+    size : int
+        Group size.
+    rewards, scores, lengths, counts : ndarray, shape (size + 1,)
+        Filled: a row for each long response, and a last one for all that are one token and right.
+
+    Returns
+    -------
+    int
+        Number of rows.
+    """
+    n, half_width, share = int(parameters[0]), int(parameters[1]), parameters[2]
+    odds = math.exp(-abs(theta))
+    p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
+    if theta > 0.0:
+        p, q = q, p
+    long = size if share == 1.0 else binomial(state, size, share, 1.0 - share)
+    for i in range(long):
+        ones = binomial(state, n, p, q)
+        rewards[i] = 1.0 if abs(ones - n // 2) <= half_width else 0.0
+        scores[i] = ones * q - (n - ones) * p
+        lengths[i] = n
+        counts[i] = 1.0
+    if long == size:
+        return long
+    rewards[long] = 1.0
+    scores[long] = 0.0
+    lengths[long] = 1.0
+    counts[long] = size - long
+    return long + 1
 
 
 def half_width(length: int, window: float) -> int:
@@ -70,6 +114,7 @@ def make(
         score_length=length,
         token_score_bound=1.0,
         token_hessian_bound=0.25,
+        sample=sample,
         settings=settings,
     )
 

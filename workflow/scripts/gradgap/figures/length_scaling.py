@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from .. import style
+from . import sampled_lengths
 
 AGGREGATIONS = ("seq-mean-token-sum", "seq-mean-token-mean", "token-mean", "seq-mean-token-sum-norm")
 #: Advantages that are the same in expectation share a line.
@@ -17,13 +18,18 @@ def draw(panels, scaling, look):
     aggregations = [name for name in AGGREGATIONS if name in set(points.aggregation)]
     aggregations += [name for name in dict.fromkeys(points.aggregation) if name not in aggregations]
     names = set(points.advantage)
-    advantages = [name for name in dict.fromkeys(points.advantage) if not (SAME.get(name, "") is None and "reinforce" in names)]
+    advantages = [
+        name
+        for name in dict.fromkeys(points.advantage)
+        if not (SAME.get(name, "") is None and "reinforce" in names)
+    ]
     labels = {name: (SAME.get(name) or name) if {"rloo", "dr_grpo"} <= names else name for name in advantages}
     colours = dict(zip(advantages, style.palette(len(advantages)), strict=True))
     height = look.page_width * (0.08 + 0.27 * len(families))
-    figure, axes = plt.subplots(
-        len(families), len(aggregations), figsize=(look.page_width, height), sharex=True, sharey="row", squeeze=False
-    )
+    below = look.page_width * 0.32
+    whole = plt.figure(figsize=(look.page_width, height + below))
+    figure, bottom = whole.subfigures(2, 1, height_ratios=[height, below])
+    axes = figure.subplots(len(families), len(aggregations), sharex=True, sharey="row", squeeze=False)
     slopes = scaling.set_index(["family", "advantage", "aggregation"]) if len(scaling) else None
     for i, family in enumerate(families):
         for j, aggregation in enumerate(aggregations):
@@ -69,4 +75,6 @@ def draw(panels, scaling, look):
     ]
     handles.append(style.legend_entry("closed form", **style.CLOSED_FORM))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
-    return figure
+    letters = "abcdefghijklmnop"[len(families) * len(aggregations) :]
+    sampled_lengths.draw(bottom, panels["sampled"], scaling, letters)
+    return whole

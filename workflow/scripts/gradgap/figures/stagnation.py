@@ -14,7 +14,9 @@ def draw(panels, scaling, look):
     names = {"constant": "fixed step", "failure-rate": "step ∝ 1 − J", "inverse-sqrt": "step ∝ 1/√(k+1)"}
     colours = dict(zip(schedules, style.palette(len(schedules)), strict=True))
     width = look.page_width if len(lengths) > 1 else look.column_width
-    figure, axes = plt.subplots(1, len(lengths), figsize=(width, look.page_width * 0.36), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(lengths), figsize=(width, look.page_width * 0.36), sharey=True, squeeze=False
+    )
     for mark, panel, length in zip("abcdef", axes[0], lengths, strict=False):
         here = points[points.length == length].sort_values("step_size")
         fixed = here[here.schedule == "constant"]
@@ -35,14 +37,21 @@ def draw(panels, scaling, look):
         panel.axhline(here.failure_rate.iloc[0], color="0.6", linewidth=0.8, zorder=1)
         start = 2 * abs(here.theta0.iloc[0])
         panel.axvline(start, color="0.6", linewidth=0.8, linestyle=(0, (1, 1)), zorder=1)
-        panel.annotate("η* = 2|θ₀|", (start, here.best_failure_rate.iloc[0]), xytext=(2, 8), textcoords="offset points",
-                       fontsize="x-small")
+        panel.annotate(
+            "η* = 2|θ₀|",
+            (start, here.best_failure_rate.iloc[0]),
+            xytext=(2, 8),
+            textcoords="offset points",
+            fontsize="x-small",
+        )
         panel.set_xlabel("step size η")
         panel.set_title(f"T = {length:g} tokens")
         style.letter(panel, mark)
     axes[0, 0].set_ylabel("final failure rate 1 − J")
     handles = [
-        style.legend_entry(names.get(name, name), marker=style.MARKERS[k], color=colours[name], linestyle="none")
+        style.legend_entry(
+            names.get(name, name), marker=style.MARKERS[k], color=colours[name], linestyle="none"
+        )
         for k, name in enumerate(schedules)
     ]
     handles += [

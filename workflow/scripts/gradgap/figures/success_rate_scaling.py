@@ -19,7 +19,9 @@ def draw(panels, scaling, look):
     points, steps = panels["thresholds"], panels["one_step"]
     aggregations = list(dict.fromkeys(points.aggregation))
     names = set(points.advantage)
-    advantages = [n for n in dict.fromkeys(points.advantage) if not (SAME.get(n, "") is None and "reinforce" in names)]
+    advantages = [
+        n for n in dict.fromkeys(points.advantage) if not (SAME.get(n, "") is None and "reinforce" in names)
+    ]
     labels = {name: (SAME.get(name) or name) if {"rloo", "dr_grpo"} <= names else name for name in advantages}
     colours = dict(zip(advantages, style.palette(len(advantages)), strict=True))
     lengths = sorted(points.length.unique())
@@ -81,7 +83,9 @@ def draw(panels, scaling, look):
                 line = here[here.length == length].sort_values("failure_rate").dropna(subset=[column])
                 if name in ("prop2", "prop3") and k not in (0, len(lengths) - 1):
                     continue
-                panel.loglog(line.failure_rate, line[column], linestyle=dash, color="0.45", linewidth=0.7, zorder=1)
+                panel.loglog(
+                    line.failure_rate, line[column], linestyle=dash, color="0.45", linewidth=0.7, zorder=1
+                )
         for length in lengths:
             line = here[here.length == length]
             panel.loglog(
@@ -112,7 +116,8 @@ def draw(panels, scaling, look):
         for length in lengths
     ]
     handles += [
-        style.legend_entry(label, linestyle=dash, color="0.45", linewidth=0.7) for label, dash in BOUNDS.values()
+        style.legend_entry(label, linestyle=dash, color="0.45", linewidth=0.7)
+        for label, dash in BOUNDS.values()
     ]
     bottom.legend(handles=handles, loc="outside right center")
     return figure

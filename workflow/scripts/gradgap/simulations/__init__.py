@@ -31,7 +31,7 @@ import numpy as np
 
 from ..axes import failure_rate, number
 from ..errors import ConfigError
-from ..families import FAMILIES, Family, Instance
+from ..families import FAMILIES, Family, Instance, of_one_parameter
 
 Axes = Mapping[str, Sequence[str]]
 Settings = Mapping[str, Any]
@@ -116,4 +116,5 @@ def instance_at(point: Mapping[str, str], settings: Settings) -> Instance:
             )
         rate = str(by_family[point["family"]])
     options = {name: settings[name] for name in family.settings if name in settings}
-    return family.instance(int(number(point["length"])), number(rate), failure_rate(rate), **options)
+    instance = family.instance(int(number(point["length"])), number(rate), failure_rate(rate), **options)
+    return of_one_parameter(instance)

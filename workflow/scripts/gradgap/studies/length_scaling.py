@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import theory
+from ..rules import PRESETS, rule
 from ..scaling import fit, row, table
 from . import STUDIES, Analysis, Study, Sweep
 
@@ -10,24 +11,45 @@ RULES = ("advantage", "aggregation")
 
 
 def analyse(dataset, settings):
-    """Critical learning rates against the true length, and their exponents on the asymptotic part of the grid."""
+    """Critical learning rates, exact and sampled, against the length, and their exponents where it is large."""
     variables = ["critical", "critical_closed_form", "response_length"]
     points = dataset[variables].to_dataframe().reset_index()
     points["ratio"] = points.critical / points.critical_closed_form
     points["fitted"] = points.length >= settings["fit_from_length"]
     rows = []
-    for (family, advantage, aggregation), group in points[points.fitted].groupby(["family", *RULES], sort=False):
+    for (family, advantage, aggregation), group in points[points.fitted].groupby(
+        ["family", *RULES], sort=False
+    ):
         found = fit(group.response_length, group.critical)
         if found is not None:
-            labels = {"study": "length_scaling", "family": family, "advantage": advantage, "aggregation": aggregation}
-            rows.append(row(labels, "length", theory.length_exponent(family, advantage, aggregation), found))
-    scaling = table(rows)
+            labels = {"family": family, "advantage": advantage, "aggregation": aggregation}
+            predicted = theory.length_exponent(family, advantage, aggregation)
+            rows.append(row({"study": "length_scaling", **labels}, "length", predicted, found))
+
+    variables = ["sampled_critical", "sampled_critical_low", "sampled_critical_high", "halfway"]
+    sampled = dataset[variables].to_dataframe().reset_index()
+    sampled["fitted"] = sampled.length >= settings["fit_from_length"]
+    for (name, size), group in sampled[sampled.fitted].groupby(["rule", "group_size"], sort=False):
+        found = fit(group.length, group.sampled_critical)
+        if found is not None:
+            advantage, aggregation = rule(name)
+            labels = {
+                "family": "counting",
+                "advantage": f"{advantage}, n = {size}",
+                "aggregation": aggregation,
+            }
+            predicted = theory.length_exponent("counting", advantage, aggregation)
+            rows.append(row({"study": "length_scaling", **labels}, "length", predicted, found, sampled=True))
+    to_limit = sampled.assign(ratio=sampled.sampled_critical / sampled.halfway).groupby("group_size").ratio
     findings = {
         "worst_ratio": float(np.nanmax(np.abs(points.ratio - 1))),
         "undecided": int(points.critical.isna().sum()),
         "points": len(points),
+        "sampled_points": len(sampled),
+        "sampled_undecided": int(sampled.sampled_critical.isna().sum()),
+        "to_limit": {int(size): float(ratio) for size, ratio in to_limit.median().items()},
     }
-    return Analysis({"thresholds": points}, scaling, findings)
+    return Analysis({"thresholds": points, "sampled": sampled}, table(rows), findings)
 
 
 STUDIES.add("length_scaling")(
@@ -37,9 +59,11 @@ STUDIES.add("length_scaling")(
         sweeps={
             "instances": Sweep(("family", "length"), "gradgap.simulations.instances"),
             "critical": Sweep(("family", "length", *RULES), "gradgap.simulations.critical"),
+            "sampled": Sweep(("length", "rule", "group_size"), "gradgap.simulations.sampled_counting"),
         },
         analyse=analyse,
         draw="gradgap.figures.length_scaling",
         settings=("fit_from_length",),
+        defaults={"rule": list(PRESETS), "group_size": [16, 64]},
     )
 )

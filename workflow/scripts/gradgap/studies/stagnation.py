@@ -25,7 +25,8 @@ def analyse(dataset, settings):
         "stalled": len(stalled),
         "fixed": len(fixed),
         "reached_by_schedule": {
-            name: [int(reached[group.index].sum()), len(group)] for name, group in decaying.groupby("schedule")
+            name: [int(reached[group.index].sum()), len(group)]
+            for name, group in decaying.groupby("schedule")
         },
     }
     return Analysis({"plateaus": plateaus}, table([]), findings)

@@ -1,0 +1,145 @@
+"""Random streams: the generator, the samplers, and that a point draws the same numbers in every layout."""
+
+import itertools
+
+import numba
+import numpy as np
+import pytest
+from gradgap import streams
+from scipy import stats
+
+
+@numba.njit
+def bits_of(state, out):
+    for i in range(out.size):
+        out[i] = streams.following(state)
+
+
+@numba.njit
+def uniforms_of(state, out):
+    for i in range(out.size):
+        out[i] = streams.uniform(state)
+
+
+@numba.njit
+def binomials_of(state, n, p, q, out):
+    for i in range(out.size):
+        out[i] = streams.binomial(state, n, p, q)
+
+
+def test_generator_is_xoshiro256plusplus():
+    # the reference implementation from the state 1, 2, 3, 4
+    expected = [
+        41943041,
+        58720359,
+        3588806011781223,
+        3591011842654386,
+        9228616714210784205,
+        9973669472204895162,
+        14011001112246962877,
+        12406186145184390807,
+        15849039046786891736,
+        10450023813501588000,
+    ]
+    out = np.empty(10, np.uint64)
+    bits_of(np.array([1, 2, 3, 4], np.uint64), out)
+    assert out.tolist() == expected
+
+
+def test_state_depends_on_every_coordinate_and_not_on_their_order():
+    point = {"family": "gated", "length": "64", "step_size": "0.1", "replicate": "3"}
+    start = streams.state(5, point)
+    assert np.array_equal(start, streams.state(5, dict(reversed(point.items()))))
+    assert start.dtype == np.uint64
+    others = [streams.state(6, point)] + [streams.state(5, {**point, name: "7"}) for name in point]
+    for one, other in itertools.combinations([start, *others], 2):
+        assert not np.any(one == other)
+
+
+def test_uniform_is_uniform():
+    out = np.empty(200_000)
+    uniforms_of(streams.state(1, {"replicate": "0"}), out)
+    assert out.min() >= 0
+    assert out.max() < 1
+    assert stats.kstest(out, "uniform").pvalue > 1e-3
+    assert stats.chisquare(np.bincount((out * 64).astype(int), minlength=64)).pvalue > 1e-3
+
+
+def test_neighbouring_points_neither_overlap_nor_correlate():
+    count, draws = 64, 20_000
+    bits = np.empty((count, draws), np.uint64)
+    for replicate in range(count):
+        bits_of(streams.state(20251008, {"step_size": "0.1", "replicate": str(replicate)}), bits[replicate])
+    assert (
+        len(np.unique(bits)) == count * draws
+    )  # one common number in 2⁶⁴ would be chance, one in 10⁸ an overlap
+    values = bits / 2.0**64
+    correlation = np.corrcoef(values)[np.triu_indices(count, 1)] * np.sqrt(draws)
+    assert stats.kstest(correlation, "norm").pvalue > 1e-3
+    lagged = [np.corrcoef(values[i, 1:], values[i + 1, :-1])[0, 1] * np.sqrt(draws) for i in range(count - 1)]
+    assert stats.kstest(lagged, "norm").pvalue > 1e-3
+    assert stats.kstest(values[:, 0], "uniform").pvalue > 1e-3  # and the first draws, one a stream
+
+
+CASES = [
+    (1, 0.3),
+    (2, 0.5),
+    (7, 0.9),
+    (19, 0.5),  # the last by walking
+    (21, 0.5),  # the first by rejection
+    (64, 0.2),
+    (100, 0.1),
+    (101, 0.0999),
+    (1000, 1e-4),
+    (1000, 0.5),
+    (4096, 0.499),
+    (4096, 0.003),
+    (25_000, 0.99),
+    (10**6, 1e-8),
+    (10**6, 1e-6),
+    (10**6, 9.9e-6),
+    (10**6, 1.1e-5),
+    (10**6, 0.5),
+    (10**6, 1 - 3e-6),
+]
+
+
+@pytest.mark.parametrize(("n", "p"), CASES)
+def test_binomial_counts_have_their_probabilities(n, p):
+    draws = 200_000
+    out = np.empty(draws, np.int64)
+    binomials_of(streams.state(7, {"n": str(n), "p": repr(p)}), n, p, 1 - p, out)
+    assert out.min() >= 0
+    assert out.max() <= n
+    exact = stats.binom(n, p)
+    # cells of equal probability as far as whole numbers allow, and both far tails as cells of their own
+    edges = np.unique(exact.ppf([1e-4, *np.linspace(0.02, 0.98, 49), 1 - 1e-4])).astype(int)
+    expected = np.diff([0.0, *exact.cdf(edges), 1.0]) * draws
+    found = np.diff([0, *np.searchsorted(np.sort(out), edges, side="right"), draws])
+    kept = expected > 5
+    if not kept.all():
+        expected = np.append(expected[kept], expected[~kept].sum())
+        found = np.append(found[kept], found[~kept].sum())
+    if expected[-1] < 1e-9:
+        assert found[-1] == 0
+        expected, found = expected[:-1], found[:-1]
+    if len(found) > 1:
+        assert stats.chisquare(found, expected * found.sum() / expected.sum()).pvalue > 1e-3
+    error = np.sqrt(n * p * (1 - p) / draws)
+    assert abs(out.mean() - n * p) < 4 * error
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "expected"), [(0, 0.5, 0), (10, 0.0, 0), (10, 1.0, 10), (10**6, 1.0, 10**6)]
+)
+def test_binomial_at_its_ends(n, p, expected):
+    out = np.empty(100, np.int64)
+    binomials_of(streams.state(7, {}), n, p, 1 - p, out)
+    assert (out == expected).all()
+
+
+def test_binomial_near_one_keeps_the_digits_of_q():
+    q = 1e-20  # 1 − q is 1
+    out = np.empty(1000, np.int64)
+    binomials_of(streams.state(7, {}), 10**6, 1.0, q, out)
+    assert (out == 10**6).all()

@@ -1,0 +1,240 @@
+"""Sampled dynamics: the update from a group of sampled responses, iterated, and what became of the run.
+
+Only the updates are sampled. The success rate along the run is known exactly, and the outcome is judged by it.
+"""
+
+import math
+
+import numpy as np
+
+from . import rules
+from .dynamics import Outcome, Run
+from .errors import ConfigError
+from .families import Instance
+from .groups import ADVANTAGE, AGGREGATION, weigh
+from .jit import engine, f8, function_type, i8, kernel, matrix, types, u8, vector
+
+_STATE = types.Array(u8, 1, "C")
+_EVALUATE = function_type(types.UniTuple(f8, 3), f8, vector)
+_SCHEDULE = function_type(f8, f8, f8, f8)
+#: Type of `Instance.sample`.
+SAMPLE = function_type(i8, _STATE, f8, vector, i8, vector, vector, vector, vector)
+
+#: Failing responses that a run must have room for before it is judged: where they are rare it takes longer.
+FAILURES = 200
+
+
+def iterations_to_judge(instance: Instance, group_size: int, least: int) -> int:
+    """Iterations K with K·n·(1−J) ≥ 200 at the start, and no fewer than `least`."""
+    return max(least, math.ceil(FAILURES / (group_size * instance.at(instance.theta0)[1])))
+
+
+@kernel
+def _update(sample, parameters, advantage, aggregation, max_length, theta, size, state, rows):
+    """Update u from one group; `rows` is workspace of shape (5, size + 1)."""
+    found = sample(state, theta, parameters, size, rows[0], rows[1], rows[2], rows[3])
+    scores, counts, weights = rows[1], rows[3], rows[4]
+    if found == 1 and scores[0] == 0.0:
+        return 0.0  # a group without a long response, by far the most frequent where those are rare
+    weigh(
+        advantage, aggregation, rows[0, :found], rows[2, :found], counts[:found], max_length, weights[:found]
+    )
+    total = 0.0
+    for i in range(found):
+        total += counts[i] * weights[i] * scores[i]
+    return total
+
+
+@engine(types.void(SAMPLE, vector, ADVANTAGE, AGGREGATION, f8, f8, i8, _STATE, vector))
+def _updates(sample, parameters, advantage, aggregation, max_length, theta, size, state, out):
+    rows = np.empty((5, size + 1))
+    for i in range(out.size):
+        out[i] = _update(sample, parameters, advantage, aggregation, max_length, theta, size, state, rows)
+
+
+@engine(
+    types.Tuple((i8, f8, f8))(
+        SAMPLE,
+        _EVALUATE,
+        vector,
+        ADVANTAGE,
+        AGGREGATION,
+        f8,
+        _SCHEDULE,
+        f8,
+        f8,
+        f8,
+        i8,
+        i8,
+        f8,
+        _STATE,
+        matrix,
+    )
+)
+def _iterate(
+    sample,
+    evaluate,
+    parameters,
+    advantage,
+    aggregation,
+    max_length,
+    schedule,
+    theta,
+    best_failure,
+    learning_rate,
+    size,
+    iterations,
+    tolerance,
+    state,
+    path,
+):
+    rows = np.empty((5, size + 1))
+    success, failure, _ = evaluate(theta, parameters)
+    start_success = success
+    start_failure = failure
+    margin = tolerance * (start_failure - best_failure)
+    least_failure = failure
+    fell = False
+    tail = max(iterations // 10, 1)
+    success_sum = 0.0
+    failure_sum = 0.0
+    for k in range(iterations):
+        if k < path.shape[1]:
+            path[0, k] = success
+            path[1, k] = failure
+        update = _update(sample, parameters, advantage, aggregation, max_length, theta, size, state, rows)
+        if update != 0.0:  # most groups move nothing where failures are rare
+            theta += learning_rate * schedule(float(k), failure, start_failure) * update
+            success, failure, _ = evaluate(theta, parameters)
+            least_failure = min(least_failure, failure)
+            if failure - least_failure > margin:
+                fell = True
+        if k >= iterations - tail:
+            success_sum += success
+            failure_sum += failure
+    if iterations < path.shape[1]:
+        path[0, iterations] = success
+        path[1, iterations] = failure
+    success = success_sum / tail
+    failure = failure_sum / tail
+    if failure - best_failure <= margin:
+        outcome = 0
+    elif not fell:
+        outcome = 1
+    elif failure > start_failure or success < start_success:
+        outcome = 2
+    else:
+        outcome = 3
+    return outcome, success, failure
+
+
+def _sampler(instance: Instance):
+    if instance.sample is None:
+        raise ConfigError(f"family {instance.family!r} has no sampler; only its exact dynamics can be run")
+    return instance.sample
+
+
+def updates(
+    instance: Instance,
+    advantage: str,
+    aggregation: str,
+    theta: float,
+    *,
+    group_size: int,
+    state: np.ndarray,
+    count: int,
+) -> np.ndarray:
+    """Independent draws of the update u at one θ, each from a group of its own.
+
+    Parameters
+    ----------
+    instance : Instance
+    advantage, aggregation : str
+        Names in `rules`.
+    theta : float
+    group_size : int
+        Responses n in a group.
+    state : ndarray, shape (4,), uint64
+        Of the stream (see `streams.state`), changed in place.
+    count : int
+        Number of draws.
+
+    Returns
+    -------
+    ndarray, shape (count,)
+
+    Raises
+    ------
+    ConfigError
+        If the family, advantage or aggregation cannot be sampled.
+    """
+    out = np.empty(count)
+    forms = rules.sampled(advantage, aggregation)
+    sample = _sampler(instance)
+    _updates(sample, instance.parameters, *forms, float(instance.max_length), theta, group_size, state, out)
+    return out
+
+
+def run(
+    instance: Instance,
+    advantage: str,
+    aggregation: str,
+    learning_rate: float,
+    *,
+    group_size: int,
+    iterations: int,
+    state: np.ndarray,
+    tolerance: float = 1e-2,
+    schedule: str = "constant",
+    path: bool = False,
+) -> Run:
+    """Iterate θ' = θ + α u, u the update from a group of n sampled responses, from the start of an instance.
+
+    A run that did not converge is called slow when its success rate never fell by more than the tolerance below
+    the best it had seen, as smaller falls are noise.
+
+    Parameters
+    ----------
+    instance : Instance
+    advantage, aggregation, schedule : str
+        Names in `rules`.
+    learning_rate : float
+        α.
+    group_size : int
+        Responses n in the group of one update.
+    iterations : int
+        Number of updates K ≥ 1.
+    state : ndarray, shape (4,), uint64
+        Of the stream (see `streams.state`), changed in place.
+    tolerance : float
+        Converged is J_max − J ≤ tolerance · (J_max − J₀).
+    path : bool
+        Keep the rates along the run.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ConfigError
+        If the family, advantage or aggregation cannot be sampled.
+    """
+    rates = np.empty((2, iterations + 1 if path else 0))
+    outcome, success, failure = _iterate(
+        _sampler(instance),
+        instance.evaluate,
+        instance.parameters,
+        *rules.sampled(advantage, aggregation),
+        float(instance.max_length),
+        rules.SCHEDULES.find(schedule),
+        instance.theta0,
+        instance.at(instance.best_theta)[1],
+        learning_rate,
+        group_size,
+        iterations,
+        tolerance,
+        state,
+        rates,
+    )
+    return Run(Outcome(outcome), success, failure, rates[0], rates[1])

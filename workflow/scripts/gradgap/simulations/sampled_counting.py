@@ -1,0 +1,20 @@
+"""Critical learning rates of sampled dynamics on `counting`, for studies whose other sweeps have more families."""
+
+from . import Axes, Progress, Settings, sampled_critical
+
+VARIABLES = sampled_critical.VARIABLES
+SETTINGS = sampled_critical.SETTINGS
+SPLIT = ("length",)
+RANDOM = True
+_COUNTING = {"family": ("counting",)}
+
+
+def check(axes: Axes, settings: Settings) -> None:
+    """Every instance exists, and every rule has a sampled form."""
+    sampled_critical.check({**_COUNTING, **axes}, settings)
+
+
+def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
+    """All variables over length × rule × group size."""
+    found = sampled_critical.simulate({**_COUNTING, **axes}, settings, progress)
+    return {name: values[0] for name, values in found.items()}
