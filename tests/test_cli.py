@@ -46,6 +46,21 @@ def test_run_gives_an_outcome_and_the_path(capsys):
     assert found["final_success_rate"] == pytest.approx(sum(found["success_rate"][-6:]) / 6)
 
 
+def test_run_with_a_group_size_is_sampled_and_its_seed_says_how(capsys):
+    arguments = ("--length", 64, "--success-rate", 0.99, "--advantage", "rloo", "--iterations", 200, "--json")
+    arguments = ("run", "gated", *arguments, "--step-size", 0.01, "--group-size", 64)
+    paths = []
+    for seed in (7, 7, 8):
+        code, out, _ = call(capsys, *arguments, "--seed", seed)
+        assert code == 0
+        paths.append(json.loads(out)["success_rate"])
+    assert paths[0] == paths[1]
+    assert paths[0] != paths[2]
+    assert len(paths[0]) == 201
+    assert paths[0][0] == pytest.approx(0.99)
+    assert paths[0][-1] > 0.99
+
+
 def test_text_and_json_say_the_same(capsys):
     arguments = ("threshold", "counting", "--length", 16, "--success-rate", 0.2, "--iterations", 100)
     _, text, _ = call(capsys, *arguments)
@@ -57,6 +72,17 @@ def test_text_and_json_say_the_same(capsys):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
+        (
+            ["run", "gated", "--length", 64, "--success-rate", 0.9, "--step-size", 1, "--group-size", 1],
+            ["--group-size", "1", "2 or more"],
+        ),
+        (
+            [
+                *("run", "gated", "--length", 64, "--success-rate", 0.9, "--step-size", 1),
+                *("--group-size", 8, "--advantage", "unit"),
+            ],
+            ["unit", "no sampled form", "dr_grpo"],
+        ),
         (["threshold", "bandit", "--length", 64, "--success-rate", 0.2], ["bandit", "counting"]),
         (["threshold", "counting", "--length", 63, "--success-rate", 0.2], ["length", "63", "even"]),
         (["threshold", "counting", "--length", 64, "--success-rate", 0.99], ["success_rate", "0.99", "best"]),

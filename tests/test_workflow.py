@@ -116,14 +116,16 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
     config["studies"]["length_scaling"]["length"].append(512)
     (project / "config.yaml").write_text(yaml.safe_dump(config))
     jobs = would_run(project)
-    # one shard of thresholds at the new length, and the one shard of the cheap sweep over instances
-    assert jobs == {"shards": 2, "datasets": 1, "analysis": 1, "figures": 1, "tables": 1, "all": 1}
+    # a shard of thresholds and one of sampled thresholds at the new length, and the one shard of instances
+    assert jobs == {"shards": 3, "datasets": 1, "analysis": 1, "figures": 1, "tables": 1, "all": 1}
     config["studies"]["length_scaling"]["length"].remove(512)
     (project / "config.yaml").write_text(yaml.safe_dump(config))
 
     # a kernel reruns the shards that use it
     append(package / "thresholds.py")
-    assert would_run(project)["shards"] == 4 + 1 + 1  # thresholds, and the instances of both studies
+    assert (
+        would_run(project)["shards"] == 4 + 4 + 1 + 1
+    )  # thresholds, exact and sampled, and the instances of both studies
     append(package / "binomial.py")
     shards = len(list((results / "shards").rglob("*.npz")))
     assert would_run(project)["shards"] == shards

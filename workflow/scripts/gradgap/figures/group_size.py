@@ -20,7 +20,7 @@ PANELS = {
         "sampled_critical_predicted",
         "halfway",
     ],
-    "crossings": ["limit", "predicted"],
+    "crossings": ["limit", "exact", "exact_low", "exact_high", "predicted"],
     "exponents": ["group_size", *EXPONENT],
     "exponents_by_failures": EXPONENT,
 }
@@ -74,7 +74,8 @@ def draw(panels, scaling, look):
         panel.set_yscale("log")
         panel.set_title(names[rule])
         power = "" if limit == 0 else f" (1 − J)$^{{{-limit:.2g}}}$"
-        panel.text(0.96, 0.05, f"α* T{power}", transform=panel.transAxes, ha="right")
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        panel.text(0.96, 0.05, f"α* T{power}", transform=panel.transAxes, ha="right", bbox=behind)
         style.letter(panel, "abcdefgh"[j])
     top.supxlabel("failing responses a group n (1 − J)", fontsize=plt.rcParams["axes.labelsize"])
     row[0].set_ylabel("sampled critical learning rate × T\n(tokens)")
@@ -114,6 +115,25 @@ def draw(panels, scaling, look):
     for rule in rules:
         found = crossings[(crossings.advantage == rule[0]) & (crossings.aggregation == rule[1])].iloc[0]
         row[1].axvline(found.predicted, **{**style.PREDICTED, "color": colours[rule]})
+        # the exact dynamics, a little to the right of all groups
+        _interval(
+            row[0],
+            np.array([4 * max(sizes) * 1.1 ** rules.index(rule)]),
+            np.array([found.exact]),
+            np.array([found.exact_low]),
+            np.array([found.exact_high]),
+            fmt=marks[rule],
+            color=colours[rule],
+            markerfacecolor="white",
+        )
+    row[0].text(
+        4 * max(sizes) * 1.1 ** (len(rules) / 2),
+        0.98,
+        "n → ∞",
+        transform=row[0].get_xaxis_transform(),
+        ha="center",
+        va="top",
+    )
     row[0].set_ylabel("exponent of α* in 1 − J at fixed n")
     for panel, mark in zip(row, "abcdefghij"[len(rules) :], strict=False):
         style.letter(panel, mark)

@@ -79,16 +79,19 @@ def analyse(dataset, settings):
         if found is not None and math.isfinite(lone):
             labels = {**rule, "study": "group_size", "advantage": f"{advantage}, n(1−J) ≤ {LONE}"}
             rows.append(row(labels, "failure_rate", lone, found, sampled=True))
-        exact = group.drop_duplicates(["length", "success_rate"])
-        found = fit(exact.failure_rate, exact.halfway, exact.length)
-        if found is not None and math.isfinite(limit):
+        once = group.drop_duplicates(["length", "success_rate"])
+        exact = fit(once.failure_rate, once.halfway, once.length)
+        if exact is not None and math.isfinite(limit):
             labels = {**rule, "study": "group_size", "advantage": f"{advantage}, n → ∞"}
-            rows.append(row(labels, "failure_rate", limit, found))
+            rows.append(row(labels, "failure_rate", limit, exact))
         middle = (lone + limit) / 2
         crossings.append(
             {
                 **rule,
                 "limit": limit,
+                "exact": math.nan if exact is None else exact.exponent,
+                "exact_low": math.nan if exact is None else exact.low,
+                "exact_high": math.nan if exact is None else exact.high,
                 "predicted": float(group.crossing_predicted.median()),
                 "measured": midway(slid, middle),
             }
