@@ -45,9 +45,17 @@ AXES.update(
     ),
     advantage=Axis("label", "advantage", "1", "How rewards become weights of responses."),
     aggregation=Axis("label", "aggregation", "1", "How weighted token scores become one update."),
-    rule=Axis("label", "update rule", "1", "Advantage and aggregation, by preset or as advantage/aggregation."),
+    rule=Axis(
+        "label", "update rule", "1", "Advantage and aggregation, by preset or as advantage/aggregation."
+    ),
     schedule=Axis("label", "schedule", "1", "How the learning rate changes along a run."),
     window=Axis("number", "window", "standard deviations", "Half-width of the window in √T/2 tokens."),
+    policy_length=Axis("integer", "largest response length", "tokens", "Tokens of the longest response."),
+    vocabulary=Axis("integer", "vocabulary", "tokens", "Tokens V that a policy chooses from."),
+    dimension=Axis("integer", "dimension", "1", "Number d of parameters."),
+    draw=Axis("integer", "draw", "1", "Number of a random policy among those of one size."),
+    search=Axis("integer", "search", "1", "Number of a search for the policy that is worst for a bound."),
+    bound=Axis("label", "bound", "1", "Sufficient condition on the step size."),
 )
 
 
