@@ -263,8 +263,8 @@ class Line:
     def critical(self, first: float, last: float, per_decade: int = 16, precision: float = 1e-6) -> float:
         """One-step critical step (docs/theory.md, M2): the smallest η > 0 with J(θ + ηw) < J(θ).
 
-        J along a line rises and falls more than once. A ladder goes up from `first`; where J falls and rises
-        again between two rungs, the dip is followed; the first fall is bisected.
+        J along a line rises and falls more than once. A ladder goes up from `first`; where J falls at one rung
+        and rises at the next, the dip in between is followed; the first fall is bisected.
 
         Parameters
         ----------
