@@ -16,7 +16,7 @@ BOUNDS = tuple(theory.Bounds.__dataclass_fields__)
 LOG_ODDS = ("paper", "prop1")
 #: What a bound promises is looked at for steps of these fractions of it.
 FRACTIONS = (0.25, 0.5, 1.0)
-#: No response is longer along the step than the mean length looked up on this multiple of the longest bound.
+#: T is the largest mean length on this multiple of the step, because a proof gives a rise up to twice the bound.
 _REACH = 2.0
 
 VARIABLES = {
