@@ -25,6 +25,7 @@ report: "workflow/report/workflow.rst"
 
 
 rule all:
+    default_target: True
     # the shards are targets too, so that one that is missing is always computed again
     input:
         [shard_file(shard) for study in STUDIES for shard in SHARDS[study].values()],
@@ -32,4 +33,3 @@ rule all:
         "results/tables/scaling.csv",
         "results/tables/scaling.html",
         "results/tables/provenance.html",
-    default_target: True

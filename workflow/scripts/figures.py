@@ -10,7 +10,11 @@ from gradgap import logs, panels, style
 
 
 def main(
-    numbers: str | Path, scaling: str | Path, outputs: Mapping[str, str | Path], draw: str, look: Mapping[str, Any]
+    numbers: str | Path,
+    scaling: str | Path,
+    outputs: Mapping[str, str | Path],
+    draw: str,
+    look: Mapping[str, Any],
 ) -> None:
     """Draw a figure in every format.
 

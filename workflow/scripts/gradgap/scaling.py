@@ -67,7 +67,9 @@ def fit(
     Fit or None
         None where too few points are left for an interval: two more than groups are needed, at two x or more.
     """
-    frame = pd.DataFrame({"x": np.log(list(x)), "y": np.log(list(y)), "group": 0 if group is None else list(group)})
+    frame = pd.DataFrame(
+        {"x": np.log(list(x)), "y": np.log(list(y)), "group": 0 if group is None else list(group)}
+    )
     frame = frame[np.isfinite(frame.x) & np.isfinite(frame.y)]
     free = len(frame) - frame.group.nunique() - 1
     centred = frame[["x", "y"]] - frame.groupby("group")[["x", "y"]].transform("mean")
