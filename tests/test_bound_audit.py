@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from gradgap import captions, config, datasets, grid, shards, style, theory
 from gradgap.figures import bound_audit as figure
+from gradgap.policies import Line, tree
 from gradgap.simulations import bound_attack, bound_audit, instances, windows
 from gradgap.simulations.bound_audit import BOUNDS, audit, stream
 from gradgap.studies.bound_audit import analyse, growth, violations
-from gradgap.policies import Line, tree
 from test_policies import random_policy
 
 RIGHT = theory.bounds
@@ -104,7 +104,12 @@ def alike(length, tau):
 
 
 def test_violations():
-    assert violations([0.99, 1.0, np.nan, 5.0], [1.5, 1.0, np.nan, 0.99]).tolist() == [True, False, False, True]
+    assert violations([0.99, 1.0, np.nan, 5.0], [1.5, 1.0, np.nan, 0.99]).tolist() == [
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("key", range(40))
@@ -152,7 +157,9 @@ def test_a_point_does_not_depend_on_the_others():
         index = [[SIZES.get(a, ("1", "2", "3")).index(v) for v in axes[a]] for a in axes if a != "bound"]
         for name, values in part.items():
             assert np.array_equal(values, whole[name][np.ix_(*index)], equal_nan=True)
-    other = bound_audit.simulate(SIZES | {"draw": ("1",), "bound": BOUNDS}, {"seed": 8}, lambda done, total: None)
+    other = bound_audit.simulate(
+        SIZES | {"draw": ("1",), "bound": BOUNDS}, {"seed": 8}, lambda done, total: None
+    )
     assert not np.array_equal(other["policy_critical"], whole["policy_critical"][..., :1])
 
 

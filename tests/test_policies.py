@@ -13,7 +13,11 @@ from scipy.optimize import brentq
 def random_policy(key, longest=4):
     """A small random policy and direction, and their line."""
     generator = stream("test", key)
-    sizes = (int(generator.integers(1, longest + 1)), int(generator.integers(2, 5)), int(generator.integers(1, 4)))
+    sizes = (
+        int(generator.integers(1, longest + 1)),
+        int(generator.integers(2, 5)),
+        int(generator.integers(1, 4)),
+    )
     policy, direction = draw(generator, *sizes)
     return policy, direction, policy.line(direction)
 
@@ -42,7 +46,10 @@ def recursion(line, step):
 @pytest.mark.parametrize(("length", "vocabulary"), list(itertools.product((1, 2, 3, 5), (2, 3, 4))))
 def test_tree_counts_responses(length, vocabulary):
     assert tree(length, vocabulary, False).responses == vocabulary**length
-    ending = sum((vocabulary - 1) ** (t - 1) for t in range(1, length)) + (vocabulary - 1) ** (length - 1) * vocabulary
+    ending = (
+        sum((vocabulary - 1) ** (t - 1) for t in range(1, length))
+        + (vocabulary - 1) ** (length - 1) * vocabulary
+    )
     assert tree(length, vocabulary, True).responses == ending
     shape = tree(length, vocabulary, True)
     leaves = sorted(-1 - shape.child[shape.child < 0])
@@ -92,7 +99,9 @@ def test_score_and_curvature_of_a_token_stay_within_the_constants():
             p = np.exp(z - z.max(axis=1, keepdims=True))
             p /= p.sum(axis=1, keepdims=True)
             centred = line.slope - (p * line.slope).sum(axis=1, keepdims=True)
-            found = np.array([np.abs(centred).max() / spread, (p * centred**2).sum(axis=1).max() / (spread**2 / 4)])
+            found = np.array(
+                [np.abs(centred).max() / spread, (p * centred**2).sum(axis=1).max() / (spread**2 / 4)]
+            )
             assert (found <= 1 + 1e-12).all()
             largest = np.maximum(largest, found)
     assert largest[0] > 0.999
@@ -108,7 +117,7 @@ def test_small_gains_keep_their_digits():
 
 
 def test_critical_step_where_it_is_known():
-    """docs/theory.md, the example below Proposition 4: from −τ a policy even in θ falls back at exactly 2τ."""
+    """The example below Proposition 4: from −τ a policy even in θ falls back at exactly 2τ."""
     for tau, rho in ((0.3, 0.2), (1.5, 0.01)):
         line = even_policy(3, tau, rho)
         assert line.critical(1e-4, 1e4) == pytest.approx(2 * tau, rel=1e-6)

@@ -12,6 +12,7 @@ from gradgap.binomial import window
 from gradgap.dynamics import Outcome, run
 from gradgap.families import FAMILIES
 from gradgap.families.gated import Counting, half_width
+from gradgap.policies import Line, tree
 from gradgap.rules import ADVANTAGES, AGGREGATIONS
 from gradgap.simulations.bound_audit import audit
 from scipy.optimize import minimize_scalar
@@ -75,7 +76,9 @@ def test_tail_factor(failure):
         assert found == pytest.approx(-lambertw(-(failure**2) / math.e, -1).real, rel=1e-10)
         # the least of F(u) in the proof of Lemma 3
         least = minimize_scalar(
-            lambda u: 2 / u * (-math.log(failure) - 0.5 * math.log1p(-u)), bounds=(1e-9, 1 - 1e-9), method="bounded"
+            lambda u: 2 / u * (-math.log(failure) - 0.5 * math.log1p(-u)),
+            bounds=(1e-9, 1 - 1e-9),
+            method="bounded",
         )
         assert found == pytest.approx(least.fun, rel=1e-4)
 
@@ -144,11 +147,35 @@ def test_proposition_1_cannot_be_improved():
 
             alignment = mp.diff(log_odds, -tau)
             score = length / (1 + mp.exp(-tau))  # all ones at −τ, or all zeros at τ
-            assert log_odds(tau) == pytest.approx(float(log_odds(-tau)), rel=1e-14)  # even: it falls back at 2τ
+            assert log_odds(tau) == pytest.approx(
+                float(log_odds(-tau)), rel=1e-14
+            )  # even: it falls back at 2τ
             bound = theory.bounds(float(alignment), 0.9, 0.1, 1, 1, float(score), length / 4).prop1
             ratios.append(float(2 * tau / bound))
     assert 2 <= ratios[3] < 2.01
     assert ratios == sorted(ratios, reverse=True)
+
+
+@pytest.mark.parametrize("length", [2, 3, 4])
+def test_proposition_1_cannot_be_improved_with_constants_of_every_theta(length):
+    """The second example below Proposition 1, enumerated."""
+    shape = tree(length, 2, False)
+    tau, delta = 0.01, 1e-3
+    logit, slope = np.zeros((2, *shape.child.shape))
+    right = np.ones(shape.responses, bool)
+    for digit, sign in ((1, 1.0), (0, -1.0)):
+        context = 0
+        while context >= 0:
+            slope[context, 1] = 1.0
+            logit[context, 1] = -tau + (sign * math.log(delta) if context else 0.0)
+            context = shape.child[context, digit]
+        right[-1 - context] = False
+    line = Line(shape, logit, slope, right)
+    found = audit(line)
+    assert line.at(2 * tau)[:3] == pytest.approx((found.success_rate, found.failure_rate, -found.alignment))
+    assert found.critical == pytest.approx(2 * tau, rel=1e-5)
+    assert found.ratio[0] == pytest.approx(2 * (16 * length + 0.5) / (length - 1), rel=0.02)
+    assert found.ratio[1] == pytest.approx(2 * (length + 0.5) / (length - 1), rel=0.02)
 
 
 @pytest.mark.parametrize("length", [1, 2, 4])
@@ -158,7 +185,9 @@ def test_proposition_4_cannot_be_improved(length):
     for tau, rho in ((1.0, 0.1), (0.3, 1e-2), (0.05, 1e-4)):
         line = even_policy(length, tau, rho)
         success, failure, alignment, _ = line.at(0.0)
-        bound = theory.bounds(alignment, success, failure, length, length, 2.0, 2 * rho * math.cosh(tau)).prop4
+        bound = theory.bounds(
+            alignment, success, failure, length, length, 2.0, 2 * rho * math.cosh(tau)
+        ).prop4
         ratios.append(line.critical(1e-4, 1e3) / bound)
         predicted = 2 * tau / math.tanh(tau) * (1 + 2 * rho * math.cosh(tau)) / success
         assert ratios[-1] == pytest.approx(predicted, rel=1e-5)
@@ -182,7 +211,12 @@ def test_least_ratio_of_a_single_token():
 
 INSTANCES = {
     f"{name}-{length}": FAMILIES.find(name).instance(length, rate)
-    for name, length, rate in [("counting", 16, 0.2), ("counting", 258, 0.4), ("gated", 8, 0.9), ("gated", 64, 0.99)]
+    for name, length, rate in [
+        ("counting", 16, 0.2),
+        ("counting", 258, 0.4),
+        ("gated", 8, 0.9),
+        ("gated", 64, 0.99),
+    ]
 }
 every_instance = pytest.mark.parametrize("instance", list(INSTANCES.values()), ids=list(INSTANCES))
 
@@ -230,7 +264,9 @@ def test_c3_c4_the_fixed_point_loses_stability_there(instance, advantage, aggreg
     success, failure, _ = instance.at(0.0)
     coefficient = ADVANTAGES.find(advantage).coefficient(success, failure, 0.0)
     divisor = AGGREGATIONS.find(aggregation).divisor(instance)
-    assert 1 + critical * coefficient * curvature / (success * failure * divisor) == pytest.approx(-1, rel=1e-9)
+    assert 1 + critical * coefficient * curvature / (success * failure * divisor) == pytest.approx(
+        -1, rel=1e-9
+    )
     for factor, shrinks in ((0.999, True), (1.001, False)):
         theta = start = 1e-5 / math.sqrt(instance.max_length)
         for _ in range(100):
@@ -266,7 +302,8 @@ RULES = [(a, g) for a in ("gap", "grpo", "reinforce", "rloo", "dr_grpo") for g i
 def test_e1_exponent_in_length(family, advantage, aggregation):
     """Over a factor 64 between lengths so long that 2B + 1 is nearly √T."""
     ends = [
-        FAMILIES.find(family).instance(length, {"counting": 0.2, "gated": 0.99}[family]) for length in (65536, 4194304)
+        FAMILIES.find(family).instance(length, {"counting": 0.2, "gated": 0.99}[family])
+        for length in (65536, 4194304)
     ]
     rates = [theory.critical_closed_form(instance, advantage, aggregation) for instance in ends]
     slope = math.log(rates[1] / rates[0]) / math.log(ends[1].length / ends[0].length)
@@ -309,13 +346,25 @@ def test_e4_counting_with_a_fixed_start():
 
     value, failure = scaled(0.05)
     assert value == pytest.approx(8 * failure, rel=5e-3)
-    products = [value * math.sqrt(2 * math.log(1 / failure)) / (8 * z0) for value, failure in map(scaled, (6, 12, 24))]
+    products = [
+        value * math.sqrt(2 * math.log(1 / failure)) / (8 * z0) for value, failure in map(scaled, (6, 12, 24))
+    ]
     assert products[0] > products[1] > products[2] > 1
     assert products[2] < 1.01
 
 
 def test_command_prints_every_bound_beside_the_measured_step(capsys):
-    arguments = ["threshold", "gated", "--length", "64", "--success-rate", "0.99", "--iterations", "200", "--json"]
+    arguments = [
+        "threshold",
+        "gated",
+        "--length",
+        "64",
+        "--success-rate",
+        "0.99",
+        "--iterations",
+        "200",
+        "--json",
+    ]
     assert cli.main(arguments) == 0
     printed = json.loads(capsys.readouterr().out)
     assert list(printed["bounds"]) == ["paper", "prop1", "prop2", "prop3", "prop4", "prop5"]

@@ -260,7 +260,7 @@ class Line:
         """Largest mean length on 0 ≤ η ≤ span, looked for at points + 1 places."""
         return _longest(*self._arguments, float(span), points)
 
-    def critical(self, first: float, last: float, per_decade: int = 16, precision: float = 1e-6) -> float:
+    def critical(self, first: float, last: float, per_decade: float = 10, precision: float = 1e-6) -> float:
         """One-step critical step (docs/theory.md, M2): the smallest η > 0 with J(θ + ηw) < J(θ).
 
         J along a line rises and falls more than once. A ladder goes up from `first`; where J falls at one rung
@@ -270,7 +270,7 @@ class Line:
         ----------
         first, last : float
             First rung, and where the ladder ends.
-        per_decade : int
+        per_decade : float
             Rungs a decade.
         precision : float
             Relative, of the root.

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from ..policies import LEAST_ALIGNMENT, LEAST_RATE, Line, draw
 from . import Axes, Progress, Settings, Variable, empty, product
-from .bound_audit import BOUNDS, audit, stream
+from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, stream
 
 VARIABLES = {
     "attack_start": Variable(
@@ -28,10 +28,10 @@ SETTINGS = ("attack_evaluations",)
 SPLIT = ()
 RANDOM = True
 
-#: Largest length and vocabulary of the policies that are searched over: all of few responses.
-SHAPES = ((1, 2), (1, 3), (1, 4), (2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (5, 2), (6, 2))
+#: Largest length and vocabulary of the policies of a search, one pair each.
+SHAPES = ((1, 3), (2, 2), (2, 3), (3, 2), (4, 2))
 #: Random policies of which the worst is the start, and rounds of optimiser and flips of the reward.
-STARTS, ROUNDS = 200, 3
+STARTS, ROUNDS = 100, 3
 #: Stands for a ratio that is infinite, undefined, or out of reach of the rounding.
 _NONE = 1e9
 
@@ -44,8 +44,11 @@ def ratio(line: Line, name: str) -> float:
     success, failure, alignment, _ = line.at(0.0)
     if min(success, failure) < LEAST_RATE or not alignment > LEAST_ALIGNMENT * spread:
         return _NONE
-    found = audit(line).ratio[BOUNDS.index(name)]
-    return float(found) if math.isfinite(found) else _NONE
+    bound = bounds_of(line)[-1][BOUNDS.index(name)]
+    if math.isnan(bound):  # outside the condition of the proposition
+        return _NONE
+    found = line.critical(bound / 8, FURTHEST / spread) / bound
+    return found if math.isfinite(found) else _NONE
 
 
 def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple[float, Line]:
@@ -66,17 +69,18 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
     Line
         The worst policy found.
     """
+    length, vocabulary = SHAPES[generator.integers(len(SHAPES))]
+    sharing = generator.integers(3)
     starts = []
-    for _ in range(STARTS):
-        length, vocabulary = SHAPES[generator.integers(len(SHAPES))]
+    for number in range(STARTS):
         policy, direction = draw(generator, length, vocabulary, int(generator.integers(1, 3)))
         line = policy.line(direction)
-        # context → the group of contexts that share their logits and slopes
-        groups = (np.zeros_like(line.tree.depth), line.tree.depth, np.arange(len(line.tree.depth)))
-        group = groups[generator.integers(3)]
+        depth = line.tree.depth
+        # context → the group of contexts that share their logits and slopes, and the first context of every group
+        group = (np.zeros_like(depth), depth, np.arange(len(depth)))[sharing]
         first = [int(np.argmax(group == g)) for g in range(group.max() + 1)]
         tied = Line(line.tree, line.logit[first][group], line.slope[first][group], line.right)
-        starts.append((ratio(tied, name), len(starts), tied, group, first))
+        starts.append((ratio(tied, name), number, tied, group, first))
     start, _, line, group, first = min(starts, key=lambda found: found[:2])
     best = start
 
@@ -90,8 +94,8 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
         found = minimize(
             lambda x: math.log(ratio(tied(x), name)),
             x0,
-            method="Nelder-Mead",
-            options={"maxfev": evaluations, "adaptive": True, "xatol": 1e-6, "fatol": 1e-9},
+            method="Powell",
+            options={"maxfev": evaluations, "xtol": 1e-4, "ftol": 1e-7},
         )
         if math.exp(found.fun) < best:
             best, line = math.exp(found.fun), tied(found.x)

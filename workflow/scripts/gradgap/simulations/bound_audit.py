@@ -1,8 +1,7 @@
 """Random policies, all responses enumerated: exact critical step, every bound, and whether its promise is kept."""
 
 import hashlib
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,8 @@ LOG_ODDS = ("paper", "prop1")
 FRACTIONS = (0.25, 0.5, 1.0)
 #: T is the largest mean length on this multiple of the step, because a proof gives a rise up to twice the bound.
 _REACH = 2.0
+#: Where the look for a critical step ends, in units of 1/G_p: every token has long been decided by then.
+FURTHEST = 1e4
 
 VARIABLES = {
     "policy_success_rate": Variable("success rate", "1", "J of the policy.", drop=("bound",)),
@@ -76,11 +77,12 @@ class Audit:
     kept: np.ndarray
 
 
-def audit(line: Line) -> Audit:
-    """Measure the critical step of a line with Δμ > 0 and hold every bound against it.
+def bounds_of(line: Line) -> tuple[float, float, float, float, np.ndarray]:
+    """J, 1 − J, Δμ, E|o| and every bound of a line, for Δμ > 0.
 
-    G_p and L_p are the smallest numbers known to hold along the line at every θ, T is the largest mean length
-    on twice the largest bound: what is checked here is stronger than the statements, whose constants are norms.
+    G_p and L_p are the smallest numbers known to hold along the line at every θ, T is the largest mean length on
+    twice the largest step that the one of the start would allow: what is checked with these is stronger than the
+    statements in norms.
     """
     success, failure, alignment, mean_length = line.at(0.0)
     spread = line.spread
@@ -88,18 +90,20 @@ def audit(line: Line) -> Audit:
 
     def bounds(length: float) -> np.ndarray:
         found = theory.bounds(alignment, success, failure, length, max_length, spread, spread**2 / 4)
-        return np.array(list(asdict(found).values()))
+        return np.array(list(vars(found).values()))
 
     bound = bounds(mean_length)
     if mean_length < max_length:
-        # a bound in the mean length only shrinks as that grows, so that its largest value is the one at the start
-        bound = bounds(
-            max(
-                mean_length,
-                line.longest(_REACH * max(bound[BOUNDS.index("prop2")], bound[BOUNDS.index("prop4")])),
-            )
-        )
-    critical = line.critical(np.nanmin(bound) / 8, 1e4 / spread)
+        # a bound in the mean length only shrinks as that grows
+        furthest = max(bound[BOUNDS.index("prop2")], bound[BOUNDS.index("prop4")])
+        bound = bounds(max(mean_length, line.longest(_REACH * furthest)))
+    return success, failure, alignment, mean_length, bound
+
+
+def audit(line: Line) -> Audit:
+    """Measure the critical step of a line with Δμ > 0, and hold every bound and its promise against it."""
+    success, failure, alignment, mean_length, bound = bounds_of(line)
+    critical = line.critical(np.nanmin(bound) / 8, FURTHEST / line.spread)
     steps = np.multiply.outer(FRACTIONS, bound)
     gain = line.gains(steps.ravel()).reshape(steps.shape)
     with np.errstate(invalid="ignore"):
