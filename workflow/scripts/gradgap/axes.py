@@ -66,6 +66,12 @@ AXES.update(
         "number", "step over bound", "1", "Step size over the bound for a step along the gradient gap."
     ),
     window=Axis("number", "window", "standard deviations", "Half-width of the window in √T/2 tokens."),
+    policy_length=Axis("integer", "largest response length", "tokens", "Tokens of the longest response."),
+    vocabulary=Axis("integer", "vocabulary", "tokens", "Tokens V that a policy chooses from."),
+    dimension=Axis("integer", "dimension", "1", "Number d of parameters."),
+    draw=Axis("integer", "draw", "1", "Number of a random policy among those of one size."),
+    search=Axis("integer", "search", "1", "Number of a search for the policy that is worst for a bound."),
+    bound=Axis("label", "bound", "1", "Sufficient condition on the step size."),
 )
 
 

@@ -15,19 +15,42 @@ class Bounds:
     Attributes
     ----------
     paper : float
-        Suk and Duan: η ≤ Δμ / (2(L_o + 8 G_o²)).
+        Suk and Duan: η ≤ Δμ / (2(L_o + 8 G_o²)), response level.
     prop1 : float
         η ≤ Δμ / (2 L_o + G_o²), response level.
     prop2 : float
         η ≤ J(1−J)Δμ / (T(G_p² + L_p)), token level, T the mean length.
     prop3 : float
         η ≤ JΔμ / (T(L_p + 4 G_p² log(√2/(1−J)))), token level, T the largest length, 1−J ≤ ½.
+    prop4 : float
+        η ≤ J(1−J)Δμ / (T L_p): as Proposition 2, and never smaller.
+    prop5 : float
+        η ≤ JΔμ / (T(L_p + min(G_p², L_p) v(1−J))), v the `tail_factor`: as Proposition 3, and never smaller.
     """
 
     paper: float
     prop1: float
     prop2: float
     prop3: float
+    prop4: float
+    prop5: float
+
+
+def tail_factor(failure_rate: float) -> float:
+    """v ≥ 1 with v − 1 − log v = 2 log(1/(1−J)): how far the variance of the score grows given failure (Lemma 3).
+
+    The mean square of a sub-Gaussian score, given an event of probability 1−J, is at most v times its proxy;
+    v grows like 2 log(1/(1−J)).
+    """
+    excess = -2 * math.log(failure_rate)
+    if excess <= 0:
+        return 1.0
+    v = 1 + excess + math.sqrt(2 * excess)  # above the root of a convex function: Newton's steps only fall
+    while True:
+        smaller = v - (v - 1 - math.log(v) - excess) / (1 - 1 / v)
+        if not smaller < v * (1 - 1e-15):
+            return v
+        v = smaller
 
 
 def bounds(
@@ -39,7 +62,7 @@ def bounds(
     token_score_bound: float,
     token_hessian_bound: float,
 ) -> Bounds:
-    """All bounds on the step size η at one policy.
+    """The paper's bound and Propositions 1–5 on the step size η at one policy.
 
     Parameters
     ----------
@@ -50,7 +73,7 @@ def bounds(
     length, max_length : float
         Largest mean length T along the step, and the length that no response exceeds, in tokens.
     token_score_bound, token_hessian_bound : float
-        G_p and L_p.
+        G_p and L_p, along w at least.
 
     Returns
     -------
@@ -61,15 +84,19 @@ def bounds(
     score_bound = max_length * token_score_bound
     hessian_bound = max_length * token_hessian_bound
     g2 = token_score_bound**2
-    prop3 = math.nan
+    prop3 = prop5 = math.nan
     if failure_rate <= 0.5:
-        tail = math.log(math.sqrt(2) / failure_rate)
-        prop3 = success_rate * aligned / (max_length * (token_hessian_bound + 4 * g2 * tail))
+        tail = 4 * g2 * math.log(math.sqrt(2) / failure_rate)
+        prop3 = success_rate * aligned / (max_length * (token_hessian_bound + tail))
+        tail = min(g2, token_hessian_bound) * tail_factor(failure_rate)
+        prop5 = success_rate * aligned / (max_length * (token_hessian_bound + tail))
     return Bounds(
         paper=aligned / (2 * (hessian_bound + 8 * score_bound**2)),
         prop1=aligned / (2 * hessian_bound + score_bound**2),
         prop2=success_rate * failure_rate * aligned / (length * (g2 + token_hessian_bound)),
         prop3=prop3,
+        prop4=success_rate * failure_rate * aligned / (length * token_hessian_bound),
+        prop5=prop5,
     )
 
 

@@ -35,6 +35,13 @@ VARIABLES = {
         "η ≤ JΔμ/(T(L_p + 4G_p² log(√2/(1−J)))), largest length; nan where 1−J > ½, outside its condition.",
         undefined=True,
     ),
+    "bound_prop4": Variable("bound of Proposition 4", "1", "η ≤ J(1−J)Δμ/(T L_p), mean length."),
+    "bound_prop5": Variable(
+        "bound of Proposition 5",
+        "1",
+        "η ≤ JΔμ/(T(L_p + min(G_p², L_p) v(1−J))), largest length; nan where 1−J > ½, outside its condition.",
+        undefined=True,
+    ),
 }
 SETTINGS = FAMILY_SETTINGS
 SPLIT = ()

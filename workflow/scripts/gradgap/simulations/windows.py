@@ -18,6 +18,10 @@ VARIABLES = {
     "window_bound_prop3": Variable(
         "bound of Proposition 3", "1", "As bound_prop3; nan where 1−J > ½.", undefined=True
     ),
+    "window_bound_prop4": Variable("bound of Proposition 4", "1", "As bound_prop4."),
+    "window_bound_prop5": Variable(
+        "bound of Proposition 5", "1", "As bound_prop5; nan where 1−J > ½.", undefined=True
+    ),
 }
 SETTINGS = ("start_deviations",)
 SPLIT = ()
@@ -42,6 +46,8 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
             "window_bound_prop1": bounds.prop1,
             "window_bound_prop2": bounds.prop2,
             "window_bound_prop3": bounds.prop3,
+            "window_bound_prop4": bounds.prop4,
+            "window_bound_prop5": bounds.prop5,
         }
         for name, value in values.items():
             out[name][index] = value
