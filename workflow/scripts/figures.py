@@ -1,12 +1,11 @@
 """Draw the figure of a study."""
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from gradgap import logs, panels, style
+from gradgap import logs, panels, registry, style
 
 
 def main(
@@ -27,7 +26,7 @@ def main(
     """
     settings = style.Look.from_config(look)
     with settings.applied():
-        figure = importlib.import_module(draw).draw(panels.read(numbers), pd.read_csv(scaling), settings)
+        figure = registry.module(draw).draw(panels.read(numbers), pd.read_csv(scaling), settings)
         style.save(figure, outputs)
 
 

@@ -6,7 +6,6 @@ that defines it, so a change of the grid renames nothing that stays.
 """
 
 import hashlib
-import importlib
 import itertools
 import json
 import math
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from . import rules
+from . import registry, rules
 from .errors import ConfigError
 from .families import FAMILIES
 from .simulations import instance_at
@@ -97,12 +96,14 @@ class Shard:
     @property
     def code(self) -> str:
         """Fingerprint of the sources that the shard's numbers depend on."""
+        named = [rules.rule(name) for name in self.axes.get("rule", ())]
+        advantages = {*self.axes.get("advantage", ()), *(advantage for advantage, _ in named)}
+        aggregations = {*self.axes.get("aggregation", ()), *(aggregation for _, aggregation in named)}
         modules = {self.simulation}
         modules.update(type(FAMILIES.find(name)).__module__ for name in self.axes.get("family", ()))
-        for name in self.axes.get("advantage", ()):
-            modules.add(rules.ADVANTAGES.find(name).coefficient.py_func.__module__)
-        for name in self.axes.get("rule", ()):
-            modules.add(rules.ADVANTAGES.find(rules.rule(name)[0]).coefficient.py_func.__module__)
+        modules.update(rules.ADVANTAGES.find(name).coefficient.__module__ for name in advantages)
+        modules.update(rules.AGGREGATIONS.find(name).divisor.__module__ for name in aggregations)
+        modules.update(rules.SCHEDULES.find(name).__module__ for name in self.axes.get("schedule", ()))
         return fingerprint(*sorted(modules))
 
 
@@ -112,7 +113,7 @@ def _safe(value: str) -> str:
 
 def simulation(sweep: "Sweep | Shard") -> ModuleType:
     """The module that simulates a sweep or a shard."""
-    return importlib.import_module(sweep.simulation)
+    return registry.module(sweep.simulation)
 
 
 def sweep_axes(config: StudyConfig, sweep: Sweep) -> dict[str, tuple[str, ...]]:

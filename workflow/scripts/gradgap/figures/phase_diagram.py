@@ -45,21 +45,31 @@ def draw(panels, scaling, look):
             line = thresholds[(thresholds.rule == rule) & (thresholds[other] == shown[other])].sort_values(x)
             panel.plot(line[x], line.critical_closed_form, color="white", linewidth=1.6, zorder=2)
             panel.plot(line[x], line.critical_closed_form, color="black", linewidth=0.8, zorder=3)
-            panel.plot(line[x], line.critical, "o", color="white", markeredgecolor="black", markeredgewidth=0.6, zorder=4)
+            panel.plot(
+                line[x],
+                line.critical,
+                "o",
+                color="white",
+                markeredgecolor="black",
+                markeredgewidth=0.6,
+                zorder=4,
+            )
             panel.set_xscale("log")
             panel.set_yscale("log")
-            style.letter(panel, "abcdefghijkl"[i * len(rules) + j])
-            if i == 0:
-                panel.set_title(rule)
-            panel.set_xlabel("response length T (tokens)" if x == "length" else "failure rate 1 − J at the start")
+            style.head(panel, "abcdefghijklmnop"[i * len(rules) + j], rule)
+            panel.set_xlabel(
+                "response length T (tokens)" if x == "length" else "failure rate 1 − J at the start"
+            )
         axes[0, j].set_ylim(_edges(cells.step_size)[0], _edges(cells.step_size)[-1])
     axes[0, 0].set_ylabel(f"step size α\n(1 − J = {shown['failure_rate']:g})")
     axes[1, 0].set_ylabel(f"step size α\n(T = {shown['length']:g} tokens)")
     bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01, extend="min")
-    bar.set_label("share of the possible gain\n(J − J₀) / (J_max − J₀)")
+    bar.set_label("share of the possible gain\n$(J − J_0) / (J_{max} − J_0)$")
     bar.set_ticks([-0.5, 0, 0.5, 1], labels=["−0.5", "0 (start)", "0.5", "1 (best)"])
     handles = [
-        style.legend_entry("threshold, measured", marker="o", color="white", markeredgecolor="black", linestyle="none"),
+        style.legend_entry(
+            "threshold, measured", marker="o", color="white", markeredgecolor="black", linestyle="none"
+        ),
         style.legend_entry("threshold, closed form", color="black"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=2)

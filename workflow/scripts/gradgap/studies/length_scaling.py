@@ -16,10 +16,17 @@ def analyse(dataset, settings):
     points["ratio"] = points.critical / points.critical_closed_form
     points["fitted"] = points.length >= settings["fit_from_length"]
     rows = []
-    for (family, advantage, aggregation), group in points[points.fitted].groupby(["family", *RULES], sort=False):
+    for (family, advantage, aggregation), group in points[points.fitted].groupby(
+        ["family", *RULES], sort=False
+    ):
         found = fit(group.response_length, group.critical)
         if found is not None:
-            labels = {"study": "length_scaling", "family": family, "advantage": advantage, "aggregation": aggregation}
+            labels = {
+                "study": "length_scaling",
+                "family": family,
+                "advantage": advantage,
+                "aggregation": aggregation,
+            }
             rows.append(row(labels, "length", theory.length_exponent(family, advantage, aggregation), found))
     scaling = table(rows)
     findings = {

@@ -15,7 +15,9 @@ def analyse(dataset, settings):
     names = ["final_failure_rate", "outcome", "best_failure_rate", "response_length"]
     cells = dataset[names].to_dataframe().reset_index()
     # share of what could be gained that was gained: 1 at the best success rate, 0 at the start, below it negative
-    cells["gain"] = (cells.failure_rate - cells.final_failure_rate) / (cells.failure_rate - cells.best_failure_rate)
+    cells["gain"] = (cells.failure_rate - cells.final_failure_rate) / (
+        cells.failure_rate - cells.best_failure_rate
+    )
     cells["outcome"] = [Outcome(int(code)).name for code in cells.outcome]
     thresholds = dataset[["critical", "critical_closed_form", "response_length"]].to_dataframe().reset_index()
     thresholds["ratio"] = thresholds.critical / thresholds.critical_closed_form
@@ -25,11 +27,18 @@ def analyse(dataset, settings):
     for family in dict.fromkeys(thresholds.family):
         for name in dict.fromkeys(thresholds.rule):
             advantage, aggregation = rules.rule(name)
-            labels = {"study": "phase_diagram", "family": family, "advantage": advantage, "aggregation": aggregation}
+            labels = {
+                "study": "phase_diagram",
+                "family": family,
+                "advantage": advantage,
+                "aggregation": aggregation,
+            }
             here = long[(long.family == family) & (long.rule == name)]
             found = fit(here.response_length, here.critical, here.success_rate)
             if found is not None:
-                rows.append(row(labels, "length", theory.length_exponent(family, advantage, aggregation), found))
+                rows.append(
+                    row(labels, "length", theory.length_exponent(family, advantage, aggregation), found)
+                )
             here = likely[(likely.family == family) & (likely.rule == name)]
             found = fit(here.failure_rate, here.critical, here.length)
             if found is not None:
@@ -55,7 +64,7 @@ STUDIES.add("phase_diagram")(
         sweeps={
             "instances": Sweep(INSTANCE, "gradgap.simulations.instances"),
             "critical": Sweep((*INSTANCE, "rule"), "gradgap.simulations.critical"),
-            "runs": Sweep((*INSTANCE, "rule", "step_size"), "gradgap.simulations.runs"),
+            "runs": Sweep((*INSTANCE, "rule", "step_size", "iteration"), "gradgap.simulations.curves"),
         },
         analyse=analyse,
         draw="gradgap.figures.phase_diagram",

@@ -18,10 +18,20 @@ def analyse(dataset, settings):
     thresholds["ratio"] = thresholds.critical / thresholds.critical_closed_form
     thresholds["fitted"] = thresholds.success_rate >= settings["fit_from_success_rate"]
 
-    names = ["one_step", "one_step_closed_form", "gap", "response_length", *(f"bound_{name}" for name in BOUNDS)]
+    names = [
+        "one_step",
+        "one_step_closed_form",
+        "gap",
+        "response_length",
+        *(f"bound_{name}" for name in BOUNDS),
+    ]
     steps = dataset[names].to_dataframe().reset_index()
     steps["ratio"] = steps.one_step / steps.one_step_closed_form
-    windows = dataset[[str(name) for name in dataset if str(name).startswith("window_")]].to_dataframe().reset_index()
+    windows = (
+        dataset[[str(name) for name in dataset if str(name).startswith("window_")]]
+        .to_dataframe()
+        .reset_index()
+    )
     windows = windows.rename(columns={name: name.removeprefix("window_") for name in windows.columns})
     windows["family"] = "counting"
     windows["response_length"] = windows.length
@@ -29,25 +39,39 @@ def analyse(dataset, settings):
     both["step_per_alignment"] = both.one_step / both.gap
     both["step_per_alignment_times_length"] = both.step_per_alignment * both.response_length
     for name in BOUNDS:
-        both[f"bound_{name}_per_alignment_times_length"] = both[f"bound_{name}"] / both.gap * both.response_length
+        both[f"bound_{name}_per_alignment_times_length"] = (
+            both[f"bound_{name}"] / both.gap * both.response_length
+        )
     both["fitted"] = both.success_rate >= settings["fit_from_success_rate"]
 
     rows = []
-    for (family, advantage, aggregation), group in thresholds[thresholds.fitted].groupby(["family", *RULES], sort=False):
+    for (family, advantage, aggregation), group in thresholds[thresholds.fitted].groupby(
+        ["family", *RULES], sort=False
+    ):
         found = fit(group.failure_rate, group.critical, group.length)
         if found is not None:
             labels = {"family": family, "advantage": advantage, "aggregation": aggregation}
             predicted = theory.failure_exponent(family, advantage, aggregation)
             rows.append(row({"study": "success_rate_scaling", **labels}, "failure_rate", predicted, found))
     for family, group in both[both.fitted].groupby("family", sort=False):
-        labels = {"study": "success_rate_scaling", "family": family, "advantage": "one-step", "aggregation": "none"}
+        labels = {
+            "study": "success_rate_scaling",
+            "family": family,
+            "advantage": "one-step",
+            "aggregation": "none",
+        }
         found = fit(group.failure_rate, group.step_per_alignment, group.length)
         if found is not None:
             rows.append(row(labels, "failure_rate", 1.0, found))
     for family, group in both.groupby("family", sort=False):
         other = "success_rate" if family == "gated" else "window"
         group = group[group.length >= settings["fit_from_length"]]
-        labels = {"study": "success_rate_scaling", "family": family, "advantage": "one-step", "aggregation": "none"}
+        labels = {
+            "study": "success_rate_scaling",
+            "family": family,
+            "advantage": "one-step",
+            "aggregation": "none",
+        }
         found = fit(group.response_length, group.step_per_alignment, group[other])
         if found is not None:
             rows.append(row(labels, "length", -1.0, found))
