@@ -103,6 +103,6 @@ def _curves(panel, curves, schedules, colours, critical):
     panel.annotate(
         "∝ 1/k", (grid[1], 1e-6), xytext=(3, 0), textcoords="offset points", va="center", fontsize="x-small"
     )
-    panel.set_xlim(right=last * 3)
+    panel.set_xlim(right=last * 6)
     panel.set_xlabel("iteration k")
     style.decades(panel.xaxis)
