@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .families import Instance
-from .jit import engine, f8, function_type, i8, types, vector
+from .jit import engine, f8, function_type, i8, matrix, types, vector
 from .rules import ADVANTAGES, AGGREGATIONS, SCHEDULES
 
 
@@ -45,50 +45,72 @@ _THREE = function_type(f8, f8, f8, f8)
 _ROUNDING = 1e-12
 
 
-@engine(types.Tuple((i8, f8, f8))(_EVALUATE, vector, _THREE, f8, _THREE, f8, f8, f8, i8, f8, vector, vector))
+#: Nearer than this to a best θ of 0, exp(nθ) is 1 to the last bit for any length n in reach: the rates no longer
+#: move and the update is linear in θ, so that a distance that shrank once shrinks ever after.
+_SETTLED = 1e-24
+
+
+@engine(types.Tuple((i8, f8, f8))(_EVALUATE, vector, _THREE, f8, _THREE, types.b1, f8, f8, f8, f8, i8, f8, matrix))
 def _iterate(
     evaluate,
     parameters,
     coefficient,
     divisor,
     schedule,
+    steady,
     theta,
+    best_theta,
     best_failure,
     learning_rate,
     iterations,
     tolerance,
-    success_path,
-    failure_path,
+    path,
 ):
     success, failure, gap = evaluate(theta, parameters)
     start_success = success
     start_failure = failure
+    before = np.nan
+    previous_success = success
+    previous_failure = failure
     tail = max(iterations // 10, 1)
     if tail % 2 == 1 and tail < iterations:
         tail += 1  # whole two-cycles, so that their mean does not depend on where the run ends
     success_sum = 0.0
     failure_sum = 0.0
-    fell = False
     tail_failure = failure
+    fell = False
+    period = 0
     for k in range(iterations):
-        if k < success_path.size:
-            success_path[k] = success
-            failure_path[k] = failure
-        rate = learning_rate * schedule(float(k), failure, start_failure)
-        theta += rate * coefficient(success, failure, abs(gap)) * gap / divisor
-        previous_success = success
-        previous_failure = failure
-        success, failure, gap = evaluate(theta, parameters)
-        if failure > previous_failure * (1.0 + _ROUNDING) or success < previous_success * (1.0 - _ROUNDING):
-            fell = True
+        if k < path.shape[1]:
+            path[0, k] = success
+            path[1, k] = failure
+        if period == 0:
+            earlier = before
+            before = theta
+            previous_success = success
+            previous_failure = failure
+            rate = learning_rate * schedule(float(k), failure, start_failure)
+            theta += rate * coefficient(success, failure, abs(gap)) * gap / divisor
+            success, failure, gap = evaluate(theta, parameters)
+            if failure > previous_failure * (1.0 + _ROUNDING) or success < previous_success * (1.0 - _ROUNDING):
+                fell = True
+            if steady:  # a state that returns to the last bit fixes all that follows
+                distance = abs(theta - best_theta)
+                if theta == before or (distance < _SETTLED and distance < abs(before - best_theta)):
+                    period = 1
+                elif theta == earlier:
+                    period = 2
+        elif period == 2:
+            success, previous_success = previous_success, success
+            failure, previous_failure = previous_failure, failure
         if k == iterations - tail:
             tail_failure = failure
         if k >= iterations - tail:
             success_sum += success
             failure_sum += failure
-    if iterations < success_path.size:
-        success_path[iterations] = success
-        failure_path[iterations] = failure
+    if iterations < path.shape[1]:
+        path[0, iterations] = success
+        path[1, iterations] = failure
     # a run that settled on a two-cycle from outside never fell either, but no longer rises
     rising = tail_failure - failure > _ROUNDING * (start_failure - best_failure)
     success = success_sum / tail
@@ -135,19 +157,20 @@ def run(
     -------
     Run
     """
-    paths = np.empty((2, iterations + 1 if path else 0))
+    rates = np.empty((2, iterations + 1 if path else 0))
     outcome, success, failure = _iterate(
         instance.evaluate,
         instance.parameters,
         ADVANTAGES.find(advantage).coefficient,
         AGGREGATIONS.find(aggregation).divisor(instance),
         SCHEDULES.find(schedule),
+        schedule == "constant",
         instance.theta0,
+        instance.best_theta,
         instance.at(instance.best_theta)[1],
         learning_rate,
         iterations,
         tolerance,
-        paths[0],
-        paths[1],
+        rates,
     )
-    return Run(Outcome(outcome), success, failure, paths[0], paths[1])
+    return Run(Outcome(outcome), success, failure, rates[0], rates[1])

@@ -1,0 +1,61 @@
+# Everything in one word. `make` alone says what there is; README.md says the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake
+SMOKE := results/smoke
+SMK := Snakefile $(wildcard workflow/rules/*.smk)
+
+.DEFAULT_GOAL := help
+.PHONY: help study smoke test check format report lock clean
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+study: .venv/installed ## run the default study: every dataset, figure, table, and the report
+	$(SNAKEMAKE)
+	@$(MAKE) --no-print-directory report
+
+smoke: .venv/installed ## run the whole workflow on a tiny configuration, under a minute
+	@mkdir -p $(SMOKE)
+	$(SNAKEMAKE) --directory $(SMOKE) --configfile $(CURDIR)/tests/smoke.yaml
+
+test: .venv/installed ## run the tests
+	$(BIN)/pytest
+
+check: .venv/installed ## formatting, lint and a dry run; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check $(SMK)
+	$(SNAKEMAKE) --lint
+	$(SNAKEMAKE) --dry-run --quiet all
+
+format: .venv/installed ## format Python and Snakemake files
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/snakefmt $(SMK)
+
+report: results/report.html ## make results/report.html from what is there
+
+# newer than every table and figure, so that a second `make study` has nothing to do
+results/report.html: .venv/installed $(wildcard results/figures/*.png results/tables/*.html)
+	$(SNAKEMAKE) --report results/.report.html --quiet all
+	@mv results/.report.html $@
+
+# the environment: pinned packages with hashes, then this package itself in place
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradgap needs Python 3.11 or newer; found " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: ## choose versions anew: requirements.in to requirements.lock
+	$(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/pip install --quiet uv
+	.cache/lock/bin/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements.lock
+
+clean: ## remove what was computed; the environment stays
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	rm -rf .snakemake
