@@ -1,6 +1,6 @@
 """The two pages of the default study in a real browser without network: `make browser`, after `make study`.
 
-Chromium is driven through chromedriver's HTTP interface (W3C WebDriver). Screenshots land in results/screenshots/.
+Chromium is driven through chromedriver's HTTP interface (W3C WebDriver). Screenshots go to results/screenshots/.
 """
 
 import base64
@@ -51,8 +51,11 @@ class Browser:
         request = urllib.request.Request(
             self._url + path, data, {"Content-Type": "application/json"}, method=method
         )
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return json.load(answer)["value"]
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(json.load(error)["value"]["message"]) from None
 
     def cdp(self, command: str, **parameters):
         """A command of the Chrome DevTools protocol."""
@@ -262,16 +265,26 @@ def test_page_is_small_enough():
     assert page("explore.html").stat().st_size < 10e6
 
 
-def test_report_opens_with_every_figure(browser):
+def test_report_shows_every_figure_and_table_with_its_caption(browser):
+    browser.size(*SIZES["desktop"])
     browser.open(page("report.html"))
-    browser.wait(
-        "document.body.innerText.includes('Workflow') || document.body.innerText.includes('Figures')"
-    )
+    browser.wait("document.body.innerText.includes('RESULTS')")
     for device, size in SIZES.items():
         browser.size(*size)
-        time.sleep(0.5)
         browser.screenshot(SCREENSHOTS / f"report-{device}.png")
-    source = page("report.html").read_text(encoding="utf-8")
-    for figure in (RESULTS / "figures").glob("*.png"):
-        assert f"{figure.stem}.png" in source
+    browser.size(*SIZES["desktop"])
+    by_text = "[...document.querySelectorAll('a, button')].find(e => e.innerText.trim() === '{}')"
+    browser.js(f"{by_text.format('Figures')}.click()")
+    figures = sorted(path.stem for path in (RESULTS / "figures").glob("*.png"))
+    for study in figures:
+        browser.wait(f"document.body.innerText.includes('{study}')")
+    browser.screenshot(SCREENSHOTS / "report-figures.png")
+    browser.open(page("report.html"))
+    browser.wait(by_text.format("Tables"))
+    browser.js(f"{by_text.format('Tables')}.click()")
+    browser.wait("document.body.innerText.includes('exponents, predicted and measured')")
+    text = page("report.html").read_text(encoding="utf-8")
+    for study in figures:
+        first = (RESULTS / f"analysis/{study}.rst").read_text(encoding="utf-8").split("**")[1]
+        assert f"<strong>{first}</strong>" in text
     assert browser.complaints("SEVERE") == []  # a library that Snakemake packs in warns of itself

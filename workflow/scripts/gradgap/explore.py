@@ -21,7 +21,7 @@ MOST_VALUES = 1_000_000
 
 
 def packed(arrays: list[np.ndarray]) -> str:
-    """Arrays as 32-bit floats, one after the other as base64 text of gzip data, all first bytes first, as they pack better so."""
+    """Arrays as 32-bit floats one after the other, as base64 text of gzip data; first bytes first packs better."""
     flat = np.concatenate([array.ravel().astype("<f4") for array in arrays]) if arrays else np.empty(0, "<f4")
     planes = flat.view(np.uint8).reshape(-1, 4).T.tobytes()
     return base64.b64encode(gzip.compress(planes, compresslevel=9, mtime=0)).decode()

@@ -67,7 +67,9 @@ def fit(
     Fit or None
         None where too few points are left for an interval: two more than groups are needed, at two x or more.
     """
-    frame = pd.DataFrame({"x": np.log(list(x)), "y": np.log(list(y)), "group": 0 if group is None else list(group)})
+    frame = pd.DataFrame(
+        {"x": np.log(list(x)), "y": np.log(list(y)), "group": 0 if group is None else list(group)}
+    )
     frame = frame[np.isfinite(frame.x) & np.isfinite(frame.y)]
     free = len(frame) - frame.group.nunique() - 1
     centred = frame[["x", "y"]] - frame.groupby("group")[["x", "y"]].transform("mean")
@@ -79,6 +81,12 @@ def fit(
     half = stats.t.ppf(0.5 + confidence / 2, free) * math.sqrt(residual / free / spread)
     factor = math.exp(float(frame.y.mean()) - slope * float(frame.x.mean()))
     return Fit(slope, slope - half, slope + half, factor, len(frame))
+
+
+def departure(measured: pd.Series, predicted: pd.Series) -> float | None:
+    """Largest relative departure of what was measured from its prediction; None where neither is ever known."""
+    ratios = (measured / predicted - 1).abs().dropna()
+    return float(ratios.max()) if len(ratios) else None
 
 
 def verdict(predicted: float, found: Fit, *, sampled: bool = False) -> str:

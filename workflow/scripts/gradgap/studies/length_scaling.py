@@ -1,9 +1,7 @@
 """P3 and P5: does the critical learning rate fall as 1/T, and does length normalisation remove that?"""
 
-import numpy as np
-
 from .. import theory
-from ..scaling import fit, row, table
+from ..scaling import departure, fit, row, table
 from . import STUDIES, Analysis, Study, Sweep
 
 RULES = ("advantage", "aggregation")
@@ -30,7 +28,7 @@ def analyse(dataset, settings):
             rows.append(row(labels, "length", theory.length_exponent(family, advantage, aggregation), found))
     scaling = table(rows)
     findings = {
-        "worst_ratio": float(np.nanmax(np.abs(points.ratio - 1))),
+        "worst_ratio": departure(points.critical, points.critical_closed_form),
         "undecided": int(points.critical.isna().sum()),
         "points": len(points),
     }

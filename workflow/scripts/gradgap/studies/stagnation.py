@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..dynamics import Outcome
-from ..scaling import fit, table
+from ..scaling import departure, fit, table
 from . import STUDIES, Analysis, Study, Sweep
 
 INSTANCE = ("family", "length", "success_rate")
@@ -54,7 +54,7 @@ def analyse(dataset, settings):
         "arrived": len(arrived),
         "stalled": int(stalled.sum()),
         "first_stalled": float((arrived.step_size / (2 * arrived.theta0.abs()))[stalled].min()),
-        "worst_ratio": float(np.abs(arrived.final_failure_rate / arrived.plateau_closed_form - 1).max()),
+        "worst_ratio": departure(arrived.final_failure_rate, arrived.plateau_closed_form),
         "schedules": schedules,
     }
     return Analysis({"plateaus": plateaus, "curves": curves}, table([]), findings)
