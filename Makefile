@@ -12,8 +12,9 @@ SMK := Snakefile $(wildcard workflow/rules/*.smk)
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-study: .venv/installed ## run the default study: every dataset, figure, table, and the report
-	$(SNAKEMAKE)
+study: .venv/installed ## run config.yaml, or CONFIG=FILE: every dataset, figure, table, and the report
+	@test -z "$(CONFIG)" -o -f "$(CONFIG)" || { echo "make: CONFIG=$(CONFIG): no such file" >&2; exit 1; }
+	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG))
 	@$(MAKE) --no-print-directory report
 
 smoke: .venv/installed ## run the whole workflow on a tiny configuration, under a minute
@@ -39,7 +40,7 @@ report: results/report.html ## make results/report.html from what is there
 
 # newer than every table and figure, so that a second `make study` has nothing to do
 results/report.html: .venv/installed $(wildcard results/figures/*.png results/tables/*.html)
-	$(SNAKEMAKE) --report results/.report.html --quiet all
+	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG)) --report results/.report.html --quiet all
 	@mv results/.report.html $@
 
 # the environment: pinned packages with hashes, then this package itself in place

@@ -26,6 +26,7 @@ report: "workflow/report/workflow.rst"
 
 
 rule all:
+    default_target: True
     # the shards are targets too, so that one that is missing is always computed again
     input:
         [shard_file(shard) for study in STUDIES for shard in SHARDS[study].values()],
@@ -34,4 +35,3 @@ rule all:
         "results/tables/scaling.html",
         "results/tables/provenance.html",
         "results/explore.html",
-    default_target: True

@@ -1,12 +1,14 @@
 """What the tests share."""
 
 import math
+import os
 from pathlib import Path
 
 import mpmath
 import pytest
 
 ROOT = Path(__file__).parent.parent
+os.environ["PYTHONPATH"] = str(ROOT / "workflow" / "scripts")  # for the programs that tests start
 
 
 @pytest.fixture(scope="session")

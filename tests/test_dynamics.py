@@ -46,7 +46,9 @@ def test_runs_against_a_plain_implementation(advantage, family, length, success_
     first = COEFFICIENTS[advantage](success_rate, 1 - success_rate, gap) * gap
     for first_step in (0.1, 0.9, 3.0):  # in units of |θ₀|: below, near and above the threshold
         learning_rate = first_step * abs(instance.theta0) / first
-        found = run(instance, advantage, "token-mean", learning_rate * instance.length, iterations=40, path=True)
+        found = run(
+            instance, advantage, "token-mean", learning_rate * instance.length, iterations=40, path=True
+        )
         plain = plain_run(
             n, width, share, instance.theta0, learning_rate, COEFFICIENTS[advantage], 1.0, iterations=40
         )

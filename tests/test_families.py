@@ -33,7 +33,7 @@ def test_gated_starts_at_the_asked_success_rate(length, failure_rate):
     assert long_length % 2 == 0
     assert width == half_width(int(long_length), 1.0)
     assert instance.length == pytest.approx(share * long_length + 1 - share)
-    assert abs(instance.length - length) <= share * (1 + 1e-6) # N is the nearest even number
+    assert abs(instance.length - length) <= share * (1 + 1e-6)  # N is the nearest even number
 
 
 def test_gated_with_every_response_long_is_counting():

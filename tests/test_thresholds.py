@@ -45,7 +45,9 @@ def test_every_measured_critical_learning_rate_of_the_default_grid(root, capsys)
         found = list(pool.map(shards.compute, todo))
     ratios = np.concatenate([np.ravel(each["critical"] / each["critical_closed_form"]) for each in found])
     with capsys.disabled():
-        print(f"\nα* over closed form: {len(ratios)} thresholds, from {ratios.min():.5f} to {ratios.max():.5f}")
+        print(
+            f"\nα* over closed form: {len(ratios)} thresholds, from {ratios.min():.5f} to {ratios.max():.5f}"
+        )
     assert len(ratios) > 800
     assert all((each["search"] == Search.found).all() for each in found)
     assert np.abs(ratios - 1).max() < 5e-3
@@ -66,7 +68,10 @@ def test_an_aggregation_rescales_the_critical_learning_rate():
 def test_learning_rates_below_the_first_converged_one_are_slow_not_critical():
     instance = FAMILIES.find("counting").instance(64, 0.2)
     found = critical(instance, "reinforce", iterations=500)
-    assert run(instance, "reinforce", "seq-mean-token-sum", found.low * 1e-4, iterations=500).outcome == Outcome.slow
+    assert (
+        run(instance, "reinforce", "seq-mean-token-sum", found.low * 1e-4, iterations=500).outcome
+        == Outcome.slow
+    )
     assert found.search == Search.found
     assert found.high / found.low - 1 <= 1e-3
     assert found.low < found.learning_rate < found.high
@@ -105,4 +110,6 @@ def test_plateau_against_the_iterates():
     instance = FAMILIES.find("counting").instance(256, 0.2, window=6)
     for step in np.geomspace(0.02, 1.5, 23) * abs(instance.theta0):
         result = run(instance, "unit", "seq-mean-token-sum", step, iterations=1000)
-        assert result.final_failure_rate == pytest.approx(theory.plateau_closed_form(instance, step), rel=1e-8)
+        assert result.final_failure_rate == pytest.approx(
+            theory.plateau_closed_form(instance, step), rel=1e-8
+        )

@@ -5,10 +5,6 @@ rule analysis:
         panels="results/analysis/{study}.csv",
         scaling="results/analysis/{study}.scaling.csv",
         caption="results/analysis/{study}.rst",
-    params:
-        config=study_spec,
-        code=lambda wildcards: fingerprint("gradgap.captions", "gradgap.panels", module_of_study(wildcards)),
-        caption=lambda wildcards: captions.template(wildcards.study),
     log:
         "results/logs/analysis/{study}.log",
     benchmark:
@@ -16,5 +12,11 @@ rule analysis:
     conda:
         "../../envs/datasets.yaml"
     threads: 1
+    params:
+        config=study_spec,
+        code=lambda wildcards: fingerprint(
+            "gradgap.captions", "gradgap.panels", module_of_study(wildcards)
+        ),
+        caption=lambda wildcards: captions.template(wildcards.study),
     script:
         "../scripts/analysis.py"

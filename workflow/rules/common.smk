@@ -50,4 +50,3 @@ def study_spec(wildcards):
 def module_of_study(wildcards):
     """The module that registers a study."""
     return CONFIG.studies[wildcards.study].study.analyse.__module__
-

@@ -1,11 +1,10 @@
 rule datasets:
     input:
-        lambda wildcards: [shard_file(shard) for shard in SHARDS[wildcards.study].values()],
+        lambda wildcards: [
+            shard_file(shard) for shard in SHARDS[wildcards.study].values()
+        ],
     output:
         "results/datasets/{study}.nc",
-    params:
-        config=study_spec,
-        code=fingerprint("gradgap.datasets"),
     log:
         "results/logs/datasets/{study}.log",
     benchmark:
@@ -13,5 +12,8 @@ rule datasets:
     conda:
         "../../envs/datasets.yaml"
     threads: 1
+    params:
+        config=study_spec,
+        code=fingerprint("gradgap.datasets"),
     script:
         "../scripts/datasets.py"

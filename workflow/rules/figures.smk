@@ -12,10 +12,6 @@ rule figures:
             category="Figures",
             labels={"study": "{study}", "shows": "figure"},
         ),
-    params:
-        look=CONFIG.figures,
-        draw=lambda wildcards: CONFIG.studies[wildcards.study].study.draw,
-        code=lambda wildcards: fingerprint("gradgap.panels", CONFIG.studies[wildcards.study].study.draw),
     log:
         "results/logs/figures/{study}.log",
     benchmark:
@@ -23,5 +19,11 @@ rule figures:
     conda:
         "../../envs/figures.yaml"
     threads: 1
+    params:
+        look=CONFIG.figures,
+        draw=lambda wildcards: CONFIG.studies[wildcards.study].study.draw,
+        code=lambda wildcards: fingerprint(
+            "gradgap.panels", CONFIG.studies[wildcards.study].study.draw
+        ),
     script:
         "../scripts/figures.py"

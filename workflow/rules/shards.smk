@@ -1,9 +1,6 @@
 rule shards:
     output:
         "results/shards/{study}/{sweep}/{shard}.npz",
-    params:
-        spec=lambda wildcards: shard_of(wildcards).spec,
-        code=lambda wildcards: shard_of(wildcards).code,
     log:
         "results/logs/shards/{study}/{sweep}/{shard}.log",
     benchmark:
@@ -11,5 +8,8 @@ rule shards:
     conda:
         "../../envs/simulate.yaml"
     threads: 1
+    params:
+        spec=lambda wildcards: shard_of(wildcards).spec,
+        code=lambda wildcards: shard_of(wildcards).code,
     script:
         "../scripts/shards.py"

@@ -15,10 +15,6 @@ rule tables:
             category="Tables",
             labels={"study": "all", "shows": "configuration, software and seed"},
         ),
-    params:
-        config=CONFIG.source,
-        seed=CONFIG.seed,
-        code=fingerprint("gradgap.tables"),
     log:
         "results/logs/tables/tables.log",
     benchmark:
@@ -26,5 +22,9 @@ rule tables:
     conda:
         "../../envs/datasets.yaml"
     threads: 1
+    params:
+        config=CONFIG.source,
+        seed=CONFIG.seed,
+        code=fingerprint("gradgap.tables"),
     script:
         "../scripts/tables.py"

@@ -45,7 +45,9 @@ AXES.update(
     ),
     advantage=Axis("label", "advantage", "1", "How rewards become weights of responses."),
     aggregation=Axis("label", "aggregation", "1", "How weighted token scores become one update."),
-    rule=Axis("label", "update rule", "1", "Advantage and aggregation, by preset or as advantage/aggregation."),
+    rule=Axis(
+        "label", "update rule", "1", "Advantage and aggregation, by preset or as advantage/aggregation."
+    ),
     schedule=Axis("label", "schedule", "1", "How the learning rate changes along a run."),
     step_ratio=Axis("number", "step size over threshold", "1", "Learning rate α over the critical one in closed form."),
     iteration=Axis("integer", "iteration", "updates", "Updates made so far in a run."),

@@ -131,7 +131,7 @@ def window(theta, n, half_width):
     low = n // 2 - half_width
     high = n // 2 + half_width
     edge = -low * q * math.expm1((2 * half_width + 1) * x)  # dJ/dθ over f(low)
-    mode = int(math.floor((n + 1) * p))
+    mode = math.floor((n + 1) * p)
     if mode < low:
         inside = _sum_up(low, high, n, odds)
         mass = pmf(low, n, p, q)

@@ -68,7 +68,10 @@ def _range(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _axis_schema(definition: Mapping[str, Any]) -> dict[str, Any]:
     """Schema of an axis: a list of its items, or a logarithmic range where it has one."""
-    allowed = {"type": ["array", "object"] if "range" in definition else "array", "items": definition["items"]}
+    allowed = {
+        "type": ["array", "object"] if "range" in definition else "array",
+        "items": definition["items"],
+    }
     if "range" in definition:
         allowed |= _range(definition["range"])
     return {"description": definition["description"], **allowed, "minItems": 1, "uniqueItems": True}
@@ -132,7 +135,12 @@ def allowed(schema: Mapping[str, Any]) -> str:
     """What a schema allows, in words."""
     kind = schema.get("type", "object")
     words = [" or ".join(_TYPES[t] for t in ([kind] if isinstance(kind, str) else kind))]
-    limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    limits = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
     words += [f"{text} {schema[key]:g}" for key, text in limits.items() if key in schema]
     if schema.get("multipleOf") == 2:
         words.append("even")
@@ -149,7 +157,9 @@ def _explain(error: jsonschema.ValidationError) -> str:
     match error.validator:
         case "additionalProperties":
             extra = sorted(set(error.instance) - set(error.schema.get("properties", {})))
-            return f"{where}: unknown key {extra[0]!r}; allowed: {', '.join(sorted(error.schema['properties']))}"
+            return (
+                f"{where}: unknown key {extra[0]!r}; allowed: {', '.join(sorted(error.schema['properties']))}"
+            )
         case "required":
             missing = [key for key in error.validator_value if key not in error.instance]
             return f"{where}: the key {missing[0]!r} is missing"
@@ -200,7 +210,9 @@ def parse(raw: Any, source: str = "config") -> Config:
         raise ConfigError(f"{source}: expected a mapping of keys to values, found {type(raw).__name__}")
     validator = jsonschema.Draft202012Validator(schema())
     # the first error in reading order, the one deepest in a branch before those of its parents
-    errors = sorted(validator.iter_errors(raw), key=lambda e: (-len(e.absolute_path), list(map(str, e.absolute_path))))
+    errors = sorted(
+        validator.iter_errors(raw), key=lambda e: (-len(e.absolute_path), list(map(str, e.absolute_path)))
+    )
     if errors:
         raise ConfigError(f"{source}: {_explain(errors[0])}")
     filled = _fill(raw, schema())

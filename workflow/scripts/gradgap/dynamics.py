@@ -50,7 +50,9 @@ _ROUNDING = 1e-12
 _SETTLED = 1e-24
 
 
-@engine(types.Tuple((i8, f8, f8))(_EVALUATE, vector, _THREE, f8, _THREE, types.b1, f8, f8, f8, f8, i8, f8, matrix))
+@engine(
+    types.Tuple((i8, f8, f8))(_EVALUATE, vector, _THREE, f8, _THREE, types.b1, f8, f8, f8, f8, i8, f8, matrix)
+)
 def _iterate(
     evaluate,
     parameters,
@@ -92,7 +94,9 @@ def _iterate(
             rate = learning_rate * schedule(float(k), failure, start_failure)
             theta += rate * coefficient(success, failure, abs(gap)) * gap / divisor
             success, failure, gap = evaluate(theta, parameters)
-            if failure > previous_failure * (1.0 + _ROUNDING) or success < previous_success * (1.0 - _ROUNDING):
+            if failure > previous_failure * (1.0 + _ROUNDING) or success < previous_success * (
+                1.0 - _ROUNDING
+            ):
                 fell = True
             if steady:  # a state that returns to the last bit fixes all that follows
                 distance = abs(theta - best_theta)

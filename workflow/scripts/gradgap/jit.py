@@ -18,7 +18,9 @@ from .sources import package_fingerprint
 
 
 def _cache_dir() -> Path:
-    base = os.environ.get("NUMBA_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "gradgap")
+    base = os.environ.get("NUMBA_CACHE_DIR") or Path(
+        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "gradgap"
+    )
     return Path(base).expanduser() / f"numba-{numba.__version__}-{package_fingerprint()}"
 
 

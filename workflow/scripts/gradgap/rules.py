@@ -132,7 +132,7 @@ def rule(name: str) -> tuple[str, str]:
 
 
 def of_point(point: Mapping[str, str]) -> tuple[str, str]:
-    """Advantage and aggregation at a point of a grid whose axes are ``rule``, or ``advantage`` and ``aggregation``."""
+    """Advantage and aggregation at a point, whose axes are ``rule``, or ``advantage`` and ``aggregation``."""
     if "rule" in point:
         return rule(point["rule"])
     return point["advantage"], point["aggregation"]

@@ -18,7 +18,16 @@ from .grid import Shard, simulation
 log = logging.getLogger(__name__)
 _SPEC, _CODE = "__spec__", "__code__"
 #: What numpy and zipfile raise on files that were cut short, emptied or altered.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+)
 
 
 def compute(shard: Shard) -> dict[str, np.ndarray]:
@@ -64,8 +73,8 @@ def read(path: str | Path) -> tuple[Shard, dict[str, np.ndarray]]:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
         shard = Shard.from_spec(str(arrays.pop(_SPEC)))
         arrays.pop(_CODE)
     except FileNotFoundError:
@@ -78,5 +87,7 @@ def read(path: str | Path) -> tuple[Shard, dict[str, np.ndarray]]:
         shape = tuple(len(values) for axis, values in shard.axes.items() if axis not in variable.drop)
         found = arrays[name].shape if name in arrays else "nothing"
         if found != shape:
-            raise ShardError(f"{path}: {name!r} should have shape {shape}, found {found}; delete it and run again")
+            raise ShardError(
+                f"{path}: {name!r} should have shape {shape}, found {found}; delete it and run again"
+            )
     return shard, arrays

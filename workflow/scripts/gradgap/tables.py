@@ -41,7 +41,9 @@ def write(table: pd.DataFrame, csv: str | Path, html: str | Path) -> None:
     lines = []
     for record in table.to_dict("records"):
         cells = "".join(
-            f'<td class="number">{value:.4g}</td>' if isinstance(value, float) else f"<td>{escape(str(value))}</td>"
+            f'<td class="number">{value:.4g}</td>'
+            if isinstance(value, float)
+            else f"<td>{escape(str(value))}</td>"
             for value in record.values()
         )
         lines.append(f'<tr class="{escape(str(record["verdict"]))}">{cells}</tr>')

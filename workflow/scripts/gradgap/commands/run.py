@@ -1,7 +1,7 @@
 """One run of an update rule on one bandit, and what became of it.
 
-  gradgap run counting --length 256 --success-rate 0.2 --advantage reinforce --step-size 0.05
-  gradgap run gated --length 64 --success-rate 0.99 --advantage grpo --step-size 0.02 --iterations 500 --json
+gradgap run counting --length 256 --success-rate 0.2 --advantage reinforce --step-size 0.05
+gradgap run gated --length 64 --success-rate 0.99 --advantage grpo --step-size 0.02 --iterations 500 --json
 """
 
 from . import _instance
@@ -13,8 +13,12 @@ def add_arguments(parser):
     """Arguments of the command."""
     _instance.add_arguments(parser)
     parser.add_argument("--step-size", type=float, required=True, metavar="α", help="learning rate")
-    parser.add_argument("--iterations", type=int, default=1000, metavar="K", help="number of updates (default 1000)")
-    parser.add_argument("--schedule", default="constant", help="schedule of the learning rate (default: constant)")
+    parser.add_argument(
+        "--iterations", type=int, default=1000, metavar="K", help="number of updates (default 1000)"
+    )
+    parser.add_argument(
+        "--schedule", default="constant", help="schedule of the learning rate (default: constant)"
+    )
 
 
 def main(arguments):

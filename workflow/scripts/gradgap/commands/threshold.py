@@ -1,7 +1,7 @@
 """Critical steps of one bandit: measured, in closed form where it is known, and every bound.
 
-  gradgap threshold counting --length 1024 --success-rate 0.2 --advantage grpo
-  gradgap threshold gated --length 64 --success-rate 0.99 --aggregation token-mean --json
+gradgap threshold counting --length 1024 --success-rate 0.2 --advantage grpo
+gradgap threshold gated --length 64 --success-rate 0.99 --aggregation token-mean --json
 """
 
 from . import _instance
@@ -12,7 +12,9 @@ HELP = "critical steps of one bandit, and every bound on them"
 def add_arguments(parser):
     """Arguments of the command."""
     _instance.add_arguments(parser)
-    parser.add_argument("--iterations", type=int, default=2000, metavar="K", help="updates a run (default 2000)")
+    parser.add_argument(
+        "--iterations", type=int, default=2000, metavar="K", help="updates a run (default 2000)"
+    )
 
 
 def main(arguments):

@@ -6,6 +6,7 @@ A family is one module of this package, or one plugin file, that registers a `Fa
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -58,10 +59,12 @@ class Family(ABC):
     """A way to make instances from a response length and a success rate."""
 
     #: Settings beside length and success rate, each with its default.
-    settings: ClassVar[Mapping[str, float]] = {}
+    settings: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     @abstractmethod
-    def instance(self, length: int, success_rate: float, failure_rate: float | None = None, **settings: float):
+    def instance(
+        self, length: int, success_rate: float, failure_rate: float | None = None, **settings: float
+    ):
         """Make the instance with these coordinates.
 
         Parameters

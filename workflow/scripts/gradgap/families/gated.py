@@ -5,6 +5,7 @@ one with probability σ(θ), and is right when the number of ones is within B of
 """
 
 import math
+from types import MappingProxyType
 
 import numpy as np
 from scipy.optimize import brentq
@@ -55,7 +56,9 @@ def start(length: int, half_width: int, success_rate: float, failure_rate: float
     return brentq(excess, low, 0.0, xtol=1e-300, rtol=1e-15)
 
 
-def make(family: str, length: int, half_width: int, share: float, theta0: float, **settings: float) -> Instance:
+def make(
+    family: str, length: int, half_width: int, share: float, theta0: float, **settings: float
+) -> Instance:
     """The instance with long length N, half-width B, share ε of long responses and start θ₀."""
     return Instance(
         family=family,
@@ -89,13 +92,15 @@ def _check_rate(success_rate: float, failure_rate: float | None) -> float:
 
 def _check_length(length: int) -> None:
     if length != int(length) or length < 2 or length % 2:
-        raise ConfigError(f"length: {length} is not allowed; it must be an even whole number of tokens, 2 or more")
+        raise ConfigError(
+            f"length: {length} is not allowed; it must be an even whole number of tokens, 2 or more"
+        )
 
 
 class Counting(Family):
     """T tokens, right when the count of ones lies within B of T/2 (DESIGN: `counting`)."""
 
-    settings = {"window": 1.0}
+    settings = MappingProxyType({"window": 1.0})
 
     def instance(self, length, success_rate, failure_rate=None, *, window=1.0):
         _check_length(length)
@@ -133,7 +138,7 @@ class Counting(Family):
 class Gated(Family):
     """Rare long failures: one token and right, or with probability ε a counting response of N tokens."""
 
-    settings = {"window": 1.0, "start_failure_rate": 0.8}
+    settings = MappingProxyType({"window": 1.0, "start_failure_rate": 0.8})
 
     def instance(self, length, success_rate, failure_rate=None, *, window=1.0, start_failure_rate=0.8):
         failure_rate = _check_rate(success_rate, failure_rate)

@@ -108,7 +108,9 @@ def instance_at(point: Mapping[str, str], settings: Settings) -> Instance:
     else:
         by_family = settings["success_rate"]
         if point["family"] not in by_family:
-            raise ConfigError(f"success_rate: no value for family {point['family']!r}; found {dict(by_family)}")
+            raise ConfigError(
+                f"success_rate: no value for family {point['family']!r}; found {dict(by_family)}"
+            )
         rate = str(by_family[point["family"]])
     options = {name: settings[name] for name in family.settings if name in settings}
     return family.instance(int(number(point["length"])), number(rate), failure_rate(rate), **options)

@@ -11,7 +11,10 @@ VARIABLES = {
         undefined=True,
     ),
     "critical_low": Variable(
-        "bracket, converged end", "1", "Largest learning rate seen to converge below the critical one.", undefined=True
+        "bracket, converged end",
+        "1",
+        "Largest learning rate seen to converge below the critical one.",
+        undefined=True,
     ),
     "critical_high": Variable(
         "bracket, other end", "1", "Smallest learning rate seen not to converge above it.", undefined=True

@@ -6,16 +6,25 @@ from .. import theory, thresholds
 from . import FAMILY_SETTINGS, Axes, Progress, Settings, Variable, empty, instance_at, product
 
 VARIABLES = {
-    "response_length": Variable("true mean response length", "tokens", "E|o|, which the even long length rounds."),
-    "max_length": Variable("largest response length", "tokens", "Tokens of the longest response.", integer=True),
+    "response_length": Variable(
+        "true mean response length", "tokens", "E|o|, which the even long length rounds."
+    ),
+    "max_length": Variable(
+        "largest response length", "tokens", "Tokens of the longest response.", integer=True
+    ),
     "theta0": Variable("start", "1", "Parameter θ₀ at the start."),
-    "gap": Variable("norm of the gradient gap", "1", "‖g‖ at the start; the gap alignment of a step along g."),
+    "gap": Variable(
+        "norm of the gradient gap", "1", "‖g‖ at the start; the gap alignment of a step along g."
+    ),
     "best_failure_rate": Variable("least failure rate", "1", "1 − J_max, the failure rate at the best θ."),
     "one_step": Variable(
         "one-step critical step", "1", "Smallest step η along the gradient gap that lowers the success rate."
     ),
     "one_step_closed_form": Variable(
-        "one-step critical step, closed form", "1", "2|θ₀|; nan where no closed form is known.", undefined=True
+        "one-step critical step, closed form",
+        "1",
+        "2|θ₀|; nan where no closed form is known.",
+        undefined=True,
     ),
     "bound_paper": Variable("bound of the paper", "1", "η ≤ Δμ/(2(L_o + 8G_o²)), response level."),
     "bound_prop1": Variable("bound of Proposition 1", "1", "η ≤ Δμ/(2L_o + G_o²), response level."),

@@ -5,8 +5,12 @@ from ..axes import number
 from . import FAMILY_SETTINGS, Axes, Progress, Settings, Variable, empty, instance_at, product
 
 VARIABLES = {
-    "final_success_rate": Variable("final success rate", "1", "Mean J over the last tenth of the iterations."),
-    "final_failure_rate": Variable("final failure rate", "1", "Mean 1 − J over the last tenth, computed directly."),
+    "final_success_rate": Variable(
+        "final success rate", "1", "Mean J over the last tenth of the iterations."
+    ),
+    "final_failure_rate": Variable(
+        "final failure rate", "1", "Mean 1 − J over the last tenth, computed directly."
+    ),
     "outcome": Variable("outcome", "1", "What became of the run.", codes=dynamics.Outcome),
 }
 SETTINGS = (*FAMILY_SETTINGS, "iterations", "tolerance")

@@ -1,0 +1,100 @@
+"""The command line: the keys it promises, the numbers of the library, errors without a trace."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from gradgap import cli, theory, thresholds
+from gradgap.families import FAMILIES
+
+
+def call(capsys, *argv):
+    code = cli.main([str(word) for word in argv])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_threshold_gives_what_the_library_gives(capsys):
+    arguments = ("--length", 64, "--success-rate", 0.99, "--advantage", "grpo", "--aggregation", "token-mean")
+    code, out, _ = call(capsys, "threshold", "gated", *arguments, "--iterations", 500, "--json")
+    found = json.loads(out)
+    instance = FAMILIES.find("gated").instance(64, 0.99, 0.01)
+    assert code == 0
+    assert found["one_step"] == thresholds.one_step(instance)
+    measured = thresholds.critical(instance, "grpo", iterations=500).divided(instance.length)
+    assert found["critical"] == measured.learning_rate
+    assert found["closed_form"]["critical"] == pytest.approx(found["critical"], rel=5e-3)
+    assert found["closed_form"]["critical"] == theory.critical_closed_form(instance, "grpo", "token-mean")
+    assert set(found["bounds"]) == {"paper", "prop1", "prop2", "prop3"}
+    assert found["failure_rate"] == pytest.approx(0.01)
+    assert found["success_rate"] == pytest.approx(0.99)
+    assert found["gap_norm"] > 0
+    assert found["theta0"] == instance.theta0
+    for bound in found["bounds"].values():
+        assert bound <= found["one_step"]
+
+
+def test_run_gives_an_outcome_and_the_path(capsys):
+    arguments = ("--length", 64, "--success-rate", 0.2, "--advantage", "reinforce", "--iterations", 50)
+    code, out, _ = call(capsys, "run", "counting", *arguments, "--step-size", 0.1, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["outcome"] == "converged"
+    assert len(found["success_rate"]) == 51
+    assert found["success_rate"][0] == pytest.approx(0.2)
+    assert found["final_success_rate"] == pytest.approx(sum(found["success_rate"][-6:]) / 6)
+
+
+def test_text_and_json_say_the_same(capsys):
+    arguments = ("threshold", "counting", "--length", 16, "--success-rate", 0.2, "--iterations", 100)
+    _, text, _ = call(capsys, *arguments)
+    _, out, _ = call(capsys, *arguments, "--json")
+    assert f"critical: {json.loads(out)['critical']:.9g}" in text
+    assert "prop3: unknown" in text  # 1 − J > ½
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["threshold", "bandit", "--length", 64, "--success-rate", 0.2], ["bandit", "counting"]),
+        (["threshold", "counting", "--length", 63, "--success-rate", 0.2], ["length", "63", "even"]),
+        (["threshold", "counting", "--length", 64, "--success-rate", 0.99], ["success_rate", "0.99", "best"]),
+        (["threshold", "counting", "--length", 64, "--success-rate", "much"], ["--success-rate", "much"]),
+        (
+            ["threshold", "counting", "--length", 64, "--success-rate", 0.2, "--advantage", "ppo"],
+            ["ppo", "grpo"],
+        ),
+        (
+            ["threshold", "counting", "--length", 64, "--success-rate", 0.2, "--start-failure-rate", 0.5],
+            ["--start-failure-rate", "counting"],
+        ),
+        (
+            ["run", "counting", "--length", 64, "--success-rate", 0.2, "--step-size", -1],
+            ["--step-size", "-1"],
+        ),
+        (
+            ["run", "counting", "--length", 64, "--success-rate", 0.2, "--step-size", 1, "--iterations", 0],
+            ["--iterations", "0"],
+        ),
+    ],
+)
+def test_bad_arguments_are_named_without_a_trace(capsys, argv, words):
+    code, out, err = call(capsys, *argv)
+    assert code == 2
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+    for word in words:
+        assert word in err
+
+
+def test_as_a_module_and_help_without_heavy_imports():
+    script = "import sys; from gradgap.cli import parser; parser();"
+    script += "print('numba' in sys.modules, 'numpy' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "False"]
+    found = subprocess.run(
+        [sys.executable, "-m", "gradgap", "--help"], capture_output=True, text=True, check=True
+    )
+    for command in ("threshold", "run"):
+        assert command in found.stdout

@@ -1,0 +1,96 @@
+"""Datasets: labelled, complete or refused, the same from any shards."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from gradgap import config, datasets, grid, shards
+from gradgap.dynamics import Outcome
+from gradgap.errors import MissingPointError, ShardError
+from test_config import GOOD
+
+
+@pytest.fixture(scope="module")
+def study():
+    return config.parse(GOOD).studies["phase_diagram"]
+
+
+@pytest.fixture(scope="module")
+def stored(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    paths = []
+    for shard in grid.shards(study, 1000):
+        paths.append(folder / f"{shard.name}.npz")
+        shards.write(paths[-1], shard, shards.compute(shard))
+    return paths
+
+
+def test_a_dataset_opens_in_plain_xarray_and_says_what_it_holds(study, stored, tmp_path):
+    path = tmp_path / "phase_diagram.nc"
+    datasets.write(datasets.assemble(study, stored), path)
+    with xr.open_dataset(path) as opened:
+        found = opened.load()
+    assert found.final_failure_rate.dims == ("family", "length", "success_rate", "rule", "step_size")
+    assert found.critical.dims == ("family", "length", "success_rate", "rule")
+    assert found.length.values.tolist() == [16, 64]
+    assert found.rule.values.tolist() == ["GRPO"]
+    np.testing.assert_allclose(found.failure_rate, [0.1, 0.01], rtol=1e-15)
+    for name in (*found.data_vars, *found.coords):
+        assert {"long_name", "units", "description"} <= found[name].attrs.keys(), name
+    assert {"title", "source", "config", "seed", "software", "commit"} <= found.attrs.keys()
+    assert json.loads(found.attrs["config"])["axes"]["length"] == ["16", "64"]
+    assert found.outcome.attrs["flag_meanings"].split() == [outcome.name for outcome in Outcome]
+    assert set(np.unique(found.outcome)) <= set(found.outcome.attrs["flag_values"].tolist())
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_values_stand_at_their_points(study, stored):
+    found = datasets.assemble(study, stored)
+    shard = next(
+        shard for shard in grid.shards(study, 1) if shard.sweep == "runs" and shard.axes["length"] == ("64",)
+    )
+    values = shards.compute(shard)
+    point = {
+        axis: value[0] if axis in ("family", "rule") else float(value[0])
+        for axis, value in shard.axes.items()
+    }
+    assert found.final_failure_rate.sel(point).item() == values["final_failure_rate"].item()
+
+
+def test_compressed(study, stored, tmp_path):
+    path = tmp_path / "x.nc"
+    datasets.write(datasets.assemble(study, stored), path)
+    with xr.open_dataset(path) as opened:
+        assert opened.final_failure_rate.encoding["zlib"]
+
+
+def test_a_missing_point_is_named(study, stored):
+    kept = [
+        path for path in stored if not ("runs" in path.name or path.name.startswith("family=gated,length=64"))
+    ]
+    with pytest.raises(
+        MissingPointError, match=r"points of sweep '\w+' are missing.*family=gated, length=64"
+    ):
+        datasets.assemble(study, kept)
+
+
+def test_a_shard_of_another_configuration_is_refused(study, stored):
+    other = config.parse(
+        {"studies": {"phase_diagram": GOOD["studies"]["phase_diagram"] | {"iterations": 77}}}
+    )
+    with pytest.raises(ShardError, match="is no shard of the study 'phase_diagram' as configured"):
+        datasets.assemble(other.studies["phase_diagram"], stored)
+
+
+def test_a_value_that_is_not_a_number_is_named(study, stored, tmp_path):
+    path = next(path for path in stored if path.name.startswith("family=gated,length=64"))
+    shard, arrays = shards.read(path)
+    name = next(name for name in arrays if arrays[name].dtype == float)
+    if shard.sweep == "critical":
+        pytest.skip("undefined thresholds are values")
+    arrays[name][...] = np.nan
+    broken = tmp_path / path.name
+    shards.write(broken, shard, arrays)
+    with pytest.raises(MissingPointError, match=f"{name} is not a number at .* length=64"):
+        datasets.assemble(study, [broken if other == path else other for other in stored])

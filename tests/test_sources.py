@@ -1,0 +1,67 @@
+"""What a result depends on; and that a changed kernel is never served stale."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from gradgap import sources
+
+
+def test_the_closure_of_a_module_follows_its_imports():
+    found = sources.closure(["gradgap.simulations.critical"])
+    for name in ("dynamics", "thresholds", "rules", "theory", "jit"):
+        assert f"gradgap.{name}" in found
+    assert "gradgap.figures.length_scaling" not in found
+    assert "gradgap.families.gated" not in found  # found by name, so named by the shard that uses it
+    assert "gradgap.binomial" in sources.closure(["gradgap.families.gated"])
+
+
+def test_a_fingerprint_changes_with_any_source_it_covers(tmp_path, root):
+    package = tmp_path / "gradgap"
+    shutil.copytree(root / "workflow" / "scripts" / "gradgap", package)
+    script = (
+        "from gradgap.sources import fingerprint as f;"
+        "print(f('gradgap.families.gated'), f('gradgap.figures.stagnation'), f('gradgap.thresholds'))"
+    )
+
+    def prints():
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        return subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        ).stdout.split()
+
+    before = prints()
+    assert prints() == before
+    with (package / "binomial.py").open("a") as file:
+        file.write("# edited\n")
+    edited = prints()
+    assert edited[0] != before[0]
+    assert edited[1] == before[1]  # a figure does not depend on a kernel
+
+
+def test_a_changed_kernel_is_not_served_stale(tmp_path, root):
+    """The kernel that calls the edited function is itself unchanged, and was compiled and cached before."""
+    package = tmp_path / "gradgap"
+    shutil.copytree(root / "workflow" / "scripts" / "gradgap", package)
+    script = "from gradgap.families.gated import evaluate; import numpy as np;"
+    script += "print(evaluate(-2.0, np.array([8.0, 1.0, 1.0]))[0])"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def value():
+        found = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        return float(found.stdout)
+
+    before = value()
+    assert value() == before
+    kernel = package / "binomial.py"
+    text = kernel.read_text()
+    assert text.count("success = mass * inside") == 1
+    stamp = kernel.stat()
+    kernel.write_text(text.replace("success = mass * inside", "success = mass * inside * 1.25"))
+    os.utime(kernel, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # not even the time tells
+    after = value()
+    assert after == pytest.approx(1.25 * before)
