@@ -7,7 +7,7 @@ SMOKE := results/smoke
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test check format report lock clean
+.PHONY: help study smoke test check format report lock clean docs browser
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,3 +60,11 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 clean: ## remove what was computed; the environment stays
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	rm -rf .snakemake
+
+docs: .venv/installed ## remake the pages of docs/ that are made from the code and the results
+	$(BIN)/gradgap reference config > docs/config.md
+	$(BIN)/gradgap reference datasets > docs/datasets.md
+	$(BIN)/gradgap reference results > docs/reproduce.md
+
+browser: .venv/installed ## test the two HTML pages in a headless Chromium without network, after `make study`
+	$(BIN)/pytest tests/browser.py

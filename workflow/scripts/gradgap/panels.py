@@ -23,7 +23,7 @@ def write(panels: Mapping[str, pd.DataFrame], path: str | Path) -> None:
 
 def read(path: str | Path) -> dict[str, pd.DataFrame]:
     """The tables that `write` wrote, each with its own columns."""
-    whole = pd.read_csv(path, float_precision="round_trip", low_memory=False)
+    whole = pd.read_csv(path, low_memory=False)
     written = pd.read_csv(path, dtype=str, keep_default_na=False) != ""
     return {
         str(name): table.loc[:, written.loc[table.index].any()].drop(columns="panel").reset_index(drop=True)

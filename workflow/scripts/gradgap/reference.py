@@ -71,7 +71,7 @@ def datasets(folder: Path) -> str:
         "```python\n"
         "import xarray as xr\n"
         'data = xr.load_dataset("results/datasets/length_scaling.nc")\n'
-        'data.critical.sel(family="counting", aggregation="token-mean").plot.line("o", x="length", xscale="log")\n'
+        'data.critical.sel(family="counting", aggregation="seq-mean-token-sum").plot.line("o", x="length", xscale="log")\n'
         "```\n\n"
         "The numbers that a figure shows, panel by panel, are in `results/analysis/STUDY.csv`; four lines redraw it:\n\n"
         "```python\n"

@@ -83,11 +83,8 @@ def _curves(panel, curves, schedules, colours, critical):
                 zorder=2 + k,
             )
             # a shrinking step is labelled at its end, a fixed one on its way down
-            point, y = (
-                (line.iloc[-1], 1)
-                if schedule != "constant"
-                else (line[line.curve_failure_rate < 1e-4].iloc[0], 0.05)
-            )
+            low = line[line.curve_failure_rate < 1e-4]
+            point, y = (low.iloc[0], 0.05) if schedule == "constant" and len(low) else (line.iloc[-1], 1)
             panel.annotate(
                 f"η = {step:.2g}" if schedule == "constant" else f"{step:.2g}",
                 (point.iteration, point.curve_failure_rate * y),

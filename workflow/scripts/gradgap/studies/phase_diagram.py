@@ -69,6 +69,6 @@ STUDIES.add("phase_diagram")(
         analyse=analyse,
         draw="gradgap.figures.phase_diagram",
         settings=("fit_from_length", "fit_from_success_rate"),
-        defaults={"family": ["gated"]},
+        defaults={"family": ["gated"], "iteration": [1, 2, 5, 10]},
     )
 )

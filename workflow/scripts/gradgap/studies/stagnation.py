@@ -75,6 +75,11 @@ STUDIES.add("stagnation")(
         },
         analyse=analyse,
         draw="gradgap.figures.stagnation",
-        defaults={"family": ["counting"], "schedule": ["constant", "failure-rate"], "window": 6},
+        defaults={
+            "family": ["counting"],
+            "schedule": ["constant", "failure-rate"],
+            "iteration": [1, 2, 5, 10],
+            "window": 6,
+        },
     )
 )
