@@ -24,9 +24,10 @@ smoke: .venv/installed ## run the whole workflow on a tiny configuration, under 
 test: .venv/installed ## run the tests
 	$(BIN)/pytest
 
-check: .venv/installed ## formatting, lint and a dry run; changes nothing
+check: .venv/installed ## formatting, lint, types and a dry run; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check $(SMK)
 	$(SNAKEMAKE) --lint
 	$(SNAKEMAKE) --dry-run --quiet all

@@ -11,7 +11,11 @@ import yaml
 from gradgap import cli, reference
 from gradgap.studies import STUDIES
 
-PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in ("extend", "reproduce", "datasets", "config"))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{name}.md" for name in ("extend", "reproduce", "datasets", "config")),
+]
 
 
 @pytest.mark.parametrize(("name", "page"), [("config", "docs/config.md"), ("datasets", "docs/datasets.md")])

@@ -30,7 +30,9 @@ def environments(root):
 
 
 def pins(path) -> dict[str, str]:
-    (pip,) = (part["pip"] for part in yaml.safe_load(path.read_text())["dependencies"] if isinstance(part, dict))
+    (pip,) = (
+        part["pip"] for part in yaml.safe_load(path.read_text())["dependencies"] if isinstance(part, dict)
+    )
     return dict(pin.split("==") for pin in pip)
 
 
@@ -64,7 +66,11 @@ def test_environment_holds_what_the_modules_import(root, environment, module):
     """Every third-party module that a job imports, of itself or by discovery, is pinned."""
     names = {"yaml": "pyyaml", "netCDF4": "netcdf4"}
     STUDIES.discover()  # imports every study, family and simulation, as all jobs but `explore` do
-    found = [] if environment == "explore" else [name for name in sys.modules if re.match(r"gradgap\.(studies|families|simulations)\.", name)]
+    found = (
+        []
+        if environment == "explore"
+        else [name for name in sys.modules if re.match(r"gradgap\.(studies|families|simulations)\.", name)]
+    )
     imported = set()
     for path in filter(None, map(source_file, closure([module, *found]))):
         for node in ast.parse(path.read_text()).body:  # at the top: what is imported in any case

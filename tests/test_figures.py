@@ -48,8 +48,7 @@ def test_figure_is_drawn_the_same_twice_in_every_format(name, smoke, tmp_path):
 def test_axes_have_labels_and_panels_letters_and_text_is_whole(name, smoke):
     with style.Look.from_config(LOOK).applied():
         figure = drawn(name, smoke(name))
-        width, height = figure.get_size_inches()
-        assert width <= LOOK["page_width"] / 25.4 + 1e-9
+        assert figure.get_size_inches()[0] <= LOOK["page_width"] / 25.4 + 1e-9
         renderer = figure.canvas.get_renderer()
         shown = [panel for panel in figure.axes if panel.get_visible()]
         letters = {text.get_text() for panel in shown for text in panel.texts}
@@ -61,7 +60,12 @@ def test_axes_have_labels_and_panels_letters_and_text_is_whole(name, smoke):
         for text in figure.findobj(Text):
             if text.get_visible() and text.get_text().strip():
                 box = text.get_window_extent(renderer)
-                inside = box.x0 >= -2 and box.y0 >= -2 and box.x1 <= figure.bbox.x1 + 2 and box.y1 <= figure.bbox.y1 + 2
+                inside = (
+                    box.x0 >= -2
+                    and box.y0 >= -2
+                    and box.x1 <= figure.bbox.x1 + 2
+                    and box.y1 <= figure.bbox.y1 + 2
+                )
                 assert inside or _is_hidden_tick(text, figure, renderer), text.get_text()
         plt.close(figure)
 

@@ -4,9 +4,6 @@ rule explore:
         template=str(ROOT / "workflow/scripts/gradgap/explore.html"),
     output:
         "results/explore.html",
-    params:
-        studies=STUDIES,
-        code=fingerprint("gradgap.explore"),
     log:
         "results/logs/explore/explore.log",
     benchmark:
@@ -14,5 +11,8 @@ rule explore:
     conda:
         "../../envs/explore.yaml"
     threads: 1
+    params:
+        studies=STUDIES,
+        code=fingerprint("gradgap.explore"),
     script:
         "../scripts/explore.py"

@@ -49,7 +49,9 @@ AXES.update(
         "label", "update rule", "1", "Advantage and aggregation, by preset or as advantage/aggregation."
     ),
     schedule=Axis("label", "schedule", "1", "How the learning rate changes along a run."),
-    step_ratio=Axis("number", "step size over threshold", "1", "Learning rate α over the critical one in closed form."),
+    step_ratio=Axis(
+        "number", "step size over threshold", "1", "Learning rate α over the critical one in closed form."
+    ),
     iteration=Axis("integer", "iteration", "updates", "Updates made so far in a run."),
     window=Axis("number", "window", "standard deviations", "Half-width of the window in √T/2 tokens."),
 )

@@ -78,13 +78,13 @@ def assemble(config: StudyConfig, shards: Iterable[str | Path]) -> xr.Dataset:
     dataset = xr.Dataset(attrs=_attributes(config))
     for name, sweep in sweeps.items():
         _require_complete(name, axes[name], seen[name])
-        for axis, values in axes[name].items():
-            dataset = dataset.assign_coords(coordinates(axis, values))
+        for axis, texts in axes[name].items():
+            dataset = dataset.assign_coords(coordinates(axis, texts))
         for variable, meaning in simulation(sweep).VARIABLES.items():
             dimensions = [axis for axis in axes[name] if axis not in meaning.drop]
-            values = arrays[name][variable]
-            if values.dtype.kind == "f" and not meaning.undefined:
-                _require_defined(variable, axes[name], dimensions, values)
+            array = arrays[name][variable]
+            if array.dtype.kind == "f" and not meaning.undefined:
+                _require_defined(variable, axes[name], dimensions, array)
             attributes = {
                 "long_name": meaning.long_name,
                 "units": meaning.units,
@@ -93,7 +93,7 @@ def assemble(config: StudyConfig, shards: Iterable[str | Path]) -> xr.Dataset:
             if meaning.codes is not None:
                 attributes["flag_values"] = np.array([int(code) for code in meaning.codes], np.int8)
                 attributes["flag_meanings"] = " ".join(code.name for code in meaning.codes)
-            dataset[variable] = (dimensions, values, attributes)
+            dataset[variable] = (dimensions, array, attributes)
     return dataset
 
 
@@ -106,7 +106,9 @@ def _positions(config: StudyConfig, path: str | Path, shard: Shard, axes: Mappin
         whole = axes[shard.sweep]
         return {axis: [whole[axis].index(value) for value in values] for axis, values in shard.axes.items()}
     except ValueError as error:
-        raise ShardError(f"{path}: is no shard of the study {config.name!r} as configured ({error})") from None
+        raise ShardError(
+            f"{path}: is no shard of the study {config.name!r} as configured ({error})"
+        ) from None
 
 
 def _attributes(config: StudyConfig) -> dict[str, str]:
@@ -148,6 +150,8 @@ def _require_defined(
 
 def write(dataset: xr.Dataset, path: str | Path) -> None:
     """Write a dataset as compressed netCDF-4, in one piece."""
-    encoding = {name: {"zlib": True, "complevel": 4} for name, values in dataset.data_vars.items() if values.ndim}
+    encoding = {
+        name: {"zlib": True, "complevel": 4} for name, values in dataset.data_vars.items() if values.ndim
+    }
     with replacing(path) as temporary:
         dataset.to_netcdf(temporary, format="NETCDF4", engine="netcdf4", encoding=encoding)

@@ -22,6 +22,7 @@ from .simulations import instance_at
 from .sources import fingerprint
 from .studies import STUDIES, Study, Sweep
 
+
 @dataclass(frozen=True)
 class StudyConfig:
     """One study as configured.
@@ -168,7 +169,11 @@ def shards(config: StudyConfig, most: int) -> list[Shard]:
     return found
 
 
-_LABELS = {"advantage": rules.ADVANTAGES, "aggregation": rules.AGGREGATIONS, "schedule": rules.SCHEDULES}
+_LABELS: dict[str, registry.Registry] = {
+    "advantage": rules.ADVANTAGES,
+    "aggregation": rules.AGGREGATIONS,
+    "schedule": rules.SCHEDULES,
+}
 
 
 def check(config: StudyConfig) -> None:

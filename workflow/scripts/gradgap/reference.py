@@ -10,6 +10,47 @@ from .grid import simulation
 from .studies import STUDIES, Study
 
 
+CONFIG = """# Keys of config.yaml
+
+Made by `gradgap reference config` from workflow/schemas/config.schema.yaml and the studies; `make docs` makes it anew.
+The configuration is checked before any work starts, and a wrong value is told with its key, the value and what is
+allowed.
+
+An axis is a list of values, or a logarithmic range `{from: 16, to: 4096, per_decade: 10}`, both ends included. Adding a
+value computes only the points that are new.
+"""
+
+DATASETS = """# Datasets
+
+Made by `gradgap reference datasets` from the simulations; `make docs` makes it anew. A study's dataset is
+`results/datasets/STUDY.nc`, netCDF-4, whose dimensions are the axes of its grid. Every variable carries `long_name`,
+`units` and `description`; the file carries its title, source, configuration, seed, software and commit. Beside each
+`success_rate` stands `failure_rate`, its exact complement. Three lines load a dataset and draw from it:
+
+```python
+import xarray as xr
+rates = xr.load_dataset("results/datasets/length_scaling.nc").critical
+rates.sel(family="counting", aggregation="seq-mean-token-sum").plot.line("o", x="length", xscale="log")
+```
+
+The numbers that a figure shows, panel by panel, are in `results/analysis/STUDY.csv`; four lines redraw it:
+
+```python
+from gradgap import config, figures
+study, look = "length_scaling", config.load("config.yaml").figures
+numbers, scaling = f"results/analysis/{study}.csv", f"results/analysis/{study}.scaling.csv"
+figures.draw(f"gradgap.figures.{study}", numbers, scaling, look, {"png": "redrawn.png"})
+```
+"""
+
+RESULTS = """# Reproduce, figure by figure
+
+Made by `gradgap reference results` from `results/` after `make study`; `make docs` makes it anew. The predictions
+P1–P7 are spelled out in [theory.md](theory.md). Each part below says which of them a study tests, the command that
+makes its figure alone, and what came out, with every number filled in from the data.
+"""
+
+
 def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     lines = [
         list(head),
@@ -30,13 +71,7 @@ def _keys(properties: Mapping[str, Any], required: Iterable[str] = ()) -> str:
 def config(folder: Path) -> str:
     """Every key of config.yaml, from the schema."""
     whole = schema()
-    parts = [
-        "# Keys of config.yaml\n\nMade by `gradgap reference config` from workflow/schemas/config.schema.yaml and the "
-        "studies; `make docs` makes it anew. The configuration is checked before any work starts, and a wrong value is "
-        "told with its key, the value and what is allowed.\n\nAn axis is a list of values, or a logarithmic range "
-        "`{from: 16, to: 4096, per_decade: 10}`, both ends included. Adding a value computes only the points that "
-        "are new.",
-    ]
+    parts = [CONFIG]
     top = {key: part for key, part in whole["properties"].items() if key not in ("figures", "studies")}
     parts.append("## Top level\n\n" + _keys(top))
     parts.append("## `figures`\n\n" + _keys(whole["properties"]["figures"]["properties"]))
@@ -45,7 +80,7 @@ def config(folder: Path) -> str:
         table = _keys(part["properties"], required)
         either = "\n\nEither `success_rate` or `failure_rate` must be given." if "oneOf" in part else ""
         parts.append(f"## `studies.{name}`\n\n{part['description']}\n\n{table}{either}")
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def _variables(study: Study) -> str:
@@ -62,43 +97,16 @@ def _variables(study: Study) -> str:
 
 def datasets(folder: Path) -> str:
     """Every variable of every dataset, from the simulations."""
-    parts = [
-        "# Datasets\n\nMade by `gradgap reference datasets` from the simulations; `make docs` makes it anew. A study's "
-        "dataset is `results/datasets/STUDY.nc`, netCDF-4, whose dimensions are the axes of its grid. Every variable "
-        "carries `long_name`, `units` and `description`; the file carries its title, source, configuration, seed, "
-        "software and commit. Beside each `success_rate` stands `failure_rate`, its exact complement. Three lines "
-        "load a dataset and draw from it:\n\n"
-        "```python\n"
-        "import xarray as xr\n"
-        'data = xr.load_dataset("results/datasets/length_scaling.nc")\n'
-        'data.critical.sel(family="counting", aggregation="seq-mean-token-sum").plot.line("o", x="length", xscale="log")\n'
-        "```\n\n"
-        "The numbers that a figure shows, panel by panel, are in `results/analysis/STUDY.csv`; four lines redraw it:\n\n"
-        "```python\n"
-        "from gradgap import config, figures\n"
-        'study, look = "length_scaling", config.load("config.yaml").figures\n'
-        'numbers, scaling = f"results/analysis/{study}.csv", f"results/analysis/{study}.scaling.csv"\n'
-        'figures.draw(f"gradgap.figures.{study}", numbers, scaling, look, {"png": "redrawn.png"})\n'
-        "```",
-        "## Axes\n\n"
-        + _table(
-            ("axis", "units", "is"),
-            ((f"`{name}`", axis.units, axis.description) for name, axis in AXES.items()),
-        ),
-    ]
+    rows = ((f"`{name}`", axis.units, axis.description) for name, axis in AXES.items())
+    parts = [DATASETS, "## Axes\n\n" + _table(("axis", "units", "is"), rows)]
     for name, study in STUDIES.discover().items():
         parts.append(f"## `{name}.nc`\n\n{study.title} Tests {study.predictions}.\n\n{_variables(study)}")
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def results(folder: Path) -> str:
     """What came out: the caption of every figure as the analysis filled it in."""
-    parts = [
-        "# Reproduce, figure by figure\n\nMade by `gradgap reference results` from `results/` after `make study`; "
-        "`make docs` makes it anew. The predictions P1–P7 are spelled out in [theory.md](theory.md). Each part below "
-        "says which of them a study tests, the command that makes its figure alone, and what came out, with every "
-        "number filled in from the data.",
-    ]
+    parts = [RESULTS]
     for name, study in STUDIES.discover().items():
         caption = folder / f"{name}.rst"
         found = caption.read_text(encoding="utf-8").strip() if caption.is_file() else "Not run."
@@ -106,7 +114,7 @@ def results(folder: Path) -> str:
             f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n"
             f"```\n.venv/bin/snakemake results/figures/{name}.png\n```\n\n{found.replace('``', '`')}"
         )
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 #: Pages by name; each is made from the code, and `results` also from a folder of filled captions.

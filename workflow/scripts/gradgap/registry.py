@@ -107,7 +107,8 @@ def load_plugins() -> None:
                 raise ConfigError(f"plugins {sys.modules[name].__file__} and {path} have the same name")
             continue
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None  # a .py file always has a loader
+        assert spec is not None  # a .py file always has a loader
+        assert spec.loader is not None
         loaded = importlib.util.module_from_spec(spec)
         sys.modules[name] = loaded
         try:

@@ -8,6 +8,7 @@ import logging
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,8 +50,9 @@ def compute(shard: Shard) -> dict[str, np.ndarray]:
 
 def write(path: str | Path, shard: Shard, arrays: dict[str, np.ndarray]) -> None:
     """Write a shard file in one piece."""
+    fields: dict[str, Any] = {_SPEC: np.array(shard.spec), _CODE: np.array(shard.code), **arrays}
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **{_SPEC: np.array(shard.spec), _CODE: np.array(shard.code)}, **arrays)
+        np.savez_compressed(file, **fields)
 
 
 def read(path: str | Path) -> tuple[Shard, dict[str, np.ndarray]]:

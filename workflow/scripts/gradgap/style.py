@@ -86,7 +86,7 @@ def shades(count: int) -> list:
 
 def head(axes: Axes, letter: str, title: str = "") -> None:
     """Put a panel's letter at its upper left corner and its title beside it."""
-    at = {
+    at: Any = {
         "xycoords": "axes fraction",
         "textcoords": "offset points",
         "va": "baseline",
@@ -94,6 +94,11 @@ def head(axes: Axes, letter: str, title: str = "") -> None:
     }
     axes.annotate(letter, (0, 1), (0, 4), fontweight="bold", **at)
     axes.annotate(title, (0, 1), (1.6 * plt.rcParams["font.size"], 4), **at)
+
+
+def letter(axes: Axes, text: str) -> None:
+    """Put a panel's letter at its upper left corner, for panels whose title stands elsewhere."""
+    head(axes, text)
 
 
 def signed(value: float, digits: int) -> str:
