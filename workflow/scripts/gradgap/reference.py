@@ -9,15 +9,13 @@ from .config import allowed, schema
 from .grid import simulation
 from .studies import STUDIES, Study
 
-
 CONFIG = """# Keys of config.yaml
 
-Made by `gradgap reference config` from workflow/schemas/config.schema.yaml and the studies; `make docs` makes it anew.
-The configuration is checked before any work starts, and a wrong value is told with its key, the value and what is
-allowed.
+Made by `gradgap reference config` from the schema and the studies; `make docs` makes it anew. The configuration is
+checked before any work starts, and a wrong value is told with its key, the value and what is allowed.
 
-An axis is a list of values, or a logarithmic range `{from: 16, to: 4096, per_decade: 10}`, both ends included. Adding a
-value computes only the points that are new.
+An axis is a list of values, or a logarithmic range `{from: 16, to: 4096, per_decade: 10}`, both ends included. Adding
+a value computes only the points that are new.
 """
 
 DATASETS = """# Datasets
