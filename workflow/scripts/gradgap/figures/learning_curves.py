@@ -70,9 +70,10 @@ def draw(panels, scaling, look):
     ends.set_ylim(top=1.3)
     ends.axhline(0, color="0.6", linewidth=0.6, zorder=0)
     ends.axvline(1, **style.PREDICTED)
-    ends.text(0.95, 1.2, "converged", ha="right")
-    ends.text(1.05, 1.2, "stagnated")
-    ends.text(runs.step_ratio.max(), -0.37, "collapsed", ha="right", fontsize="small")
+    small = {"fontsize": "x-small", "va": "top"}
+    ends.text(0.95, 1.26, "converged", ha="right", **small)
+    ends.text(1.08, 1.26, "stagnated", **small)
+    ends.text(runs.step_ratio.max(), 1.26, "collapsed", ha="right", **small)
     ends.set_xlabel("step size over threshold α/α*")
     ends.set_ylabel("gain $(J − J_0) / (J_{max} − J_0)$")
     style.head(ends, "c", "all rules, lengths, success rates")

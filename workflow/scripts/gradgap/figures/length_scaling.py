@@ -20,20 +20,20 @@ def distinct(advantages):
 def draw(panels, scaling, look):
     """One panel a family and aggregation; marks measured, lines the closed form, slopes written beside."""
     points = panels["thresholds"]
+    height = look.page_width * (0.08 + 0.27 * points.family.nunique())
+    figure = plt.figure(figsize=(look.page_width, height))
+    _exact(figure, points, scaling)
+    return figure
+
+
+def _exact(figure, points, scaling):
+    """The panels of the exact dynamics, in a figure or a part of one."""
     families = list(dict.fromkeys(points.family))
     aggregations = [name for name in AGGREGATIONS if name in set(points.aggregation)]
     aggregations += [name for name in dict.fromkeys(points.aggregation) if name not in aggregations]
     advantages, labels = distinct(points.advantage)
     colours = dict(zip(advantages, style.palette(len(advantages)), strict=True))
-    height = look.page_width * (0.08 + 0.27 * len(families))
-    figure, axes = plt.subplots(
-        len(families),
-        len(aggregations),
-        figsize=(look.page_width, height),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
-    )
+    axes = figure.subplots(len(families), len(aggregations), sharex=True, sharey="row", squeeze=False)
     slopes = scaling.set_index(["family", "advantage", "aggregation"]) if len(scaling) else None
     for i, family in enumerate(families):
         for j, aggregation in enumerate(aggregations):
@@ -78,4 +78,3 @@ def draw(panels, scaling, look):
     ]
     handles.append(style.legend_entry("closed form", **style.CLOSED_FORM))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
-    return figure
