@@ -7,7 +7,7 @@ SMOKE := results/smoke
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test test-faults test-slurm verify check format report lock clean
+.PHONY: help study smoke test test-browser test-faults test-slurm verify check format report docs lock clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,9 +33,10 @@ test-slurm: .venv/installed ## run the workflow on a Slurm of its own (needs slu
 verify: .venv/installed ## check every file of results/, and name what is bad
 	$(BIN)/gradgap verify
 
-check: .venv/installed ## formatting, lint and a dry run; changes nothing
+check: .venv/installed ## formatting, lint, types and a dry run; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check $(SMK)
 	$(SNAKEMAKE) --lint
 	$(SNAKEMAKE) --dry-run --quiet all
@@ -69,3 +70,11 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 clean: ## remove what was computed; the environment stays
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	rm -rf .snakemake
+
+docs: .venv/installed ## remake the pages of docs/ that are made from the code and the results
+	$(BIN)/gradgap reference config > docs/config.md
+	$(BIN)/gradgap reference datasets > docs/datasets.md
+	$(BIN)/gradgap reference results > docs/reproduce.md
+
+test-browser: .venv/installed ## test the two HTML pages in a headless Chromium without network, after `make study`
+	$(BIN)/pytest tests/browser.py

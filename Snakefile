@@ -19,6 +19,7 @@ include: "workflow/rules/datasets.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/explore.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -33,3 +34,4 @@ rule all:
         "results/tables/scaling.csv",
         "results/tables/scaling.html",
         "results/tables/provenance.html",
+        "results/explore.html",

@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import functools
 import math
 import os
 from pathlib import Path
@@ -61,3 +62,32 @@ def exact_window():
             return success, failure, (odds[0] - odds[1]) / (2 * step)
 
     return exact
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """A function from a study to the results of tests/smoke.yaml, with that study's dataset and analysis made."""
+    from gradgap import captions, config, datasets, grid, panels, shards
+
+    found = config.load(ROOT / "tests/smoke.yaml")
+    folder = tmp_path_factory.mktemp("smoke")
+    for name in ("datasets", "analysis", "shards"):
+        (folder / name).mkdir()
+
+    @functools.cache
+    def make(name):
+        study = found.studies[name]
+        paths = []
+        for shard in grid.shards(study, 10**9):
+            paths.append(folder / f"shards/{shard.name}.npz")
+            shards.write(paths[-1], shard, shards.compute(shard))
+        dataset = datasets.assemble(study, paths)
+        datasets.write(dataset, folder / f"datasets/{name}.nc")
+        analysis = study.study.analyse(dataset, study.settings)
+        panels.write(analysis.panels, folder / f"analysis/{name}.csv")
+        analysis.scaling.to_csv(folder / f"analysis/{name}.scaling.csv", index=False)
+        caption = captions.fill(captions.template(name), analysis, study.settings)
+        (folder / f"analysis/{name}.rst").write_text(caption, encoding="utf-8")
+        return folder
+
+    return make

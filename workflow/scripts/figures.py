@@ -1,12 +1,10 @@
 """Draw the figure of a study."""
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from gradgap import logs, panels, provenance, style
+from gradgap import figures, logs, provenance
 
 
 def main(
@@ -17,25 +15,8 @@ def main(
     look: Mapping[str, Any],
     about: str = "",
 ) -> None:
-    """Draw a figure in every format.
-
-    Parameters
-    ----------
-    numbers, scaling : path
-        CSV files of the study's analysis.
-    outputs : mapping of str to path
-        File to write in each format: pdf, svg, png.
-    draw : str
-        Module with ``draw(panels, scaling, look)``.
-    look : mapping
-        The section ``figures`` of the configuration.
-    about : str
-        What made the figure, for its metadata.
-    """
-    settings = style.Look.from_config(look)
-    with settings.applied():
-        figure = importlib.import_module(draw).draw(panels.read(numbers), pd.read_csv(scaling), settings)
-        style.save(figure, outputs, about)
+    """Draw a figure in every format; see `gradgap.figures.draw`."""
+    figures.draw(draw, numbers, scaling, look, outputs, about)
 
 
 if "snakemake" in globals():

@@ -58,13 +58,17 @@ AXES.update(
         "1",
         "Factor of the summed score of a response: the learning rate α over what the aggregation divides by.",
     ),
-    curve_step_size=Axis("number", "effective step size", "1", "As effective_step_size, for learning curves."),
-    iteration=Axis("integer", "update", "1", "Number of updates made."),
+    curve_step_size=Axis(
+        "number", "effective step size", "1", "As effective_step_size, for learning curves."
+    ),
     angle=Axis("number", "angle", "degrees", "Between the direction of the update and the gradient gap."),
-    bound=Axis("label", "bound", "1", "Bound on the step size that a step is a fraction of."),
     bound_fraction=Axis(
         "number", "step over bound", "1", "Step size over the bound for a step along the gradient gap."
     ),
+    step_ratio=Axis(
+        "number", "step size over threshold", "1", "Learning rate α over the critical one in closed form."
+    ),
+    iteration=Axis("integer", "iteration", "updates", "Updates made so far in a run."),
     window=Axis("number", "window", "standard deviations", "Half-width of the window in √T/2 tokens."),
     policy_length=Axis("integer", "largest response length", "tokens", "Tokens of the longest response."),
     vocabulary=Axis("integer", "vocabulary", "tokens", "Tokens V that a policy chooses from."),

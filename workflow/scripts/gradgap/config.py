@@ -135,7 +135,7 @@ _TYPES = {
 }
 
 
-def _allowed(schema: Mapping[str, Any]) -> str:
+def allowed(schema: Mapping[str, Any]) -> str:
     """What a schema allows, in words."""
     kind = schema.get("type", "object")
     words = [" or ".join(_TYPES[t] for t in ([kind] if isinstance(kind, str) else kind))]
@@ -175,7 +175,7 @@ def _explain(error: jsonschema.ValidationError) -> str:
             twice = next(value for value in error.instance if error.instance.count(value) > 1)
             return f"{where}: {twice} is given twice; each value of an axis is given once"
         case _:
-            return f"{where}: {found} is not allowed; it must be {_allowed(error.schema)}"
+            return f"{where}: {found} is not allowed; it must be {allowed(error.schema)}"
 
 
 def _fill(value: Any, schema: Mapping[str, Any]) -> Any:

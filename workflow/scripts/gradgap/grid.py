@@ -7,7 +7,6 @@ configuration's, and an axis is cut so that a value added or removed changes onl
 """
 
 import hashlib
-import importlib
 import itertools
 import json
 import math
@@ -122,7 +121,7 @@ def safe(value: str) -> str:
 
 def simulation(sweep: Sweep | Shard) -> ModuleType:
     """The module that simulates a sweep or a shard."""
-    return importlib.import_module(sweep.simulation)
+    return registry.module(sweep.simulation)
 
 
 def sweep_axes(config: StudyConfig, sweep: Sweep) -> dict[str, tuple[str, ...]]:

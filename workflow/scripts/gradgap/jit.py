@@ -24,7 +24,7 @@ def _cache_dir() -> Path:
     return Path(base).expanduser() / f"numba-{numba.__version__}-{package_fingerprint()}"
 
 
-numba.config.CACHE_DIR = str(_cache_dir())
+numba.config.CACHE_DIR = str(_cache_dir())  # type: ignore[attr-defined]
 
 #: Compile on first call, for the argument types of that call. May be called from any other kernel.
 kernel = numba.njit(cache=True, error_model="numpy", nogil=True)

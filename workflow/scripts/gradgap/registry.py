@@ -1,8 +1,9 @@
 """Named components, found by looking into a package and into plugin folders.
 
-A component registers itself where it is defined; nothing else lists it. A plugin is a Python file in a
-folder named by the environment variable ``GRADGAP_PLUGINS`` (several are separated as in ``PATH``), and is
-imported once under the name ``gradgap_plugins.<file>``.
+A component registers itself where it is defined; nothing else lists it. A plugin is a Python file in the folder
+``gradgap_plugins/`` of the working directory, beside config.yaml and results/, or in a folder named by the
+environment variable ``GRADGAP_PLUGINS`` (several are separated as in ``PATH``). It is imported once under the name
+``gradgap_plugins.<file>``.
 """
 
 import importlib
@@ -12,6 +13,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 from .errors import ConfigError
@@ -74,26 +76,48 @@ class Registry(dict[str, T]):
 
 
 def plugin_files() -> Iterator[Path]:
-    """The plugin files of all folders in ``GRADGAP_PLUGINS``, in order.
+    """The plugin files of the working directory and of all folders in ``GRADGAP_PLUGINS``, in order.
 
     Raises
     ------
     ConfigError
-        If a named folder does not exist.
+        If a folder that the variable names does not exist.
     """
-    for folder in filter(None, os.environ.get("GRADGAP_PLUGINS", "").split(os.pathsep)):
-        if not Path(folder).is_dir():
-            raise ConfigError(f"GRADGAP_PLUGINS: no such folder: {folder}")
-        yield from sorted(Path(folder).resolve().glob("*.py"))
+    folders = [folder for folder in (Path(PLUGIN_PACKAGE),) if folder.is_dir()]
+    for name in filter(None, os.environ.get("GRADGAP_PLUGINS", "").split(os.pathsep)):
+        if not Path(name).is_dir():
+            raise ConfigError(f"GRADGAP_PLUGINS: no such folder: {name}")
+        folders.append(Path(name))
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        yield from sorted(folder.glob("*.py"))
 
 
 def load_plugins() -> None:
-    """Import each plugin file once."""
+    """Import each plugin file once.
+
+    Raises
+    ------
+    ConfigError
+        If a plugin cannot be imported, or two have one name and so would be one module.
+    """
     for path in plugin_files():
         name = f"{PLUGIN_PACKAGE}.{path.stem}"
         if name in sys.modules:
+            if sys.modules[name].__file__ != str(path):
+                raise ConfigError(f"plugins {sys.modules[name].__file__} and {path} have the same name")
             continue
         spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
+        assert spec is not None  # a .py file always has a loader
+        assert spec.loader is not None
+        loaded = importlib.util.module_from_spec(spec)
+        sys.modules[name] = loaded
+        try:
+            spec.loader.exec_module(loaded)
+        except Exception as error:
+            raise ConfigError(f"plugin {path}: {type(error).__name__}: {error}") from error
+
+
+def module(name: str) -> ModuleType:
+    """A module of the package or a plugin, by its full name."""
+    load_plugins()
+    return importlib.import_module(name)

@@ -83,6 +83,12 @@ def fit(
     return Fit(slope, slope - half, slope + half, factor, len(frame))
 
 
+def departure(measured: pd.Series, predicted: pd.Series) -> float | None:
+    """Largest relative departure of what was measured from its prediction; None where neither is ever known."""
+    ratios = (measured / predicted - 1).abs().dropna()
+    return float(ratios.max()) if len(ratios) else None
+
+
 def verdict(predicted: float, found: Fit, *, sampled: bool = False) -> str:
     """``confirmed`` where the prediction lies within the interval (exact: or within 0.03), else ``refuted``."""
     inside = found.low <= predicted <= found.high

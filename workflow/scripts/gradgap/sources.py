@@ -38,7 +38,7 @@ def imports(module: str) -> frozenset[str]:
     if path is None:
         return frozenset()
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -94,5 +94,5 @@ def package_fingerprint() -> str:
     """Hash of every source file of the package and of the plugins: the key of the compile cache."""
     digest = hashlib.blake2b(digest_size=8)
     for path in [*sorted(PACKAGE_DIR.rglob("*.py")), *plugin_files()]:
-        digest.update(str(path).encode() + b"\0" + _digest(path))
+        digest.update(path.name.encode() + b"\0" + _digest(path))
     return digest.hexdigest()

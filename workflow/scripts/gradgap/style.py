@@ -12,8 +12,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from .files import replacing
 
@@ -44,7 +46,7 @@ class Look:
     def applied(self) -> Iterator[None]:
         """Draw with this look inside the block."""
         small = self.font_size * 0.9
-        settings = {
+        settings: Any = {
             "font.size": self.font_size,
             "axes.titlesize": self.font_size,
             "axes.labelsize": self.font_size,
@@ -61,6 +63,7 @@ class Look:
             "ytick.major.width": 0.6,
             "xtick.minor.width": 0.4,
             "ytick.minor.width": 0.4,
+            "mathtext.default": "regular",  # subscripts in the font of the text
             "svg.fonttype": "none",  # text stays text
             "svg.hashsalt": "gradgap",  # the same file from the same numbers
             "pdf.fonttype": 42,
@@ -76,9 +79,51 @@ def palette(count: int) -> list:
     return sns.color_palette("colorblind", count) if count <= 6 else sns.color_palette("viridis", count)
 
 
+def shades(count: int) -> list:
+    """Colours of an ordered quantity, dark to light, none too light to be seen on white."""
+    return sns.color_palette("viridis", count + 1)[:count]
+
+
+def head(axes: Axes, letter: str, title: str = "") -> None:
+    """Put a panel's letter at its upper left corner and its title beside it."""
+    at: Any = {
+        "xycoords": "axes fraction",
+        "textcoords": "offset points",
+        "va": "baseline",
+        "annotation_clip": False,
+    }
+    axes.annotate(letter, (0, 1), (0, 4), fontweight="bold", **at)
+    axes.annotate(title, (0, 1), (1.6 * plt.rcParams["font.size"], 4), **at)
+
+
 def letter(axes: Axes, text: str) -> None:
-    """Put a panel's letter at its upper left corner."""
-    axes.set_title(text, loc="left", fontweight="bold")
+    """Put a panel's letter at its upper left corner, for panels whose title stands elsewhere."""
+    head(axes, text)
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with its sign, a true minus, and no sign on what rounds to zero.
+
+    >>> signed(-0.514, 2), signed(0.0004, 2), signed(1.0, 2)
+    ('−0.51', '0.00', '+1.00')
+    """
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "−") if float(text) else text[1:]
+
+
+def decades(axis: Axis, most: int = 6) -> None:
+    """Label whole powers of ten, at most so many of them, with unlabelled ticks at every power or between."""
+    axis.set_major_locator(LogLocator(numticks=most))
+    low, high = sorted(axis.get_view_interval())
+    if high / low > 1e6:  # ticks between powers would run together
+        axis.set_minor_locator(LogLocator(numticks=99))
+    else:
+        axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=99))
+    axis.set_minor_formatter(NullFormatter())
+
+
+#: How a mark that was measured is set off from what lies under it.
+MARK = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.3, "zorder": 3}
 
 
 def legend_entry(label: str, **look: Any) -> Line2D:

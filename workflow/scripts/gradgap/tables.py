@@ -28,7 +28,7 @@ pre {{ background: #f5f5f5; padding: 1em; overflow-x: auto; }}
 
 def gather(rows: Iterable[str | Path]) -> pd.DataFrame:
     """All rows of the scaling table, study by study."""
-    found = [pd.read_csv(path, float_precision="round_trip") for path in rows]
+    found = [pd.read_csv(path) for path in rows]
     kept = [table for table in found if len(table)]
     return pd.concat(kept, ignore_index=True)[COLUMNS] if kept else pd.DataFrame(columns=COLUMNS)
 

@@ -56,9 +56,7 @@ def draw(panels, scaling, look):
             )
             panel.set_xscale("log")
             panel.set_yscale("log")
-            style.letter(panel, "abcdefghijkl"[i * len(rules) + j])
-            if i == 0:
-                panel.set_title(rule)
+            style.head(panel, "abcdefghijklmnop"[i * len(rules) + j], rule)
             panel.set_xlabel(
                 "response length T (tokens)" if x == "length" else "failure rate 1 − J at the start"
             )
@@ -66,7 +64,7 @@ def draw(panels, scaling, look):
     axes[0, 0].set_ylabel(f"step size α\n(1 − J = {shown['failure_rate']:g})")
     axes[1, 0].set_ylabel(f"step size α\n(T = {shown['length']:g} tokens)")
     bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01, extend="min")
-    bar.set_label("share of the possible gain\n(J − J₀) / (J_max − J₀)")
+    bar.set_label("share of the possible gain\n$(J − J_0) / (J_{max} − J_0)$")
     bar.set_ticks([-0.5, 0, 0.5, 1], labels=["−0.5", "0 (start)", "0.5", "1 (best)"])
     handles = [
         style.legend_entry(

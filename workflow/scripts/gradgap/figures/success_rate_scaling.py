@@ -4,120 +4,136 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from .. import style
-from .length_scaling import SAME
+from .length_scaling import distinct
 
 BOUNDS = {
-    "prop2": ("Proposition 2", "-"),
-    "prop3": ("Proposition 3", (0, (4, 2))),
-    "prop1": ("Proposition 1", (0, (1, 1))),
+    "prop2": ("Prop. 2", "-"),
+    "prop3": ("Prop. 3", (0, (6, 2))),
+    "prop1": ("Prop. 1", (0, (1, 1))),
     "paper": ("paper", (0, (4, 1, 1, 1))),
 }
 
 
 def draw(panels, scaling, look):
-    """Above: α* per rule; below: η*/Δμ·T for all lengths on `gated` and on `counting`, the bounds beneath."""
-    points, steps = panels["thresholds"], panels["one_step"]
-    aggregations = list(dict.fromkeys(points.aggregation))
-    names = set(points.advantage)
-    advantages = [
-        n for n in dict.fromkeys(points.advantage) if not (SAME.get(n, "") is None and "reinforce" in names)
+    """Above: α* per rule; below: η*T/Δμ for all lengths on `gated` and on `counting`, the bounds beneath."""
+    figure = plt.figure(figsize=(look.page_width, look.page_width * 0.7))
+    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.15])
+    _learning_rates(top, panels["thresholds"], scaling)
+    steps = panels["one_step"]
+    families = [name for name in ("gated", "counting") if name in set(steps.family)]
+    row = bottom.subplots(1, len(families), squeeze=False)[0]
+    lengths = sorted(steps.length.unique())
+    # open marks, each inside the one before, so that points that fall together can all be seen
+    looks = {
+        length: {
+            "marker": style.MARKERS[k],
+            "markersize": 6 - 4 * k / max(len(lengths) - 1, 1),
+            "markeredgecolor": colour,
+            "markerfacecolor": "none",
+            "markeredgewidth": 0.8,
+            "linestyle": "none",
+        }
+        for k, (length, colour) in enumerate(zip(lengths, style.shades(len(lengths)), strict=True))
+    }
+    first = len(set(panels["thresholds"].aggregation))
+    for k, (panel, family) in enumerate(zip(row, families, strict=True)):
+        _one_step(panel, steps[steps.family == family], family, looks)
+        style.head(panel, "abcdefghijkl"[first + k], f"{family}, all lengths")
+    row[0].set_ylabel("one-step critical step × length / alignment\nη* T / Δμ (tokens)")
+    handles = [style.legend_entry(f"T = {length}", **looks[length]) for length in lengths]
+    handles += [
+        style.legend_entry("law in 1 − J", **style.PREDICTED),
+        style.legend_entry(f"bounds, T = {lengths[-1]}", color="0.45", linewidth=0.8),
     ]
-    labels = {name: (SAME.get(name) or name) if {"rloo", "dr_grpo"} <= names else name for name in advantages}
+    bottom.legend(handles=handles, loc="outside right center")
+    return figure
+
+
+def _learning_rates(figure, points, scaling):
+    aggregations = list(dict.fromkeys(points.aggregation))
+    advantages, labels = distinct(points.advantage)
     colours = dict(zip(advantages, style.palette(len(advantages)), strict=True))
     lengths = sorted(points.length.unique())
     shown = lengths[len(lengths) // 2]
-    figure = plt.figure(figsize=(look.page_width, look.page_width * 0.68))
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.15])
-    row = top.subplots(1, len(aggregations), sharey=False, squeeze=False)[0]
+    family = points.family.iloc[0]
     slopes = scaling.set_index(["family", "advantage", "aggregation", "axis"]) if len(scaling) else None
+    row = figure.subplots(1, len(aggregations), squeeze=False)[0]
     for j, (panel, aggregation) in enumerate(zip(row, aggregations, strict=True)):
-        here = points[(points.aggregation == aggregation) & (points.length == shown)]
+        here = points[
+            (points.family == family) & (points.aggregation == aggregation) & (points.length == shown)
+        ]
         for k, advantage in enumerate(advantages):
             line = here[here.advantage == advantage].sort_values("failure_rate")
             panel.loglog(line.failure_rate, line.critical_closed_form, **style.CLOSED_FORM)
             panel.loglog(
                 line.failure_rate,
                 line.critical,
-                style.MARKERS[k],
+                marker=style.MARKERS[k],
                 color=colours[advantage],
-                markeredgecolor="white",
-                markeredgewidth=0.3,
+                **style.MARK,
             )
-            key = (line.family.iloc[0], advantage, aggregation, "failure_rate")
+            key = (family, advantage, aggregation, "failure_rate")
             if slopes is not None and key in slopes.index:
-                first = line.iloc[0]
+                found = slopes.loc[key]
                 panel.annotate(
-                    f"{slopes.loc[key].measured:+.2f}".replace("+0.00", "0.00").replace("-0.00", "0.00"),
-                    (first.failure_rate, first.critical),
+                    f"{style.signed(found.measured, 2)} ({style.signed(found.predicted, 1).removesuffix('.0')})",
+                    (line.failure_rate.iloc[0], line.critical.iloc[0]),
                     xytext=(-3, 0),
                     textcoords="offset points",
                     va="center",
                     ha="right",
                     fontsize="x-small",
                 )
-        panel.set_xlim(points.failure_rate.min() / 8, points.failure_rate.max() * 1.6)
-        panel.set_title(aggregation)
-        style.letter(panel, "abcdefgh"[j])
+        panel.set_xlim(points.failure_rate.min() / 150, points.failure_rate.max() * 2)
+        panel.margins(y=0.1)
+        style.head(panel, "abcdefgh"[j], aggregation)
         panel.set_xlabel("failure rate 1 − J at the start")
-        if j == 0:
-            panel.set_ylabel(f"critical learning rate α*\n(gated, T = {shown})")
+        style.decades(panel.xaxis)
+        style.decades(panel.yaxis)
+    row[0].set_ylabel(f"critical learning rate α*\n({family}, T = {shown})")
     handles = [
         style.legend_entry(labels[name], marker=style.MARKERS[k], color=colours[name], linestyle="none")
         for k, name in enumerate(advantages)
     ]
-    handles.append(style.legend_entry("closed form", **style.CLOSED_FORM))
-    top.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    handles.append(style.legend_entry("closed form; slope measured (predicted)", **style.CLOSED_FORM))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
-    row = bottom.subplots(1, 2, sharey=True)
-    lengths = sorted(steps.length.unique())
-    shades = dict(zip(lengths, style.palette(max(len(lengths), 7))[: len(lengths)], strict=True))
-    marks = dict(zip(lengths, style.MARKERS, strict=False))
-    for panel, family, mark in zip(row, ("gated", "counting"), "ef", strict=True):
-        here = steps[steps.family == family]
-        if here.empty:
-            panel.set_visible(False)
-            continue
-        for name, (_, dash) in BOUNDS.items():
-            column = f"bound_{name}_per_alignment_times_length"
-            for k, length in enumerate(lengths):
-                line = here[here.length == length].sort_values("failure_rate").dropna(subset=[column])
-                if name in ("prop2", "prop3") and k not in (0, len(lengths) - 1):
-                    continue
-                panel.loglog(
-                    line.failure_rate, line[column], linestyle=dash, color="0.45", linewidth=0.7, zorder=1
-                )
-        for length in lengths:
-            line = here[here.length == length]
-            panel.loglog(
-                line.failure_rate,
-                line.step_per_alignment_times_length,
-                marks[length],
-                color=shades[length],
-                markeredgecolor="white",
-                markeredgewidth=0.3,
-            )
-        scale = here.step_per_alignment_times_length / here.failure_rate
-        if family == "counting":
-            factor, law = 8.0, "8 (1 − J)"
-            grid = np.geomspace(here.failure_rate.min(), here.failure_rate.max(), 100)
-            panel.loglog(grid, factor * grid, **style.PREDICTED)
-        else:
-            factor = float(np.exp(np.log(scale / (1 - here.failure_rate)).mean()))
-            law = f"{factor:.0f} J (1 − J)"
-            grid = np.geomspace(here.failure_rate.min(), here.failure_rate.max(), 100)
-            panel.loglog(grid, factor * grid * (1 - grid), **style.PREDICTED)
-        panel.text(0.03, 0.95, f"dashed: {law}", transform=panel.transAxes, va="top", fontsize="small")
-        panel.set_title(family)
-        style.letter(panel, mark)
-        panel.set_xlabel("failure rate 1 − J at the start")
-    row[0].set_ylabel("one-step critical step × T / alignment\nη* T / Δμ (tokens)")
-    handles = [
-        style.legend_entry(f"T = {length}", marker=marks[length], color=shades[length], linestyle="none")
-        for length in lengths
-    ]
-    handles += [
-        style.legend_entry(label, linestyle=dash, color="0.45", linewidth=0.7)
-        for label, dash in BOUNDS.values()
-    ]
-    bottom.legend(handles=handles, loc="outside right center")
-    return figure
+
+def _one_step(panel, here, family, looks):
+    low, high = here.failure_rate.min(), here.failure_rate.max()
+    longest = here[here.length == here.length.max()].sort_values("failure_rate")
+    for name, (label, dash) in BOUNDS.items():
+        column = f"bound_{name}_per_alignment_times_length"
+        line = longest.dropna(subset=[column])
+        panel.loglog(line.failure_rate, line[column], linestyle=dash, color="0.45", linewidth=0.8, zorder=1)
+        panel.annotate(
+            label,
+            (line.failure_rate.iloc[0], line[column].iloc[0]),
+            xytext=(-3, 0),
+            textcoords="offset points",
+            va="center",
+            ha="right",
+            fontsize="small",
+            color="0.3",
+        )
+    for length, mark in looks.items():
+        line = here[here.length == length]
+        panel.loglog(line.failure_rate, line.step_per_alignment_times_length, **mark)
+    grid = np.geomspace(longest.failure_rate.iloc[0], high, 100)
+    if family == "counting":
+        law, text = 8 * grid, "8 (1 − J)"
+    else:
+        shape = here.failure_rate * (1 - here.failure_rate)
+        factor = float(np.exp(np.log(here.step_per_alignment_times_length / shape).mean()))
+        law, text = factor * grid * (1 - grid), f"{factor:.0f} J (1 − J)"
+    panel.loglog(grid, law, **style.PREDICTED)
+    panel.annotate(
+        text, (grid[50], law[50]), xytext=(-4, 5), textcoords="offset points", ha="right", fontsize="small"
+    )
+    panel.set_xlim(low / 6, high * 1.6)
+    panel.set_ylim(
+        bottom=longest[[f"bound_{name}_per_alignment_times_length" for name in BOUNDS]].min().min() / 3
+    )
+    panel.set_xlabel("failure rate 1 − J at the start")
+    style.decades(panel.xaxis)
+    style.decades(panel.yaxis)

@@ -1,10 +1,8 @@
 """P3 and P5: does the critical learning rate fall as 1/T, and does length normalisation remove that?"""
 
-import numpy as np
-
 from .. import theory
 from ..rules import PRESETS, rule
-from ..scaling import fit, row, table
+from ..scaling import departure, fit, row, table
 from . import STUDIES, Analysis, Study, Sweep
 
 RULES = ("advantage", "aggregation")
@@ -42,7 +40,7 @@ def analyse(dataset, settings):
             rows.append(row({"study": "length_scaling", **labels}, "length", predicted, found, sampled=True))
     to_limit = sampled.assign(ratio=sampled.sampled_critical / sampled.halfway).groupby("group_size").ratio
     findings = {
-        "worst_ratio": float(np.nanmax(np.abs(points.ratio - 1))),
+        "worst_ratio": departure(points.critical, points.critical_closed_form),
         "undecided": int(points.critical.isna().sum()),
         "points": len(points),
         "sampled_points": len(sampled),

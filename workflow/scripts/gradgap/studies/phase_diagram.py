@@ -1,10 +1,10 @@
 """P2–P4 on the full grid: what becomes of a run at each length, success rate and step size."""
 
-import numpy as np
+import math
 
 from .. import rules, theory
 from ..dynamics import Outcome
-from ..scaling import fit, row, table
+from ..scaling import departure, fit, row, table
 from . import STUDIES, Analysis, Study, Sweep
 
 INSTANCE = ("family", "length", "success_rate")
@@ -41,15 +41,15 @@ def analyse(dataset, settings):
                 )
             here = likely[(likely.family == family) & (likely.rule == name)]
             found = fit(here.failure_rate, here.critical, here.length)
-            if found is not None:
-                predicted = theory.failure_exponent(family, advantage, aggregation)
+            predicted = theory.failure_exponent(family, advantage, aggregation)
+            if found is not None and not math.isnan(predicted):
                 rows.append(row(labels, "failure_rate", predicted, found))
     joined = cells.merge(thresholds, on=[*INSTANCE, "rule"], suffixes=("", "_of_threshold"))
     above = joined[joined.step_size > joined.critical]
     below = joined[joined.step_size < joined.critical]
     findings = {
         "runs": len(cells),
-        "worst_ratio": float(np.nanmax(np.abs(thresholds.ratio - 1))),
+        "worst_ratio": departure(thresholds.critical, thresholds.critical_closed_form),
         "converged_above": float((above.outcome == "converged").mean()),
         "fell_below": float(below.outcome.isin(["collapsed", "stagnated"]).mean()),
         "shares": {outcome.name: float((cells.outcome == outcome.name).mean()) for outcome in Outcome},
@@ -64,11 +64,11 @@ STUDIES.add("phase_diagram")(
         sweeps={
             "instances": Sweep(INSTANCE, "gradgap.simulations.instances"),
             "critical": Sweep((*INSTANCE, "rule"), "gradgap.simulations.critical"),
-            "runs": Sweep((*INSTANCE, "rule", "step_size"), "gradgap.simulations.runs"),
+            "runs": Sweep((*INSTANCE, "rule", "step_size", "iteration"), "gradgap.simulations.curves"),
         },
         analyse=analyse,
         draw="gradgap.figures.phase_diagram",
         settings=("fit_from_length", "fit_from_success_rate"),
-        defaults={"family": ["gated"]},
+        defaults={"family": ["gated"], "iteration": [1, 2, 5, 10]},
     )
 )

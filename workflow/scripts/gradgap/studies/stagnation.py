@@ -3,33 +3,61 @@
 import numpy as np
 
 from ..dynamics import Outcome
-from ..scaling import table
+from ..scaling import departure, fit, table
 from . import STUDIES, Analysis, Study, Sweep
 
 INSTANCE = ("family", "length", "success_rate")
 
 
 def analyse(dataset, settings):
-    """Plateau of the unit rule against the fixed step, its closed form, and the same under other schedules."""
+    """Plateau of the unit rule against the fixed step, its closed form, and learning curves under each schedule.
+
+    A fixed step walks |θ₀|/η updates to the best θ. A run is judged against the closed form only if it had arrived
+    before its last tenth, over which the final rates are means.
+    """
     names = ["final_failure_rate", "outcome", "plateau_closed_form", "best_failure_rate", "theta0"]
     plateaus = dataset[names].to_dataframe().reset_index()
     plateaus["outcome"] = [Outcome(int(code)).name for code in plateaus.outcome]
-    fixed = plateaus[(plateaus.schedule == "constant") & (plateaus.outcome != "slow")]
-    ratio = fixed.final_failure_rate / fixed.plateau_closed_form
-    stalled = fixed[fixed.final_failure_rate > 2 * fixed.best_failure_rate]
-    decaying = plateaus[plateaus.schedule != "constant"]
-    reached = decaying.final_failure_rate <= 2 * decaying.best_failure_rate
+    constant = plateaus.schedule == "constant"
+    plateaus["arrived"] = constant & (
+        plateaus.theta0.abs() / plateaus.step_size <= 0.9 * settings["iterations"]
+    )
+    arrived = plateaus[plateaus.arrived]
+    stalled = arrived.final_failure_rate > 2 * arrived.best_failure_rate
+
+    curves = dataset[["curve_failure_rate", "best_failure_rate"]].to_dataframe().reset_index()
+    late = curves[curves.iteration >= settings["iterations"] / 10]
+    schedules = {}
+    for schedule, runs in plateaus[~constant].groupby("schedule"):
+        fell = runs.outcome.isin(["stagnated", "collapsed"])
+        reached = ~fell & (runs.final_failure_rate <= 2 * runs.best_failure_rate)
+        under_way = late[late.schedule == schedule].merge(
+            runs.loc[~fell & ~reached, [*INSTANCE, "step_size"]]
+        )
+        falls = [
+            fit(run.iteration, run.curve_failure_rate)
+            for _, run in under_way.groupby([*INSTANCE, "step_size"])
+        ]
+        exponents = [found.exponent for found in falls if found is not None]
+        schedules[schedule] = {
+            "runs": len(runs),
+            "under_way": len(falls),
+            "reached": int(reached.sum()),
+            "fell": int(fell.sum()),
+            "exponents": [float(value) for value in np.quantile(exponents, [0, 0.5, 1])]
+            if exponents
+            else None,
+        }
     findings = {
         "best_failure_rate": float(plateaus.best_failure_rate.max()),
-        "worst_ratio": float(np.abs(ratio - 1).max()),
-        "stalled": len(stalled),
-        "fixed": len(fixed),
-        "reached_by_schedule": {
-            name: [int(reached[group.index].sum()), len(group)]
-            for name, group in decaying.groupby("schedule")
-        },
+        "fixed": int(constant.sum()),
+        "arrived": len(arrived),
+        "stalled": int(stalled.sum()),
+        "first_stalled": float((arrived.step_size / (2 * arrived.theta0.abs()))[stalled].min()),
+        "worst_ratio": departure(arrived.final_failure_rate, arrived.plateau_closed_form),
+        "schedules": schedules,
     }
-    return Analysis({"plateaus": plateaus}, table([]), findings)
+    return Analysis({"plateaus": plateaus, "curves": curves}, table([]), findings)
 
 
 STUDIES.add("stagnation")(
@@ -39,14 +67,19 @@ STUDIES.add("stagnation")(
         sweeps={
             "instances": Sweep(INSTANCE, "gradgap.simulations.instances"),
             "runs": Sweep(
-                (*INSTANCE, "rule", "schedule", "step_size"),
-                "gradgap.simulations.runs",
+                (*INSTANCE, "rule", "schedule", "step_size", "iteration"),
+                "gradgap.simulations.curves",
                 fixed={"rule": ("unit/seq-mean-token-sum",)},
             ),
             "plateaus": Sweep((*INSTANCE, "step_size"), "gradgap.simulations.plateaus"),
         },
         analyse=analyse,
         draw="gradgap.figures.stagnation",
-        defaults={"family": ["counting"], "schedule": ["constant", "failure-rate"], "window": 6},
+        defaults={
+            "family": ["counting"],
+            "schedule": ["constant", "failure-rate"],
+            "iteration": [1, 2, 5, 10],
+            "window": 6,
+        },
     )
 )

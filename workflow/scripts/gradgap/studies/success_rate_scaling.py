@@ -1,10 +1,12 @@
 """P4: does the critical step fall as (1−J), and where is that law tight?"""
 
+import math
+
 import numpy as np
 import pandas as pd
 
 from .. import theory
-from ..scaling import fit, row, table
+from ..scaling import departure, fit, row, table
 from . import STUDIES, Analysis, Study, Sweep
 
 RULES = ("advantage", "aggregation")
@@ -49,9 +51,9 @@ def analyse(dataset, settings):
         ["family", *RULES], sort=False
     ):
         found = fit(group.failure_rate, group.critical, group.length)
-        if found is not None:
+        predicted = theory.failure_exponent(family, advantage, aggregation)
+        if found is not None and not math.isnan(predicted):
             labels = {"family": family, "advantage": advantage, "aggregation": aggregation}
-            predicted = theory.failure_exponent(family, advantage, aggregation)
             rows.append(row({"study": "success_rate_scaling", **labels}, "failure_rate", predicted, found))
     for family, group in both[both.fitted].groupby("family", sort=False):
         labels = {
@@ -78,8 +80,8 @@ def analyse(dataset, settings):
     gated = both[both.family == "gated"]
     constant = gated.step_per_alignment_times_length / ((1 - gated.failure_rate) * gated.failure_rate)
     findings = {
-        "worst_ratio": float(np.nanmax(np.abs(thresholds.ratio - 1))),
-        "worst_one_step_ratio": float(np.nanmax(np.abs(steps.ratio - 1))),
+        "worst_ratio": departure(thresholds.critical, thresholds.critical_closed_form),
+        "worst_one_step_ratio": departure(steps.one_step, steps.one_step_closed_form),
         "constant": float(np.exp(np.log(constant).mean())),
         "constant_low": float(constant.min()),
         "constant_high": float(constant.max()),

@@ -1,0 +1,70 @@
+"""The page to explore: every number of every dataset is inside, and nothing is fetched."""
+
+import base64
+import gzip
+import json
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+from gradgap import explore
+
+STUDIES = ("length_scaling", "stagnation")
+
+
+def unpacked(text):
+    """The numbers that the page's script makes of its values."""
+    planes = np.frombuffer(gzip.decompress(base64.b64decode(text)), np.uint8)
+    return planes.reshape(4, -1).T.copy().view("<f4").ravel()
+
+
+@pytest.fixture(scope="module")
+def page(smoke, tmp_path_factory):
+    path = tmp_path_factory.mktemp("explore") / "explore.html"
+    explore.write({name: smoke(name) / f"datasets/{name}.nc" for name in STUDIES}, path)
+    return path.read_text(encoding="utf-8")
+
+
+def script(page, name):
+    return re.search(rf'<script id="{name}" type="[a-z/]+">(.*?)</script>', page, flags=re.DOTALL).group(1)
+
+
+def test_every_value_of_every_variable_is_in_the_page(page, smoke):
+    description = json.loads(script(page, "data"))
+    values = unpacked(script(page, "values"))
+    assert list(description["studies"]) == list(STUDIES)
+    for name, study in description["studies"].items():
+        data = xr.load_dataset(smoke(name) / f"datasets/{name}.nc")
+        assert set(study["variables"]) == set(data.data_vars)
+        for variable, found in study["variables"].items():
+            part = values[found["offset"] : found["offset"] + data[variable].size]
+            assert found["axes"] == list(data[variable].dims)
+            np.testing.assert_array_equal(part, data[variable].to_numpy().ravel().astype("f4"))
+        for axis, found in study["axes"].items():
+            source = "failure_rate" if axis == "success_rate" else axis
+            assert found["values"] == data[source].values.tolist()
+
+
+def test_nothing_is_fetched(page):
+    markup = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.findall(r'(?:src|href)="(?!data:)', markup)
+    assert page.count("<script src") == 0
+
+
+def test_a_variable_too_large_is_left_out_and_named(smoke, monkeypatch):
+    data = xr.load_dataset(smoke("stagnation") / "datasets/stagnation.nc")
+    monkeypatch.setattr(explore, "MOST_VALUES", data.curve_failure_rate.size - 1)
+    description, _ = explore.contents({"stagnation": data})
+    study = description["studies"]["stagnation"]
+    assert study["left_out"] == ["curve_failure_rate"]
+    assert "curve_failure_rate" not in study["variables"]
+
+
+def test_text_of_a_dataset_cannot_end_the_script(tmp_path, smoke):
+    data = xr.load_dataset(smoke("stagnation") / "datasets/stagnation.nc")
+    data.attrs["title"] = "</script><script>alert(1)</script>"
+    data.to_netcdf(tmp_path / "x.nc", engine="netcdf4")
+    explore.write({"x": tmp_path / "x.nc"}, tmp_path / "x.html")
+    description = json.loads(script((tmp_path / "x.html").read_text(encoding="utf-8"), "data"))
+    assert description["studies"]["x"]["title"] == data.attrs["title"]

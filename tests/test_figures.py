@@ -1,0 +1,112 @@
+"""Figures: drawn from their numbers, the same each time, nothing clipped, readable without colour."""
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from gradgap import figures, panels, registry, style
+from gradgap.studies import STUDIES
+from matplotlib.text import Text
+
+LOOK = {"column_width": 89, "page_width": 183, "font_size": 7, "dpi": 60}
+SMOKE = list(yaml.safe_load((ROOT / "tests/smoke.yaml").read_text())["studies"])
+
+
+def drawn(name, folder):
+    """The figure of a study, drawn."""
+    numbers, scaling = folder / f"analysis/{name}.csv", folder / f"analysis/{name}.scaling.csv"
+    figure = registry.module(STUDIES.find(name).draw).draw(
+        panels.read(numbers), pd.read_csv(scaling), style.Look.from_config(LOOK)
+    )
+    figure.canvas.draw()
+    return figure
+
+
+def test_every_study_is_in_the_smoke_configuration():
+    assert sorted(SMOKE) == sorted(STUDIES.discover())
+
+
+@pytest.mark.parametrize("name", SMOKE)
+def test_figure_is_drawn_the_same_twice_in_every_format(name, smoke, tmp_path):
+    folder = smoke(name)
+    made = []
+    for again in ("one", "two"):
+        paths = {suffix: tmp_path / f"{again}.{suffix}" for suffix in ("pdf", "svg", "png")}
+        numbers, scaling = folder / f"analysis/{name}.csv", folder / f"analysis/{name}.scaling.csv"
+        figures.draw(STUDIES.find(name).draw, numbers, scaling, LOOK, paths)
+        made.append([paths[suffix].read_bytes() for suffix in paths])
+    assert made[0] == made[1]
+    assert b"/Type3" not in made[0][0]  # fonts are embedded whole, as journals ask
+    assert b"<text" in made[0][1]  # and text stays text
+
+
+@pytest.mark.parametrize("name", SMOKE)
+def test_axes_have_labels_and_panels_letters_and_text_is_whole(name, smoke):
+    with style.Look.from_config(LOOK).applied():
+        figure = drawn(name, smoke(name))
+        assert figure.get_size_inches()[0] <= LOOK["page_width"] / 25.4 + 1e-9
+        renderer = figure.canvas.get_renderer()
+        shown = [panel for panel in figure.axes if panel.get_visible()]
+        letters = {text.get_text() for panel in shown for text in panel.texts}
+        data = [panel for panel in shown if panel.get_label() != "<colorbar>"]
+        if len(data) > 1:
+            assert {"a", "b"} <= letters
+        assert any(panel.get_xlabel() for panel in shown)
+        assert any(panel.get_ylabel() for panel in shown)
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text().strip():
+                box = text.get_window_extent(renderer)
+                inside = (
+                    box.x0 >= -2
+                    and box.y0 >= -2
+                    and box.x1 <= figure.bbox.x1 + 2
+                    and box.y1 <= figure.bbox.y1 + 2
+                )
+                assert inside or _is_hidden_tick(text, figure, renderer), text.get_text()
+        plt.close(figure)
+
+
+def _is_hidden_tick(text, figure, renderer):
+    """Whether a text is the label of a tick outside its axis, which matplotlib keeps but does not draw."""
+    for panel in figure.axes:
+        for axis in (panel.xaxis, panel.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if text in (tick.label1, tick.label2):
+                    return not low <= tick.get_loc() <= high
+    return False
+
+
+@pytest.mark.parametrize("name", SMOKE)
+def test_captions_hold_no_blanks(name, smoke):
+    text = (smoke(name) / f"analysis/{name}.rst").read_text(encoding="utf-8")
+    assert text.startswith("**")
+    for word in ("nan", "None", "{{", "{%"):
+        assert word not in text.split()
+
+
+def test_colours_differ_in_lightness():
+    """Neighbours in an ordered scale stay apart in grey, and none is lost on white."""
+    grey = [np.dot(colour[:3], [0.299, 0.587, 0.114]) for colour in style.shades(5)]
+    assert min(np.abs(np.diff(grey))) > 0.05
+    assert max(grey) < 0.85
+
+
+def test_numbers_are_signed_with_a_true_minus():
+    assert [style.signed(x, 2) for x in (-0.514, 0.0004, -0.0004, 1)] == ["−0.51", "0.00", "0.00", "+1.00"]
+
+
+def test_panels_come_back_to_the_bit(tmp_path):
+    one = pd.DataFrame({"x": [1 / 3, np.nan], "name": ["a", "b"], "unknown": [np.nan, np.nan]})
+    two = pd.DataFrame({"y": [1e-300, 2.0], "flag": [True, False]})
+    panels.write({"one": one, "two": two}, tmp_path / "numbers.csv")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = panels.read(tmp_path / "numbers.csv")
+    pd.testing.assert_frame_equal(found["one"], one, check_dtype=False)
+    assert list(found["two"].y) == [1e-300, 2.0]
+    assert [bool(flag) for flag in found["two"].flag] == [True, False]

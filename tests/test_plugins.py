@@ -1,0 +1,122 @@
+"""Extending from outside: the examples of docs/extend.md, found, run, and seen in the results of the workflow."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import xarray as xr
+from gradgap import registry
+from gradgap.errors import ConfigError
+
+
+def in_folder(folder, *command, root):
+    """Run a command in a folder with the package of this checkout; its output, whatever its end."""
+    environment = os.environ | {"PYTHONPATH": str(root / "workflow/scripts")}
+    environment.pop("GRADGAP_PLUGINS", None)
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.fixture
+def examples(root, tmp_path):
+    """A copy of examples/, outside the checkout."""
+    ignore = shutil.ignore_patterns("results", ".snakemake", "__pycache__")
+    return shutil.copytree(root / "examples", tmp_path / "examples", ignore=ignore)
+
+
+@pytest.mark.workflow
+def test_one_file_each_adds_an_advantage_a_family_and_a_study(root, examples):
+    snakefile = str(root / "Snakefile")
+    done = in_folder(examples, "-m", "snakemake", "--snakefile", snakefile, "--cores", "2", root=root)
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = examples / "results"
+    lengths = xr.load_dataset(results / "datasets/length_scaling.nc")
+    assert "pair" in lengths.family
+    assert "squared" in lengths.advantage
+    # the last fixed point of θ' = θ + α c g loses stability at α c |g'| = 2; for pair, at p = ½, J = ¼ and
+    # g' = J''/(J(1−J)) = −(1/8)/(3/16), and c = √(J(1−J)) for grpo, J(1−J)² for the plugin's advantage
+    slope = (1 / 8) / (3 / 16)
+    for advantage, coefficient in (("grpo", (3 / 16) ** 0.5), ("squared", 1 / 4 * (3 / 4) ** 2)):
+        found = lengths.critical.sel(family="pair", advantage=advantage, aggregation="seq-mean-token-sum")
+        assert found.values == pytest.approx(2 / (coefficient * slope), rel=0.02)
+    patience = xr.load_dataset(results / "datasets/patience.nc")
+    assert patience.half_time.attrs["units"] == "updates"
+    table = pd.read_csv(results / "tables/scaling.csv")
+    assert {"pair"} <= set(table.family)
+    assert {"squared"} <= set(table.advantage)
+    assert {"patience"} <= set(table.study)
+    assert "nan" not in (results / "analysis/length_scaling.rst").read_text()
+    for study in ("length_scaling", "success_rate_scaling", "patience"):
+        for suffix in ("pdf", "svg", "png"):
+            assert (results / f"figures/{study}.{suffix}").stat().st_size > 1000
+    svg = (results / "figures/length_scaling.svg").read_text()
+    assert "squared" in svg
+    assert "pair" in svg
+    assert "half time" in (results / "figures/patience.svg").read_text()
+    assert "half_time" in (results / "explore.html").read_text()
+    # an edit of a plugin reruns what depends on it, and only that
+    plugin = examples / "gradgap_plugins/patience.py"
+    plugin.write_text(plugin.read_text().replace("half time (updates)", "half time in updates"))
+    options = ("--snakefile", snakefile, "--cores", "1", "--dry-run")
+    done = in_folder(examples, "-m", "snakemake", *options, root=root)
+    dry = done.stdout + done.stderr
+    assert "study=patience" in dry
+    assert "study=length_scaling" not in dry
+
+
+def test_command_line_finds_plugins_beside_it_and_where_the_variable_says(
+    root, examples, tmp_path, monkeypatch
+):
+    ask = (
+        "-m",
+        "gradgap",
+        "threshold",
+        "pair",
+        "--length",
+        "64",
+        "--success-rate",
+        "0.05",
+        "--advantage",
+        "squared",
+    )
+    assert in_folder(examples, *ask, root=root).returncode == 0
+    refused = in_folder(tmp_path, *ask, root=root)
+    assert refused.returncode == 2
+    assert "pair" in refused.stderr
+    monkeypatch.setenv("GRADGAP_PLUGINS", str(examples / "gradgap_plugins"))
+    monkeypatch.chdir(tmp_path)
+    assert [path.name for path in registry.plugin_files()] == ["advantage.py", "family.py", "patience.py"]
+    monkeypatch.setenv("GRADGAP_PLUGINS", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match="nowhere"):
+        list(registry.plugin_files())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("import no_such_module_at_all", "no_such_module_at_all"), ("def", "SyntaxError")],
+)
+def test_a_plugin_that_cannot_be_imported_is_named(tmp_path, monkeypatch, text, words):
+    folder = tmp_path / registry.PLUGIN_PACKAGE
+    folder.mkdir()
+    (folder / "broken.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "gradgap_plugins.broken", raising=False)
+    with pytest.raises(ConfigError, match=words) as error:
+        registry.load_plugins()
+    assert "broken.py" in str(error.value)
+    monkeypatch.delitem(sys.modules, "gradgap_plugins.broken", raising=False)
+
+
+def test_two_plugins_of_one_name_are_refused(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "same_name.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRADGAP_PLUGINS", f"{tmp_path / 'one'}{os.pathsep}{tmp_path / 'two'}")
+    with pytest.raises(ConfigError, match="same name"):
+        registry.load_plugins()
+    del sys.modules["gradgap_plugins.same_name"]

@@ -1,0 +1,18 @@
+rule explore:
+    input:
+        datasets=expand("results/datasets/{study}.nc", study=STUDIES),
+        template=str(ROOT / "workflow/scripts/gradgap/explore.html"),
+    output:
+        "results/explore.html",
+    log:
+        "results/logs/explore/explore.log",
+    benchmark:
+        "results/benchmarks/explore/explore.tsv"
+    conda:
+        "../../envs/explore.yaml"
+    threads: 1
+    params:
+        studies=STUDIES,
+        code=fingerprint("gradgap.explore"),
+    script:
+        "../scripts/explore.py"
