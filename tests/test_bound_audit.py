@@ -235,7 +235,7 @@ TINY = {
             "policy_length": [1, 3],
             "vocabulary": [2, 3],
             "dimension": [2],
-            "draw": {"from": 1, "to": 30, "per_decade": 100},
+            "draw": 30,
             "search": [1, 2],
             "attack_evaluations": 50,
             "length": [16, 64],

@@ -119,8 +119,8 @@ def expand(name: str, spec: Sequence | Mapping | int, key: str) -> tuple[str, ..
     name : str
         Name in `AXES`; ``failure_rate`` is the success-rate axis written by its complement.
     spec : list, mapping or int
-        The values; a number n of them, 0 to n − 1; or a logarithmic range ``{from, to, per_decade}`` with both ends included, whose values are
-        rounded to four digits (integers: to the axis's multiple).
+        The values; a number n of them, 0 to n − 1; or a logarithmic range ``{from, to, per_decade}`` with both
+        ends included, whose values are rounded to four digits (integers: to the axis's multiple).
     key : str
         Where it stands in the configuration, for the error message.
 
