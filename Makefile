@@ -22,7 +22,7 @@ smoke: .venv/installed ## run the whole workflow on a tiny configuration, under 
 	$(SNAKEMAKE) --directory $(SMOKE) --configfile $(CURDIR)/tests/smoke.yaml
 
 test: .venv/installed ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2
 
 check: .venv/installed ## formatting, lint and a dry run; changes nothing
 	$(BIN)/ruff format --check .
