@@ -26,7 +26,7 @@ def test_threshold_gives_what_the_library_gives(capsys):
     assert found["critical"] == measured.learning_rate
     assert found["closed_form"]["critical"] == pytest.approx(found["critical"], rel=5e-3)
     assert found["closed_form"]["critical"] == theory.critical_closed_form(instance, "grpo", "token-mean")
-    assert set(found["bounds"]) == {"paper", "prop1", "prop2", "prop3"}
+    assert set(found["bounds"]) == {"paper", "prop1", "prop2", "prop3", "prop4", "prop5"}
     assert found["failure_rate"] == pytest.approx(0.01)
     assert found["success_rate"] == pytest.approx(0.99)
     assert found["gap_norm"] > 0

@@ -125,6 +125,11 @@ def test_critical_step_where_it_is_known():
         assert backwards.critical(1e-4, 1e4) < 1e-12  # no ascent: J falls at once
 
 
+def test_a_ladder_that_does_not_climb_is_refused():
+    with pytest.raises(ValueError, match="first: 0"):
+        even_policy(1, 0.3, 0.2).critical(0.0, 1.0)
+
+
 def even_policy(length, tau, rho):
     """Tokens −1, 0, 1 with weights ρe^(−θ), 1, ρe^θ at θ = −τ; right if all are 0."""
     shape = tree(length, 3, False)

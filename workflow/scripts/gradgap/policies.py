@@ -279,7 +279,14 @@ class Line:
         -------
         float
             η*; infinite where J does not fall below its start up to `last`.
+
+        Raises
+        ------
+        ValueError
+            If the first rung is not above 0: the ladder would not climb.
         """
+        if not first > 0:
+            raise ValueError(f"first: {first} is not allowed; it must be above 0")
         return _critical(
             *self._arguments, float(first), float(last), 10 ** (1 / per_decade), float(precision)
         )
