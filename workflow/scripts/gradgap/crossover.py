@@ -14,8 +14,9 @@ from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from . import rules
 from .families import Instance
-from .rules import ADVANTAGES, AGGREGATIONS
+from .rules import ADVANTAGES
 from .sampled import FAILURES
 
 #: Grid of |x|: cells this wide, up to where every long response has long failed.
@@ -128,7 +129,7 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
     float
         nan where the weight depends on the lengths of the other responses, as for token-mean.
     """
-    of_group, weight = ADVANTAGES.find(advantage).sampled, AGGREGATIONS.find(aggregation).sampled
+    of_group, weight = rules.sampled(advantage, aggregation)
     long_length, half_width, share = instance.parameters
     window = (2 * half_width + 1) / math.sqrt(long_length)  # the window ends half-way between two counts
     start = instance.at(instance.theta0)[1] / share

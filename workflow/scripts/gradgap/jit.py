@@ -27,7 +27,7 @@ def _cache_dir() -> Path:
 numba.config.CACHE_DIR = str(_cache_dir())  # type: ignore[attr-defined]
 
 #: Compile on first call, for the argument types of that call. May be called from any other kernel.
-kernel = numba.njit(cache=True, error_model="numpy", nogil=True)
+kernel: Callable[[Callable], Any] = numba.njit(cache=True, error_model="numpy", nogil=True)
 
 f8 = types.float64
 i8 = types.int64

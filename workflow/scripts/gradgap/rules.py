@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .errors import ConfigError
-from .families import Instance
+from .families import Lengths
 from .jit import kernel
 from .registry import Registry
 
@@ -52,7 +52,7 @@ class Aggregation:
         expectation only.
     """
 
-    divisor: Callable[[Instance], float]
+    divisor: Callable[[Lengths], float]
     sampled: Callable | None = None
 
 

@@ -168,7 +168,8 @@ def critical(
     resampled = np.take_along_axis(values[None], picks, axis=2).mean(axis=2)
     spread = np.quantile([crossing(rungs, row) for row in resampled], [0.025, 0.975])
     found = 10 ** (np.array([crossing(rungs, values.mean(axis=1)), *spread]) / RUNGS)
-    return SampledCritical(*(float(rate) for rate in found), search)
+    rate, *interval = found.tolist()
+    return SampledCritical(rate, interval[0], interval[1], search)
 
 
 def exact(instance: Instance, advantage: str, aggregation: str, *, iterations: int) -> float:

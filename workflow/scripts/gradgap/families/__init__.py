@@ -7,12 +7,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..registry import Registry
+
+
+class Lengths(Protocol):
+    """What an aggregation needs to know of an instance: see `Instance`."""
+
+    @property
+    def length(self) -> float: ...
+
+    @property
+    def max_length(self) -> int: ...
+
+    @property
+    def score_length(self) -> int: ...
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What the simulations of the family `contextual` share: the instance and the run at a point."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from .. import prompts, rules, streams
 from ..axes import failure_rate, number
@@ -36,7 +37,7 @@ def run_at(
     point = {"schedule": "constant", **point}
     advantage, aggregation = rules.of_point(point)
     learning_rate = number(point["effective_step_size"]) * AGGREGATIONS.find(aggregation).divisor(instance)
-    draws = {}
+    draws: dict[str, Any] = {}
     if sampled:
         key = {"family": "contextual", **{name: point[name] for name in KEYS}}
         draws = {
