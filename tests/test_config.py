@@ -8,6 +8,7 @@ import pytest
 import yaml
 from gradgap import config
 from gradgap.errors import ConfigError
+from gradgap.simulations import instance_at
 
 GOOD = {
     "studies": {
@@ -66,11 +67,6 @@ BAD = {
         ["studies", "phase_diagram", "success_rate"],
         [0.1],
         ["phase_diagram.success_rate", "0.1", "0.2 or more"],
-    ),
-    "no success rate for a family": (
-        ["studies", "length_scaling", "success_rate"],
-        {"gated": 0.9},
-        ["length_scaling.success_rate", "counting"],
     ),
     "step of 0": (["studies", "phase_diagram", "step_size"], [0.1, 0], ["step_size[1]", "above 0"]),
     "negative step in a range": (
@@ -147,6 +143,14 @@ def test_a_wrong_value_is_refused_by_name(case):
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+def test_a_family_without_a_success_rate_is_refused():
+    with pytest.raises(ConfigError, match="success_rate: no value for family 'gated'"):
+        instance_at({"family": "gated", "length": "16"}, {"success_rate": {"counting": 0.2}})
+    raw = changed(["studies", "length_scaling", "success_rate"], {"gated": 0.9})
+    rates = config.parse(raw).studies["length_scaling"].settings["success_rate"]
+    assert rates == {"counting": 0.2, "gated": 0.9}  # what is left out has its default
 
 
 def test_a_missing_axis_is_refused():

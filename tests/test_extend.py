@@ -79,7 +79,7 @@ def test_dear_points_make_small_shards():
     raw = only("phase_diagram", shard_seconds=1e-3)
     few = shard_files(changed(("studies", "phase_diagram", "iterations", 10), base=raw), Path())
     runs = [shard.points for shard in few.values() if shard.sweep == "runs"]
-    assert max(runs) == 16  # 1 ms holds 100 points of 10 iterations
+    assert max(runs) == 64  # 1 ms holds 100 points of 10 iterations: all of a length
     many = shard_files(changed(("studies", "phase_diagram", "iterations", 250), base=raw), Path())
     assert max(shard.points for shard in many.values() if shard.sweep == "runs") == 4
 

@@ -56,6 +56,7 @@ def test_an_estimate_is_the_measured_cost_times_the_points(monkeypatch, tmp_path
             "success_rate": ("0.9",),
             "rule": ("GRPO",),
             "step_size": ("1",),
+            "iteration": ("10",),
         }
         settings = {"iterations": 500}
         shard = Shard("phase_diagram", "runs", "gradgap.simulations.runs", axes, settings, 0)
@@ -67,6 +68,7 @@ def test_an_estimate_is_the_measured_cost_times_the_points(monkeypatch, tmp_path
         "failure_rate": [0.1],
         "rule": ["GRPO"],
         "step_size": [1, 2, 3],
+        "iteration": [10],
         "iterations": 1000,
     }
     found = plan.plan(config.parse({"studies": {"phase_diagram": study}}), tmp_path)

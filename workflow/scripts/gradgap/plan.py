@@ -192,7 +192,7 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
             disk += 2 * points * _bytes_a_point(sweep) + points * _BYTES_A_ROW
         aggregation = max(aggregation, 3 * stored)
     shards = sum(sweep["shards"] for sweep in sweeps)
-    jobs = shards + 3 * len(config.studies) + 1  # a dataset, an analysis and a figure each; the tables
+    jobs = shards + 3 * len(config.studies) + 2  # a dataset, an analysis and a figure each; tables, explorer
     whole = sum(sweep["seconds"] for sweep in sweeps) + jobs * start
     found = {
         "points": sum(sweep["points"] for sweep in sweeps),

@@ -44,7 +44,7 @@ STUDIES.add("learning_curves")(
         sweeps={
             "instances": Sweep(INSTANCE, "gradgap.simulations.instances"),
             "critical": Sweep((*INSTANCE, "rule"), "gradgap.simulations.critical"),
-            "runs": Sweep((*RUN, "iteration"), "gradgap.simulations.curves"),
+            "runs": Sweep((*RUN, "iteration"), "gradgap.simulations.runs"),
         },
         analyse=analyse,
         draw="gradgap.figures.learning_curves",

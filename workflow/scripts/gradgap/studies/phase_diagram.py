@@ -64,7 +64,7 @@ STUDIES.add("phase_diagram")(
         sweeps={
             "instances": Sweep(INSTANCE, "gradgap.simulations.instances"),
             "critical": Sweep((*INSTANCE, "rule"), "gradgap.simulations.critical"),
-            "runs": Sweep((*INSTANCE, "rule", "step_size", "iteration"), "gradgap.simulations.curves"),
+            "runs": Sweep((*INSTANCE, "rule", "step_size", "iteration"), "gradgap.simulations.runs"),
         },
         analyse=analyse,
         draw="gradgap.figures.phase_diagram",

@@ -68,7 +68,7 @@ STUDIES.add("stagnation")(
             "instances": Sweep(INSTANCE, "gradgap.simulations.instances"),
             "runs": Sweep(
                 (*INSTANCE, "rule", "schedule", "step_size", "iteration"),
-                "gradgap.simulations.curves",
+                "gradgap.simulations.runs",
                 fixed={"rule": ("unit/seq-mean-token-sum",)},
             ),
             "plateaus": Sweep((*INSTANCE, "step_size"), "gradgap.simulations.plateaus"),
