@@ -7,7 +7,7 @@ import pytest
 from gradgap import config, datasets, grid, shards
 from gradgap.errors import ConfigError
 from gradgap.families import FAMILIES
-from gradgap.simulations import curves
+from gradgap.simulations import runs
 
 NOTHING = lambda done, total: None  # noqa: E731
 GATED = {"family": ("gated",), "length": ("32",), "success_rate": ("0.9",), "rule": ("GRPO",)}
@@ -27,7 +27,7 @@ def by_hand(learning_rate, iterations):
 
 def test_curve_is_the_iteration_done_by_hand():
     axes = GATED | {"step_size": ("5", "20", "200"), "iteration": ("1", "7", "50")}
-    found = curves.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"]
+    found = runs.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"]
     assert found.shape == (1, 1, 1, 1, 3, 3)
     for i, step in enumerate((5.0, 20.0, 200.0)):
         np.testing.assert_allclose(found[0, 0, 0, 0, i], by_hand(step, 50)[0][[1, 7, 50]], rtol=1e-9)
@@ -44,7 +44,7 @@ def test_step_ratio_counts_in_units_of_where_the_slope_of_the_map_is_minus_one()
     h = 1e-5
     threshold = 2 / -((update(h) - update(-h)) / (2 * h))
     axes = GATED | {"step_ratio": ("0.5",), "iteration": ("1", "3")}
-    found = curves.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"].ravel()
+    found = runs.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"].ravel()
     np.testing.assert_allclose(found, by_hand(0.5 * threshold, 3)[0][[1, 3]], rtol=1e-6)
 
 
@@ -60,7 +60,7 @@ def test_step_ratio_counts_in_units_of_where_the_slope_of_the_map_is_minus_one()
 )
 def test_what_cannot_be_simulated_is_refused(axes, words):
     with pytest.raises(ConfigError) as error:
-        curves.check(axes, SETTINGS)
+        runs.check(axes, SETTINGS)
     assert all(word in str(error.value) for word in words)
 
 

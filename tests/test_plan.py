@@ -23,7 +23,7 @@ def test_counts_are_those_of_the_grid(tmp_path):
     cut = shard_files(SMALL, tmp_path)
     assert found["shards"] == len(cut)
     assert found["points"] == sum(shard.points for shard in cut.values())
-    assert found["jobs"] == len(cut) + 3 * 4 + 1
+    assert found["jobs"] == len(cut) + 3 * 4 + 2
 
 
 @pytest.mark.workflow

@@ -12,7 +12,7 @@ from . import provenance
 from .axes import AXES, failure_rate, number
 from .errors import MissingPointError, ShardError
 from .files import replacing
-from .grid import Shard, StudyConfig, settings_for, simulation, sweep_axes, sweep_settings
+from .grid import Shard, StudyConfig, families, settings_for, simulation, sweep_axes, sweep_settings
 from .shards import read
 
 
@@ -116,7 +116,7 @@ def _positions(config: StudyConfig, path: str | Path, shard: Shard, axes: Mappin
         what = f"it belongs to {shard.study}/{shard.sweep}"
     else:
         settings = sweep_settings(config, config.study.sweeps[shard.sweep])
-        settings = settings_for(settings, shard.axes["family"]) if "family" in shard.axes else settings
+        settings = settings_for(settings, families(shard, shard.axes))
         whole = axes[shard.sweep]
         other = [name for name in settings if shard.settings.get(name) != settings[name]]
         strange = [axis for axis, values in shard.axes.items() if not set(values) <= set(whole.get(axis, ()))]

@@ -107,7 +107,7 @@ class Shard:
         advantages = {*self.axes.get("advantage", ()), *(advantage for advantage, _ in named)}
         aggregations = {*self.axes.get("aggregation", ()), *(aggregation for _, aggregation in named)}
         modules = {self.simulation}
-        modules.update(type(FAMILIES.find(name)).__module__ for name in self.axes.get("family", ()))
+        modules.update(type(FAMILIES.find(name)).__module__ for name in families(self, self.axes))
         modules.update(rules.ADVANTAGES.find(name).coefficient.__module__ for name in advantages)
         modules.update(rules.AGGREGATIONS.find(name).divisor.__module__ for name in aggregations)
         modules.update(rules.SCHEDULES.find(name).__module__ for name in self.axes.get("schedule", ()))
@@ -189,6 +189,11 @@ def cut(
             single[max(single, key=lambda axis: len(pieces[axis]))] *= 2
 
 
+def families(simulated: Sweep | Shard, axes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Bandit families at some points of a simulation: those of the axis, or those that the simulation names."""
+    return axes["family"] if "family" in axes else getattr(simulation(simulated), "FAMILIES", ())
+
+
 def settings_for(settings: Mapping[str, Any], families: Container[str]) -> dict[str, Any]:
     """Settings as they concern some families: of a setting given by family, only theirs."""
     known = FAMILIES.discover()
@@ -236,7 +241,7 @@ def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Sh
         pieces = cut(ordered, simulation(sweep).SPLIT, shard_points(sweep, settings, most, seconds))
         for combination in itertools.product(*pieces.values()):
             axes = dict(zip(ordered, combination, strict=True))
-            here = settings_for(settings, axes["family"]) if "family" in axes else settings
+            here = settings_for(settings, families(sweep, axes))
             found.append(Shard(config.name, name, sweep.simulation, axes, here, seed))
     return found
 

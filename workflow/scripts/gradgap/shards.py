@@ -23,7 +23,7 @@ import numpy as np
 
 from .errors import GradgapError, ShardError
 from .files import replacing
-from .grid import Shard, safe, settings_for, simulation
+from .grid import Shard, families, safe, settings_for, simulation
 from .simulations import empty
 
 log = logging.getLogger(__name__)
@@ -176,10 +176,10 @@ def _known(shard: Shard, folder: Path, missing: np.ndarray) -> Iterator[tuple[Sh
             ):
                 continue
             mine = [_shared(shard.axes[axis], other.axes[axis])[0] for axis in shard.axes]
-            families = set(shard.axes.get("family", ())) & set(other.axes.get("family", ()))
+            both = set(families(shard, shard.axes)) & set(families(other, other.axes))
             if (
                 missing[np.ix_(*mine)].any()
-                and settings_for(shard.settings, families) == settings_for(other.settings, families)
+                and settings_for(shard.settings, both) == settings_for(other.settings, both)
                 and code == other.code
             ):
                 other, values = read(path)

@@ -17,6 +17,8 @@ A simulation is a module with
 ``cost(settings) -> float``, optional
     Seconds that one point takes on one core, to an order of magnitude and for the dearest points. How many
     points a shard holds follows from it and the configuration's ``shard_seconds``.
+``FAMILIES`` : tuple of str, optional
+    Bandit families that it runs on where ``family`` is not among its axes.
 ``check(axes, settings)``, optional
     Raise `ConfigError` where a point cannot be simulated; by default every instance is made once.
 """

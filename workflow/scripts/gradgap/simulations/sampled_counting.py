@@ -6,15 +6,15 @@ VARIABLES = sampled_critical.VARIABLES
 SETTINGS = sampled_critical.SETTINGS
 SPLIT = ("length",)
 RANDOM = True
-_COUNTING = {"family": ("counting",)}
+FAMILIES = ("counting",)
 
 
 def check(axes: Axes, settings: Settings) -> None:
     """Every instance exists, and every rule has a sampled form."""
-    sampled_critical.check({**_COUNTING, **axes}, settings)
+    sampled_critical.check({"family": FAMILIES, **axes}, settings)
 
 
 def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
     """All variables over length × rule × group size."""
-    found = sampled_critical.simulate({**_COUNTING, **axes}, settings, progress)
+    found = sampled_critical.simulate({"family": FAMILIES, **axes}, settings, progress)
     return {name: values[0] for name, values in found.items()}
