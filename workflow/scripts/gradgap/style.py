@@ -97,8 +97,10 @@ def head(axes: Axes, letter: str, title: str = "") -> None:
 
 
 def letter(axes: Axes, text: str) -> None:
-    """Put a panel's letter at its upper left corner, for panels whose title stands elsewhere."""
-    head(axes, text)
+    """Put a panel's letter at its upper left corner, and the title that it has beside the letter."""
+    title = axes.get_title()
+    axes.set_title("")
+    head(axes, text, title)
 
 
 def signed(value: float, digits: int) -> str:

@@ -35,10 +35,12 @@ def draw(panels, scaling, look):
         whole.plot(
             bounds.least_searched[name],
             0.36 - 0.02 * k,
-            "D",
+            marker=marks[name],
+            linestyle="none",
             color=looks[name]["color"],
-            markersize=4,
-            **dots,
+            markersize=5,
+            markeredgecolor="black",
+            markeredgewidth=0.6,
             zorder=4,
         )
         for panel, table, x in (
@@ -92,7 +94,9 @@ def draw(panels, scaling, look):
         style.letter(panel, mark)
     handles = [style.legend_entry(NAMES[name], marker=marks[name], **looks[name]) for name in names]
     handles += [
-        style.legend_entry("search", marker="D", color="0.4", linestyle="none"),
+        style.legend_entry(
+            "search", marker="o", color="0.7", markeredgecolor="black", markeredgewidth=0.6, linestyle="none"
+        ),
         style.legend_entry("wrong below", **style.CLOSED_FORM),
         style.legend_entry("unproved below", color="0.15", linewidth=0.9, linestyle=(0, (1, 1))),
     ]

@@ -88,7 +88,9 @@ def draw(panels, scaling, look):
         label = SCHEDULES.get(schedule, schedule)
         _line(axes[2, 2], line, "success", shade, linestyle=dash, marker=mark, label=label)
         _line(axes[2, 2], line, "lost", shade, linestyle=dash, marker=mark, markerfacecolor="none")
-    axes[2, 2].legend(loc="lower left", bbox_to_anchor=(0, 0.08), handlelength=1.4, handletextpad=0.4)
+    axes[2, 2].legend(
+        loc="lower left", bbox_to_anchor=(0, 0.08), handlelength=1.2, handletextpad=0.3, fontsize="x-small"
+    )
     axes[2, 2].set_title(f"{one}, T = {length:g}, n = {size:g}")
 
     for panel, mark in zip(axes.flat, "abcdefghi", strict=True):
@@ -147,7 +149,7 @@ def _thresholds(panel, panels, scaling, names, colours, marks, size, start):
             law = base.critical.iloc[0] * (base.length / base.length.iloc[0]) ** found.predicted
             panel.plot(base.length, law, **style.PREDICTED)
             panel.annotate(
-                f"{found.measured:+.2f}",
+                style.signed(found.measured, 2),
                 (line.length.iloc[-1], line.critical.iloc[-1]),
                 xytext=(8, _NOTE.get(name, 0)),
                 textcoords="offset points",

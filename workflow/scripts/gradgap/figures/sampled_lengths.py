@@ -31,7 +31,7 @@ def draw(figure, points, scaling, letters):
             advantage, aggregation = rules.rule(name)
             key = (f"{advantage}, n = {size:.0f}", aggregation)
             if slopes is not None and key in slopes.index:
-                notes.append((rate.iloc[-1], f"{name} {slopes.loc[key].measured:+.3f}"))
+                notes.append((rate.iloc[-1], f"{name} {style.signed(slopes.loc[key].measured, 3)}"))
         panel.set_xlim(points.length.min() / 1.5, points.length.max() * 1.5)
         if notes:
             text = "slopes\n" + "\n".join(note for _, note in notes)
