@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
+# bars where someone looks on, lines in a log
+PROGRESS := $(shell test -t 2 && echo --logger rich)
 SMOKE := results/smoke
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
@@ -14,12 +16,12 @@ help: ## say what there is
 
 study: .venv/installed ## run config.yaml, or CONFIG=FILE: every dataset, figure, table, and the report
 	@test -z "$(CONFIG)" -o -f "$(CONFIG)" || { echo "make: CONFIG=$(CONFIG): no such file" >&2; exit 1; }
-	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG))
+	$(SNAKEMAKE) $(PROGRESS) $(if $(CONFIG),--configfile $(CONFIG))
 	@$(MAKE) --no-print-directory report
 
 smoke: .venv/installed ## run the whole workflow on a tiny configuration, under a minute
 	@mkdir -p $(SMOKE)
-	$(SNAKEMAKE) --directory $(SMOKE) --configfile $(CURDIR)/tests/smoke.yaml
+	$(SNAKEMAKE) $(PROGRESS) --directory $(SMOKE) --configfile $(CURDIR)/tests/smoke.yaml
 
 test: .venv/installed ## run the tests
 	$(BIN)/pytest --numprocesses 2
