@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from gradgap import dynamics, sampled, streams
+from gradgap import dynamics, groups, sampled, streams
 from gradgap.errors import ConfigError
 from gradgap.families import FAMILIES
 
@@ -14,10 +14,11 @@ SUM = "seq-mean-token-sum"
 
 def draw(instance, theta, size, seed=0):
     """One group of responses: arrays of reward, score, length and count, a row each."""
-    rows = np.empty((4, size + 1))
+    group, workspace = np.empty((size + 1, groups.COLUMNS)), np.empty(instance.workspace)
     state = streams.state(seed, {"theta": repr(theta)})
-    found = instance.sample(state, theta, instance.parameters, size, *rows)
-    return rows[:, :found]
+    rows = instance.sample(state, theta, instance.parameters, size, group, workspace)
+    columns = [groups.REWARD, groups.SCORE, groups.LENGTH, groups.COUNT]
+    return group[:rows, columns].T
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,17 @@ def test_a_run_is_its_stream(counting):
 )
 def test_outcomes(counting, rate, outcome):
     assert run(counting, rate).outcome.name == outcome
+
+
+@pytest.mark.parametrize("schedule", ["constant", "failure-rate"])
+@pytest.mark.parametrize("length", [16, 64])
+def test_final_rates_need_no_outcome(length, schedule):
+    gated = FAMILIES.find("gated").instance(length, 0.98)
+    judged = run(gated, 0.2, schedule=schedule)
+    final = run(gated, 0.2, schedule=schedule, outcome=False)
+    assert final.outcome is None
+    assert final.final_success_rate == judged.final_success_rate
+    assert final.final_failure_rate == judged.final_failure_rate
 
 
 @pytest.mark.parametrize("advantage", ["reinforce", "dr_grpo", "grpo"])

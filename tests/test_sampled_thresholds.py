@@ -60,7 +60,8 @@ def test_sampled_thresholds_approach_the_exact_one_as_groups_grow(advantage):
         found = measure(instance, advantage, size, replicates=12)
         assert found.search is Search.found
         assert found.low <= found.learning_rate <= found.high
-        distances.append(abs(math.log(found.learning_rate / limit)))
+        # from the interval: for grpo the curve runs along one half for a while, and the crossing is loosely set
+        distances.append(max(math.log(found.low / limit), math.log(limit / found.high), 0.0))
     # not to zero: above its critical step the exact run is on one of several cycles, and noise visits them all
     assert distances[0] > 2 * max(distances[1:])
     assert distances[2] < 0.15

@@ -22,6 +22,12 @@ def uniforms_of(state, out):
 
 
 @numba.njit
+def tables_of(state, n, p, q, together, table, out):
+    for i in range(0, out.size, together):
+        streams.binomials(state, n, p, q, together, table, out[i : i + together])
+
+
+@numba.njit
 def binomials_of(state, n, p, q, out):
     for i in range(out.size):
         out[i] = streams.binomial(state, n, p, q)
@@ -104,11 +110,16 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("together", [None, 2, 200_000])  # one by one, a few, so many that a table pays
 @pytest.mark.parametrize(("n", "p"), CASES)
-def test_binomial_counts_have_their_probabilities(n, p):
+def test_binomial_counts_have_their_probabilities(n, p, together):
     draws = 200_000
-    out = np.empty(draws, np.int64)
-    binomials_of(streams.state(7, {"n": str(n), "p": repr(p)}), n, p, 1 - p, out)
+    out = np.empty(draws)
+    state = streams.state(7, {"n": str(n), "p": repr(p), "together": str(together)})
+    if together:
+        tables_of(state, n, p, 1 - p, together, np.empty(streams.table_size(n)), out)
+    else:
+        binomials_of(state, n, p, 1 - p, out)
     assert out.min() >= 0
     assert out.max() <= n
     exact = stats.binom(n, p)
@@ -136,6 +147,22 @@ def test_binomial_at_its_ends(n, p, expected):
     out = np.empty(100, np.int64)
     binomials_of(streams.state(7, {}), n, p, 1 - p, out)
     assert (out == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("n", "p"), [(1, 0.5), (8, 0.3), (64, 0.02), (64, 0.5), (504, 0.7), (10**6, 1e-6), (10**6, 0.5)]
+)
+def test_a_table_is_the_distribution_function(n, p):
+    table = np.full(streams.table_size(n), np.nan)
+    p, q = min(p, 1 - p), max(p, 1 - p)
+    first, size = streams._tabulate(n, p, q, table)
+    below, function, guide = first - 1, table[:size], table[size : 2 * size].astype(int)
+    assert stats.binom.cdf(below, n, p) + stats.binom.sf(first + size - 1, n, p) < 1e-16
+    assert function == pytest.approx(
+        stats.binom.cdf(np.arange(first, first + size), n, p), rel=1e-9, abs=1e-16
+    )
+    assert function[-1] == 1
+    assert guide.tolist() == np.searchsorted(function * size, np.arange(size), side="right").tolist()
 
 
 def test_binomial_near_one_keeps_the_digits_of_q():

@@ -25,14 +25,15 @@ class Run:
 
     Attributes
     ----------
-    outcome : Outcome
+    outcome : Outcome or None
+        None where it was not asked for.
     final_success_rate, final_failure_rate : float
         Means over the last tenth of the iterations.
     success_rate, failure_rate : ndarray, shape (iterations + 1,) or (0,)
         Along the run, the start included; empty where not asked for.
     """
 
-    outcome: Outcome
+    outcome: Outcome | None
     final_success_rate: float
     final_failure_rate: float
     success_rate: np.ndarray

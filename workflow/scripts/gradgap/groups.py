@@ -7,7 +7,7 @@ update sees, and says how many they are; the update from a group is Σ count · 
 import numpy as np
 
 from . import rules
-from .jit import engine, f8, function_type, kernel, types, vector
+from .jit import engine, f8, function_type, kernel, matrix, types
 
 #: Type of `Advantage.sampled`: right, size → advantage of a right and of a wrong response.
 ADVANTAGE = function_type(types.UniTuple(f8, 2), f8, f8)
@@ -15,41 +15,46 @@ ADVANTAGE = function_type(types.UniTuple(f8, 2), f8, f8)
 AGGREGATION = function_type(f8, f8, f8, f8, f8)
 
 
+#: Columns of a group, and how many there are.
+REWARD, LENGTH, COUNT, SCORE, WEIGHT, COLUMNS = range(6)
+
+
 @kernel
-def weigh(advantage, aggregation, rewards, lengths, counts, max_length, out):
+def weigh(advantage, aggregation, rows, group, max_length):
     """Weight of the summed score of each response in the update from its group; for use inside engines.
 
     Parameters
     ----------
     advantage, aggregation : compiled function
         `Advantage.sampled` and `Aggregation.sampled`, of types `ADVANTAGE` and `AGGREGATION`.
-    rewards : ndarray, shape (rows,)
-        1 where right, 0 where wrong.
-    lengths : ndarray, shape (rows,)
-        In tokens.
-    counts : ndarray, shape (rows,)
-        How many responses a row stands for; the group size is their sum.
+    rows : int
+        How many rows the group has.
+    group : ndarray, shape (rows or more, COLUMNS)
+        Of each row the reward (1 where right, 0 where wrong), the length in tokens, and the count of responses
+        that it stands for, whose sum is the group size. The column of weights is filled.
     max_length : float
         Length of the longest response there can be, the constant C of seq-mean-token-sum-norm.
-    out : ndarray, shape (rows,)
-        Filled with the weight of one response of each row.
     """
     size = 0.0
     right = 0.0
     total = 0.0
-    for i in range(rewards.size):
-        size += counts[i]
-        right += counts[i] * rewards[i]
-        total += counts[i] * lengths[i]
+    for i in range(rows):
+        size += group[i, COUNT]
+        right += group[i, COUNT] * group[i, REWARD]
+        total += group[i, COUNT] * group[i, LENGTH]
     of_right, of_wrong = advantage(right, size)
-    for i in range(rewards.size):
-        of_this = of_right if rewards[i] > 0.5 else of_wrong
-        out[i] = of_this * aggregation(lengths[i], size, total, max_length)
+    length = -1.0
+    factor = 0.0
+    for i in range(rows):
+        if group[i, LENGTH] != length:  # responses of one length come one after the other
+            length = group[i, LENGTH]
+            factor = aggregation(length, size, total, max_length)
+        group[i, WEIGHT] = factor * (of_right if group[i, REWARD] > 0.5 else of_wrong)
 
 
-@engine(types.void(ADVANTAGE, AGGREGATION, vector, vector, vector, f8, vector))
-def _weigh(advantage, aggregation, rewards, lengths, counts, max_length, out):
-    weigh(advantage, aggregation, rewards, lengths, counts, max_length, out)
+@engine(types.void(ADVANTAGE, AGGREGATION, matrix, f8))
+def _weigh(advantage, aggregation, group, max_length):
+    weigh(advantage, aggregation, group.shape[0], group, max_length)
 
 
 def weights(advantage: str, aggregation: str, rewards, lengths, max_length: float) -> np.ndarray:
@@ -73,14 +78,9 @@ def weights(advantage: str, aggregation: str, rewards, lengths, max_length: floa
     ConfigError
         If a name is unknown or has no sampled form.
     """
-    rewards, lengths = np.array(rewards, float), np.array(lengths, float)
-    out = np.empty(len(rewards))
-    _weigh(
-        *rules.sampled(advantage, aggregation),
-        rewards,
-        lengths,
-        np.ones(len(rewards)),
-        float(max_length),
-        out,
-    )
-    return out
+    group = np.zeros((len(rewards), COLUMNS))
+    group[:, REWARD] = rewards
+    group[:, LENGTH] = lengths
+    group[:, COUNT] = 1.0
+    _weigh(*rules.sampled(advantage, aggregation), group, float(max_length))
+    return group[:, WEIGHT].copy()

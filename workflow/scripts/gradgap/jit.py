@@ -26,8 +26,13 @@ def _cache_dir() -> Path:
 
 numba.config.CACHE_DIR = str(_cache_dir())  # type: ignore[attr-defined]
 
-#: Compile on first call, for the argument types of that call. May be called from any other kernel.
-kernel: Callable[[Callable], Any] = numba.njit(cache=True, error_model="numpy", nogil=True)
+#: Compile on first call, for the argument types of that call; may be called from any other kernel. A kernel
+#: allocates nothing: where memory is managed, numba counts references to every array that is handed on, with
+#: atomic operations that cost more than a draw or a step of the recurrences.
+kernel: Callable[[Callable], Any] = numba.njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
+
+#: The same for one that makes arrays.
+allocating_kernel: Callable[[Callable], Any] = numba.njit(cache=True, error_model="numpy", nogil=True)
 
 f8 = types.float64
 i8 = types.int64

@@ -14,7 +14,7 @@ from . import rules
 from .dynamics import Outcome
 from .errors import ConfigError
 from .families.contextual import VectorInstance, draw_wrong, evaluate
-from .groups import ADVANTAGE, AGGREGATION, weigh
+from .groups import ADVANTAGE, AGGREGATION, COLUMNS, COUNT, LENGTH, REWARD, WEIGHT, weigh
 from .jit import engine, f8, function_type, i8, kernel, matrix, types, u8, vector
 from .rules import ADVANTAGES, AGGREGATIONS, SCHEDULES
 from .streams import binomial
@@ -117,7 +117,7 @@ def _sampled(
     success,
     failure,
     ascent,
-    rows,
+    group,
     later,
     counts,
     update,
@@ -131,22 +131,24 @@ def _sampled(
     prompts, contexts, others, dimension = differences.shape
     update[:] = 0.0
     length = float(visits * contexts)
-    rows[1, :] = length
+    group[0, LENGTH] = length
+    group[1, LENGTH] = length
     for q in range(prompts):
         number_right = binomial(state, size, success[q], failure[q])
-        rows[2, 0] = number_right
-        rows[2, 1] = size - number_right
-        weigh(advantage, aggregation, rows[0], rows[1], rows[2], length, rows[3])
-        total = number_right * rows[3, 0] + (size - number_right) * rows[3, 1]
+        group[0, COUNT] = number_right
+        group[1, COUNT] = size - number_right
+        weigh(advantage, aggregation, 2, group, length)
+        of_wrong = group[1, WEIGHT]
+        total = number_right * group[0, WEIGHT] + (size - number_right) * of_wrong
         for j in range(dimension):
             update[j] += total * ascent[q, j] / prompts
-        if rows[3, 1] == 0.0 or number_right == size:
+        if of_wrong == 0.0 or number_right == size:
             continue
         draw_wrong(state, size - number_right, visits, wrong[q], right[q], log_right[q], later, counts)
         for c in range(contexts):
             for a in range(others):
                 if counts[c, a] > 0.0:
-                    factor = rows[3, 1] * counts[c, a] / prompts
+                    factor = of_wrong * counts[c, a] / prompts
                     for j in range(dimension):
                         update[j] -= factor * differences[q, c, a, j]
 
@@ -160,8 +162,8 @@ def _updates(differences, visits, advantage, aggregation, size, state, theta, ou
     success = np.empty(prompts)
     failure = np.empty(prompts)
     ascent = np.empty((prompts, dimension))
-    rows = np.zeros((4, 2))
-    rows[0, 0] = 1.0
+    group = np.zeros((2, COLUMNS))
+    group[0, REWARD] = 1.0
     later = np.empty(contexts + 1)
     counts = np.empty((contexts, others))
     evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent)
@@ -179,7 +181,7 @@ def _updates(differences, visits, advantage, aggregation, size, state, theta, ou
             success,
             failure,
             ascent,
-            rows,
+            group,
             later,
             counts,
             out[i],
@@ -212,8 +214,8 @@ def _iterate(
     right = np.empty((prompts, contexts))
     log_right = np.empty((prompts, contexts))
     ascent = np.empty((prompts, dimension))
-    rows = np.zeros((4, 2))  # of a group: reward, length, count, weight; of right and of wrong responses
-    rows[0, 0] = 1.0
+    group = np.zeros((2, COLUMNS))  # a row for right and one for wrong responses
+    group[0, REWARD] = 1.0
     later = np.empty(contexts + 1)
     counts = np.empty((contexts, others))
     update = np.empty(dimension)
@@ -243,7 +245,7 @@ def _iterate(
                 success,
                 failure,
                 ascent,
-                rows,
+                group,
                 later,
                 counts,
                 update,

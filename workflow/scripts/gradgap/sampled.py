@@ -11,14 +11,14 @@ from . import rules
 from .dynamics import Outcome, Run
 from .errors import ConfigError
 from .families import Instance
-from .groups import ADVANTAGE, AGGREGATION, weigh
+from .groups import ADVANTAGE, AGGREGATION, COLUMNS, COUNT, SCORE, WEIGHT, weigh
 from .jit import engine, f8, function_type, i8, kernel, matrix, types, u8, vector
 
 _STATE = types.Array(u8, 1, "C")
 _EVALUATE = function_type(types.UniTuple(f8, 3), f8, vector)
 _SCHEDULE = function_type(f8, f8, f8, f8)
 #: Type of `Instance.sample`.
-SAMPLE = function_type(i8, _STATE, f8, vector, i8, vector, vector, vector, vector)
+SAMPLE = function_type(i8, _STATE, f8, vector, i8, matrix, vector)
 
 #: Failing responses that a run must have room for before it is judged: where they are rare it takes longer.
 FAILURES = 200
@@ -30,26 +30,25 @@ def iterations_to_judge(instance: Instance, group_size: int, least: int) -> int:
 
 
 @kernel
-def _update(sample, parameters, advantage, aggregation, max_length, theta, size, state, rows):
-    """Update u from one group; `rows` is workspace of shape (5, size + 1)."""
-    found = sample(state, theta, parameters, size, rows[0], rows[1], rows[2], rows[3])
-    scores, counts, weights = rows[1], rows[3], rows[4]
-    if found == 1 and scores[0] == 0.0:
+def _update(sample, parameters, advantage, aggregation, max_length, theta, size, state, group, workspace):
+    """Update u from one group; `group` has room for size + 1 rows."""
+    rows = sample(state, theta, parameters, size, group, workspace)
+    if rows == 1 and group[0, SCORE] == 0.0:
         return 0.0  # a group without a long response, by far the most frequent where those are rare
-    weigh(
-        advantage, aggregation, rows[0, :found], rows[2, :found], counts[:found], max_length, weights[:found]
-    )
+    weigh(advantage, aggregation, rows, group, max_length)
     total = 0.0
-    for i in range(found):
-        total += counts[i] * weights[i] * scores[i]
+    for i in range(rows):
+        total += group[i, COUNT] * group[i, WEIGHT] * group[i, SCORE]
     return total
 
 
-@engine(types.void(SAMPLE, vector, ADVANTAGE, AGGREGATION, f8, f8, i8, _STATE, vector))
-def _updates(sample, parameters, advantage, aggregation, max_length, theta, size, state, out):
-    rows = np.empty((5, size + 1))
+@engine(types.void(SAMPLE, vector, ADVANTAGE, AGGREGATION, f8, f8, i8, _STATE, vector, vector))
+def _updates(sample, parameters, advantage, aggregation, max_length, theta, size, state, workspace, out):
+    group = np.zeros((size + 1, COLUMNS))
     for i in range(out.size):
-        out[i] = _update(sample, parameters, advantage, aggregation, max_length, theta, size, state, rows)
+        out[i] = _update(
+            sample, parameters, advantage, aggregation, max_length, theta, size, state, group, workspace
+        )
 
 
 @engine(
@@ -66,8 +65,10 @@ def _updates(sample, parameters, advantage, aggregation, max_length, theta, size
         f8,
         i8,
         i8,
+        types.b1,
         f8,
         _STATE,
+        vector,
         matrix,
     )
 )
@@ -84,11 +85,13 @@ def _iterate(
     learning_rate,
     size,
     iterations,
+    watched,
     tolerance,
     state,
+    workspace,
     path,
 ):
-    rows = np.empty((5, size + 1))
+    group = np.zeros((size + 1, COLUMNS))
     success, failure, _ = evaluate(theta, parameters)
     start_success = success
     start_failure = failure
@@ -98,14 +101,20 @@ def _iterate(
     tail = max(iterations // 10, 1)
     success_sum = 0.0
     failure_sum = 0.0
+    moved = False
     for k in range(iterations):
         if k < path.shape[1]:
             path[0, k] = success
             path[1, k] = failure
-        update = _update(sample, parameters, advantage, aggregation, max_length, theta, size, state, rows)
+        update = _update(
+            sample, parameters, advantage, aggregation, max_length, theta, size, state, group, workspace
+        )
         if update != 0.0:  # most groups move nothing where failures are rare
             theta += learning_rate * schedule(float(k), failure, start_failure) * update
+            moved = True
+        if moved and (watched or k >= iterations - tail):
             success, failure, _ = evaluate(theta, parameters)
+            moved = False
             least_failure = min(least_failure, failure)
             if failure - least_failure > margin:
                 fell = True
@@ -171,7 +180,18 @@ def updates(
     out = np.empty(count)
     forms = rules.sampled(advantage, aggregation)
     sample = _sampler(instance)
-    _updates(sample, instance.parameters, *forms, float(instance.max_length), theta, group_size, state, out)
+    workspace = np.empty(instance.workspace)
+    _updates(
+        sample,
+        instance.parameters,
+        *forms,
+        float(instance.max_length),
+        theta,
+        group_size,
+        state,
+        workspace,
+        out,
+    )
     return out
 
 
@@ -187,6 +207,7 @@ def run(
     tolerance: float = 1e-2,
     schedule: str = "constant",
     path: bool = False,
+    outcome: bool = True,
 ) -> Run:
     """Iterate θ' = θ + α u, u the update from a group of n sampled responses, from the start of an instance.
 
@@ -210,6 +231,8 @@ def run(
         Converged is J_max − J ≤ tolerance · (J_max − J₀).
     path : bool
         Keep the rates along the run.
+    outcome : bool
+        Tell what became of the run. Without, a constant learning rate needs the rates over the last tenth only.
 
     Returns
     -------
@@ -221,7 +244,8 @@ def run(
         If the family, advantage or aggregation cannot be sampled.
     """
     rates = np.empty((2, iterations + 1 if path else 0))
-    outcome, success, failure = _iterate(
+    watched = outcome or path or schedule != "constant"
+    code, success, failure = _iterate(
         _sampler(instance),
         instance.evaluate,
         instance.parameters,
@@ -233,8 +257,10 @@ def run(
         learning_rate,
         group_size,
         iterations,
+        watched,
         tolerance,
         state,
+        np.empty(instance.workspace),
         rates,
     )
-    return Run(Outcome(outcome), success, failure, rates[0], rates[1])
+    return Run(Outcome(code) if outcome else None, success, failure, rates[0], rates[1])

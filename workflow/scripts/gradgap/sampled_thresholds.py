@@ -146,6 +146,7 @@ def critical(
                 group_size=group_size,
                 iterations=updates,
                 state=streams.state(seed, {**coordinates, **own}),
+                outcome=False,
             )
             runs[rung, replicate] = kept(instance, result.final_failure_rate)
         return runs[rung, replicate]

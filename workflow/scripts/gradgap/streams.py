@@ -72,17 +72,30 @@ def uniform(state):
     return (following(state) >> np.uint64(11)) * 1.1102230246251565e-16
 
 
+#: Up to this many trials are counted one by one.
+_COUNT_UP_TO = 8
 #: Below this mean a count is found by walking up from zero, above it by rejection.
 _WALK_BELOW = 10.0
+
+
+@kernel
+def _count(state, n, p):
+    """Bin(n, p) as what it is, a number of successes in n trials."""
+    found = 0
+    for _ in range(n):
+        if uniform(state) < p:
+            found += 1
+    return found
 
 
 @kernel
 def _walk(state, n, p, q):
     """Bin(n, p) by inversion: the smallest k whose distribution function exceeds a uniform number."""
     odds = p / q
+    none = math.exp(n * math.log1p(-p))
     while True:
         rest = uniform(state)
-        mass = math.exp(n * math.log1p(-p))
+        mass = none
         for k in range(n + 1):
             rest -= mass
             if rest < 0.0:
@@ -92,18 +105,24 @@ def _walk(state, n, p, q):
 
 
 @kernel
-def _reject(state, n, p, q):
+def _hat(n, p, q):
+    """Constants of `_reject`, the same for all draws from one distribution."""
+    deviation = math.sqrt(n * p * q)
+    b = 1.15 + 2.53 * deviation
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    highest = pmf(int((n + 1) * p), n, p, q)
+    return a, b, n * p + 0.5, 0.92 - 4.2 / b, (2.83 + 5.1 / b) * deviation * highest
+
+
+@kernel
+def _reject(state, n, p, q, hat):
     """Bin(n, p) with n·p ≥ 10 and p ≤ ½ by transformed rejection, at a cost that does not grow with n.
 
     Hörmann's BTRS (J. Stat. Comput. Simul. 46, 1993): a ratio of uniforms is bent so that almost all of it
     lies under the probabilities; most draws fall into a rectangle that lies under them for certain, and the others
     are held against `pmf` itself.
     """
-    deviation = math.sqrt(n * p * q)
-    b = 1.15 + 2.53 * deviation
-    a = -0.0873 + 0.0248 * b + 0.01 * p
-    centre = n * p + 0.5
-    sure = 0.92 - 4.2 / b
+    a, b, centre, sure, scale = hat
     while True:
         u = uniform(state) - 0.5
         v = uniform(state)
@@ -116,8 +135,7 @@ def _reject(state, n, p, q):
         k = int(x)
         if edge >= 0.07 and v <= sure:
             return k
-        v *= (2.83 + 5.1 / b) * deviation / (a / (edge * edge) + b)
-        if v * pmf(int((n + 1) * p), n, p, q) <= pmf(k, n, p, q):
+        if v * scale <= pmf(k, n, p, q) * (a / (edge * edge) + b):
             return k
 
 
@@ -140,8 +158,109 @@ def binomial(state, n, p, q):
     """
     if p > q:
         return n - binomial(state, n, q, p)
-    if n == 0 or p == 0.0:
+    if p == 0.0:
         return 0
+    if n <= _COUNT_UP_TO:
+        return _count(state, n, p)
     if n * p < _WALK_BELOW:
         return _walk(state, n, p, q)
-    return _reject(state, n, p, q)
+    return _reject(state, n, p, q, _hat(n, p, q))
+
+
+#: A table pays from this many draws on, per standard deviation of the count.
+_TABLE_FROM = 4.0
+
+
+@kernel
+def _reach(n, p, q):
+    """How far from its mode a count can lie: outside is less than one part in 2⁵³ of all draws."""
+    return int(9.0 * math.sqrt(n * p * q)) + 40
+
+
+def table_size(n: int) -> int:
+    """Numbers of workspace that `binomials` wants for counts of up to n trials."""
+    return 2 * (2 * _reach(n, 0.5, 0.5) + 1)
+
+
+@kernel
+def _tabulate(n, p, q, table):
+    """Write the distribution function of Bin(n, p) into a table, and behind it a guide to it.
+
+    Entry i of the guide is the first entry of the function that exceeds i / size.
+
+    Returns
+    -------
+    first, size : int
+        The count of the first entry, and the number of entries.
+    """
+    odds = p / q
+    mode = int((n + 1) * p)
+    first = mode
+    lowest = max(0, mode - _reach(n, p, q))
+    table[mode - lowest] = 1.0
+    term = 1.0
+    while first > lowest and term > 1e-18:
+        term *= first / ((n - first + 1) * odds)
+        first -= 1
+        table[first - lowest] = term
+    last = mode
+    highest = min(n, mode + _reach(n, p, q))
+    term = 1.0
+    while last < highest and term > 1e-18:
+        term *= (n - last) * odds / (last + 1)
+        last += 1
+        table[last - lowest] = term
+    size = last - first + 1
+    total = 0.0
+    for i in range(size):
+        total += table[first - lowest + i]
+        table[i] = total
+    below = 0
+    for i in range(size):
+        table[i] /= total
+        while below < size and below < table[i] * size:
+            table[size + below] = i
+            below += 1
+    return first, size
+
+
+@kernel
+def binomials(state, n, p, q, draws, table, out):
+    """Many independent counts S ~ Bin(n, p), by whatever costs least for so many.
+
+    Parameters
+    ----------
+    state : ndarray, shape (4,), uint64
+        Changed in place.
+    n, p, q
+        As for `binomial`.
+    draws : int
+        How many.
+    table : ndarray, shape (table_size(n),)
+        Workspace.
+    out : ndarray
+        Its first entries are filled with the counts.
+    """
+    if draws == 0:
+        return
+    if p > q:
+        binomials(state, n, q, p, draws, table, out)
+        for i in range(draws):
+            out[i] = n - out[i]
+        return
+    mean = n * p
+    if draws > _TABLE_FROM * (1.0 + math.sqrt(mean * q)):
+        first, size = _tabulate(n, p, q, table)
+        for i in range(draws):
+            u = uniform(state)
+            k = int(table[size + int(u * size)])
+            while table[k] <= u:
+                k += 1
+            out[i] = first + k
+    elif mean < _WALK_BELOW:
+        for i in range(draws):
+            out[i] = binomial(state, n, p, q)
+    else:
+        hat = _hat(n, p, q)
+        for i in range(draws):
+            out[i] = _reject(state, n, p, q, hat)

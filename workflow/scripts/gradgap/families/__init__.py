@@ -51,10 +51,12 @@ class Instance:
     best_theta : float
         Where the success rate is largest.
     sample : compiled function or None
-        ``sample(state, theta, parameters, size, rewards, scores, lengths, counts) -> rows`` draws a group of
-        `size` responses from the stream `state`. It fills the first `rows` ≤ size + 1 entries of the arrays, each
-        for one response or for several that are the same in reward, score (summed over tokens) and length, whose
-        number is in `counts`. None where the family cannot be sampled.
+        ``sample(state, theta, parameters, size, group, workspace) -> rows`` draws a group of `size` responses from
+        the stream `state`. It fills the first `rows` ≤ size + 1 rows of `group`, each for one response or for
+        several that are the same in reward, length and score (summed over tokens), whose number is the count. The
+        columns are `groups.REWARD`, `LENGTH`, `COUNT` and `SCORE`. None where the family cannot be sampled.
+    workspace : int
+        How many numbers of workspace `sample` is given.
     """
 
     family: str
@@ -68,6 +70,7 @@ class Instance:
     token_hessian_bound: float
     best_theta: float = 0.0
     sample: Callable | None = None
+    workspace: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, theta: float) -> tuple[float, float, float]:

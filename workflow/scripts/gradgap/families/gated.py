@@ -12,8 +12,9 @@ from scipy.optimize import brentq
 
 from ..binomial import window
 from ..errors import ConfigError
+from ..groups import COUNT, LENGTH, REWARD, SCORE
 from ..jit import kernel
-from ..streams import binomial
+from ..streams import binomial, binomials, table_size
 from . import FAMILIES, Family, Instance
 
 
@@ -39,7 +40,7 @@ def evaluate(theta, parameters):
 
 
 @kernel
-def sample(state, theta, parameters, size, rewards, scores, lengths, counts):
+def sample(state, theta, parameters, size, group, workspace):
     """Draw a group; a response is its count of ones, so that its cost does not grow with its length.
 
     Parameters
@@ -52,8 +53,9 @@ def sample(state, theta, parameters, size, rewards, scores, lengths, counts):
         As in `evaluate`.
     size : int
         Group size.
-    rewards, scores, lengths, counts : ndarray, shape (size + 1,)
+    group : ndarray, shape (size + 1, COLUMNS)
         Filled: a row for each long response, and a last one for all that are one token and right.
+    workspace : ndarray, shape (streams.table_size(N),)
 
     Returns
     -------
@@ -61,23 +63,25 @@ def sample(state, theta, parameters, size, rewards, scores, lengths, counts):
         Number of rows.
     """
     n, half_width, share = int(parameters[0]), int(parameters[1]), parameters[2]
-    odds = math.exp(-abs(theta))
-    p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
-    if theta > 0.0:
-        p, q = q, p
     long = size if share == 1.0 else binomial(state, size, share, 1.0 - share)
-    for i in range(long):
-        ones = binomial(state, n, p, q)
-        rewards[i] = 1.0 if abs(ones - n // 2) <= half_width else 0.0
-        scores[i] = ones * q - (n - ones) * p
-        lengths[i] = n
-        counts[i] = 1.0
+    if long > 0:
+        odds = math.exp(-abs(theta))
+        p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
+        if theta > 0.0:
+            p, q = q, p
+        binomials(state, n, p, q, long, workspace, group[:, SCORE])
+        for i in range(long):
+            ones = group[i, SCORE]
+            group[i, REWARD] = 1.0 if abs(ones - n // 2) <= half_width else 0.0
+            group[i, LENGTH] = n
+            group[i, COUNT] = 1.0
+            group[i, SCORE] = ones * q - (n - ones) * p
     if long == size:
         return long
-    rewards[long] = 1.0
-    scores[long] = 0.0
-    lengths[long] = 1.0
-    counts[long] = size - long
+    group[long, REWARD] = 1.0
+    group[long, LENGTH] = 1.0
+    group[long, COUNT] = size - long
+    group[long, SCORE] = 0.0
     return long + 1
 
 
@@ -115,6 +119,7 @@ def make(
         token_score_bound=1.0,
         token_hessian_bound=0.25,
         sample=sample,
+        workspace=table_size(length),
         settings=settings,
     )
 
