@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gradgap.binomial import pmf, window
+from gradgap.binomial import _fraction, _sum_up, pmf, window
 from scipy import stats
 
 
@@ -61,6 +61,21 @@ def test_a_million_tokens_at_the_edges(theta, half_width, what, exact_window):
         assert 1e-13 < found[1] < 1e-11
     if "1e-300" in what:
         assert 1e-305 < found[0] < 1e-290
+
+
+@pytest.mark.parametrize("n", [4, 64, 1001, 30_000, 10**6])
+@pytest.mark.parametrize("p", [0.5, 0.2, 0.001])
+def test_a_tail_as_a_fraction_and_as_a_sum(n, p):
+    q = 1 - p
+    for deviations in (0.05, 0.5, 1, 3, 8, 20):
+        k = int(np.ceil((n + 1) * p + deviations * np.sqrt(n * p * q)))
+        if k <= n:
+            found = _fraction(float(k), float(n - k + 1), k - (n + 1) * p, p, q)
+            assert found == pytest.approx(_sum_up(k, n, n, p / q), rel=3e-12)
+            if n <= 1001:
+                terms = np.arange(k, n + 1)
+                relative = np.exp(stats.binom.logpmf(terms, n, p) - stats.binom.logpmf(k, n, p))
+                assert found == pytest.approx(relative.sum(), rel=1e-10)
 
 
 def test_slopes_stay_finite_where_rates_underflow():

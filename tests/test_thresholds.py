@@ -3,12 +3,14 @@
 import concurrent.futures
 import math
 import multiprocessing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gradgap import config, grid, shards, theory
+from gradgap import config, grid, shards, theory, thresholds
 from gradgap.dynamics import Outcome, run
 from gradgap.families import FAMILIES
+from gradgap.rules import ADVANTAGES
 from gradgap.thresholds import Search, critical, one_step
 
 
@@ -75,6 +77,41 @@ def test_learning_rates_below_the_first_converged_one_are_slow_not_critical():
     assert found.search == Search.found
     assert found.high / found.low - 1 <= 1e-3
     assert found.low < found.learning_rate < found.high
+
+
+@pytest.mark.parametrize("advantage", ["gap", "grpo", "reinforce"])
+@pytest.mark.parametrize(("family", "length", "success_rate"), [("counting", 64, 0.2), ("gated", 256, 0.99)])
+def test_strides_find_what_a_plain_scan_finds(family, length, success_rate, advantage):
+    instance = FAMILIES.find(family).instance(length, success_rate)
+    found = critical(instance, advantage, iterations=500, per_decade=16)
+    success, failure, gap = instance.at(instance.theta0)
+    first_update = ADVANTAGES.find(advantage).coefficient(success, failure, abs(gap)) * abs(gap)
+    ladder = one_step(instance) / first_update * 10 ** (np.arange(129) / 16 - 4)
+    converged = [
+        run(instance, advantage, "seq-mean-token-sum", rate, iterations=500).outcome == Outcome.converged
+        for rate in ladder
+    ]
+    first = converged.index(True)
+    above = converged.index(False, first)
+    assert ladder[above - 1] <= found.low < found.high <= ladder[above]
+
+
+def test_a_scan_that_starts_on_no_converged_run_takes_every_rung(monkeypatch):
+    """Slow, stagnated, converged, collapsed: bisection ends on the stagnated run."""
+    instance = FAMILIES.find("counting").instance(64, 0.2)
+    tried = []
+
+    def made_up(instance, advantage, aggregation, learning_rate, **_):
+        tried.append(learning_rate)
+        outcomes = [Outcome.slow, Outcome.stagnated, Outcome.converged, Outcome.collapsed]
+        return SimpleNamespace(outcome=outcomes[np.searchsorted(edges, learning_rate)])
+
+    centre = critical(instance, "gap", iterations=200).learning_rate
+    edges = centre * np.array([0.1, 0.2, 0.3])
+    monkeypatch.setattr(thresholds, "run", made_up)
+    found = critical(instance, "gap", iterations=1)
+    assert found.learning_rate == pytest.approx(edges[2], rel=1e-3)
+    assert len(tried) > 60
 
 
 def test_search_that_finds_nothing_says_so():

@@ -3,7 +3,7 @@
 Every response of the exact families is summarised by a count S ~ Bin(n, p) with p = σ(θ), and is right when S
 lies in the window |S − n/2| ≤ B. All sums run over positive terms only, outward from the largest, so the success
 and the failure rate are each computed directly and nothing cancels. A sum stops where its terms no longer
-count: O(√n) terms at most.
+count, O(√n) terms at most; a long tail is a continued fraction instead, whose cost hardly grows with n.
 """
 
 import math
@@ -101,6 +101,51 @@ def _sum_up(k, stop, n, odds):
 
 
 @kernel
+def _fraction(a, b, excess, p, q):
+    """Σ_{j ≥ a} f(j) / f(a) with n = a + b − 1, as a continued fraction.
+
+    The even part of DLMF 8.17.22 for I_p(a, b), brought to a form whose terms are all positive at `excess`
+    a − (n+1)p ≥ 0, so that nothing cancels. It takes some 95/z² steps z standard deviations above the mean,
+    whatever n is, and at the mean no more than a share of √n.
+    """
+    scale = 1.0 / (a * math.sqrt(a * b))
+    numerator, numerator_before = 1.0, 0.0
+    denominator, denominator_before = a * (excess + 1.0) * scale, 1.0
+    for m in range(1, 100_000):
+        factor = m * (b - m) * p * (a + 2 * m + 1.0) / (a + 2 * m - 1.0) * scale
+        partial_numerator = (a + m - 1.0) * (a + b + m - 1.0) * p * scale * factor
+        partial_denominator = ((a + m) * (excess + 1.0 + m * (2.0 + q)) + m * (m + 1.0)) * scale + factor
+        next_numerator = partial_denominator * numerator + partial_numerator * numerator_before
+        next_denominator = partial_denominator * denominator + partial_numerator * denominator_before
+        change = next_numerator * denominator - numerator * next_denominator
+        numerator_before, numerator = numerator, next_numerator
+        denominator_before, denominator = denominator, next_denominator
+        if abs(change) <= 1e-17 * numerator * denominator_before:
+            break
+        if not 1e-100 < denominator < 1e100:
+            rescale = 1.0 / denominator
+            numerator_before *= rescale
+            numerator *= rescale
+            denominator_before *= rescale
+            denominator = 1.0
+    return q * a * (a + 1.0) * scale * numerator / denominator
+
+
+#: Where a sum would have more terms than this, the continued fraction takes less time.
+_MANY = 150.0
+
+
+@kernel
+def _tail(k, n, p, q, odds):
+    """Σ_{j ≥ k} f(j) / f(k), for k above the mean."""
+    excess = k - (n + 1) * p
+    # terms fall like a Gaussian: below one part in 10¹⁹ of the first at a distance d with d² + 2 d·excess = 87 npq
+    if excess > 0.0 and math.sqrt(excess * excess + 87.0 * n * p * q) - excess > _MANY:
+        return _fraction(float(k), float(n - k + 1), excess, p, q)
+    return _sum_up(k, n, n, odds)
+
+
+@kernel
 def window(theta, n, half_width):
     """Success rate of a window and the logarithmic derivatives of success and failure.
 
@@ -140,8 +185,8 @@ def window(theta, n, half_width):
         success_slope = edge / inside
         failure_slope = edge * mass / failure
     else:
-        outside = _sum_down(low - 1, 0, n, odds)
-        outside += math.exp((2 * half_width + 2) * x) * _sum_up(high + 1, n, n, odds)
+        outside = _tail(n - low + 1, n, q, p, 1.0 / odds)  # zeros in place of ones
+        outside += math.exp((2 * half_width + 2) * x) * _tail(high + 1, n, p, q, odds)
         mass = pmf(low - 1, n, p, q)
         failure = mass * outside
         failure_slope = edge * odds * (n - low + 1) / (low * outside)

@@ -29,7 +29,9 @@ numba.config.CACHE_DIR = str(_cache_dir())  # type: ignore[attr-defined]
 #: Compile on first call, for the argument types of that call; may be called from any other kernel. A kernel
 #: allocates nothing: where memory is managed, numba counts references to every array that is handed on, with
 #: atomic operations that cost more than a draw or a step of the recurrences.
-kernel: Callable[[Callable], Any] = numba.njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
+kernel: Callable[[Callable], Any] = numba.njit(  # type: ignore[call-overload]
+    cache=True, error_model="numpy", nogil=True, _nrt=False
+)
 
 #: The same for one that makes arrays.
 allocating_kernel: Callable[[Callable], Any] = numba.njit(cache=True, error_model="numpy", nogil=True)

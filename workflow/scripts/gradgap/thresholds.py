@@ -1,6 +1,8 @@
 """Threshold search: the one-step critical step and the critical learning rate (docs/theory.md, M2–M3)."""
 
+import bisect
 import enum
+import functools
 import math
 from dataclasses import dataclass
 
@@ -78,12 +80,17 @@ def critical(
     per_decade: int = 32,
     decades: float = 4.0,
     precision: float = 1e-3,
+    stride: int = 8,
 ) -> Critical:
     """Critical learning rate of an advantage with token sums.
 
     A logarithmic scan goes up to the first learning rate that converges (below it everything is merely slow)
     and on to the next one that does not; that bracket alone is bisected, because above it the outcome can flip
     back and forth. The scan is centred on the learning rate whose first step is the one-step critical step.
+
+    Not every rung of the ladder is run: the scan bisects to the rung where convergence starts, goes up from there in
+    strides, and takes every rung of the last stride. Where the bisection ends on a rung that does not converge, it
+    takes every rung of all.
 
     An aggregation divides every update by the same number, so its critical learning rate is this one times
     `Aggregation.divisor` (see `Critical.divided`).
@@ -100,6 +107,9 @@ def critical(
         How far the scan reaches below and above its centre.
     precision : float
         Width high/low − 1 at which bisection stops.
+    stride : int
+        Rungs in a stride. An interval of learning rates that do not converge, with others above it that do, can be
+        missed if it is narrower; 1 misses none that is as wide as a rung.
 
     Returns
     -------
@@ -110,7 +120,7 @@ def critical(
     centre = one_step(instance) / first_update
     count = round(2 * decades * per_decade)
 
-    def converges(learning_rate: float) -> bool:
+    def outcome(learning_rate: float) -> Outcome | None:
         result = run(
             instance,
             advantage,
@@ -119,22 +129,34 @@ def critical(
             iterations=iterations,
             tolerance=tolerance,
         )
-        return result.outcome == Outcome.converged
+        return result.outcome
 
-    low = math.nan
-    for rung in range(count + 1):
-        rate = centre * 10 ** (rung / per_decade - decades)
-        if converges(rate):
-            low = rate
-        elif not math.isnan(low):
-            high = rate
+    @functools.cache
+    def at(rung: int) -> Outcome | None:
+        return outcome(rate(rung))
+
+    def rate(rung: int) -> float:
+        return centre * 10 ** (rung / per_decade - decades)
+
+    first = bisect.bisect_left(range(count + 1), True, key=lambda rung: at(rung) != Outcome.slow)
+    if first <= count and at(first) != Outcome.converged:
+        first, stride = 0, 1
+    known = None  # rung known to converge, below the first that is known not to
+    for rung in range(first, count + 1, stride):
+        if at(rung) == Outcome.converged:
+            known = rung
+        elif known is not None:
             break
-    else:
-        search = Search.never_converged if math.isnan(low) else Search.always_converged
-        return Critical(math.nan, low, math.nan, search)
+    if known is None:
+        return Critical(math.nan, math.nan, math.nan, Search.never_converged)
+    while known <= count and at(known) == Outcome.converged:
+        known += 1
+    low, high = rate(known - 1), rate(known)
+    if known > count:
+        return Critical(math.nan, low, math.nan, Search.always_converged)
     while high / low - 1 > precision:
         middle = math.sqrt(low * high)
-        if converges(middle):
+        if outcome(middle) == Outcome.converged:
             low = middle
         else:
             high = middle
