@@ -76,10 +76,10 @@ def test_aggregations_by_hand_with_unequal_lengths(name, expected):
 @pytest.mark.parametrize("name", rules.AGGREGATIONS)
 def test_rows_that_stand_for_several_responses_weigh_as_those_do(name):
     whole = groups.weights("grpo", name, [1, 1, 1, 0, 0], [1, 1, 1, 6, 6], 9)
-    group = np.zeros((2, groups.COLUMNS))
-    group[:, groups.REWARD], group[:, groups.LENGTH], group[:, groups.COUNT] = (1, 0), (1, 6), (3, 2)
+    group = np.zeros((groups.COLUMNS, 2))
+    group[groups.REWARD], group[groups.LENGTH], group[groups.COUNT] = (1, 0), (1, 6), (3, 2)
     groups._weigh(*rules.sampled("grpo", name), group, 9.0)
-    assert group[:, groups.WEIGHT].tolist() == [whole[0], whole[-1]]
+    assert group[groups.WEIGHT].tolist() == [whole[0], whole[-1]]
 
 
 def tiny(family):

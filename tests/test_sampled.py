@@ -14,11 +14,12 @@ SUM = "seq-mean-token-sum"
 
 def draw(instance, theta, size, seed=0):
     """One group of responses: arrays of reward, score, length and count, a row each."""
-    group, workspace = np.empty((size + 1, groups.COLUMNS)), np.empty(instance.workspace)
+    group, workspace = np.empty((groups.COLUMNS, size + 1)), np.empty(instance.workspace)
     state = streams.state(seed, {"theta": repr(theta)})
-    rows = instance.sample(state, theta, instance.parameters, size, group, workspace)
+    rows, drawn = instance.sample(state, theta, instance.parameters, size, 1, group, workspace)
+    assert drawn == 1
     columns = [groups.REWARD, groups.SCORE, groups.LENGTH, groups.COUNT]
-    return group[:rows, columns].T
+    return group[columns, :rows]
 
 
 @pytest.mark.parametrize(

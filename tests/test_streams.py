@@ -28,6 +28,18 @@ def tables_of(state, n, p, q, together, table, out):
 
 
 @numba.njit
+def some_of(state, n, p, out):
+    for i in range(out.size):
+        out[i] = streams.some(state, n, p)
+
+
+@numba.njit
+def failures_of(state, p, most, out):
+    for i in range(out.size):
+        out[i] = streams.failures_before_success(state, np.log1p(-p), most)
+
+
+@numba.njit
 def binomials_of(state, n, p, q, out):
     for i in range(out.size):
         out[i] = streams.binomial(state, n, p, q)
@@ -163,6 +175,34 @@ def test_a_table_is_the_distribution_function(n, p):
     )
     assert function[-1] == 1
     assert guide.tolist() == np.searchsorted(function * size, np.arange(size), side="right").tolist()
+
+
+@pytest.mark.parametrize(
+    ("n", "p"), [(1, 1e-9), (4, 0.0025), (16, 0.05), (64, 0.01), (64, 0.05), (4096, 0.002)]
+)
+def test_some_is_a_binomial_count_that_is_not_zero(n, p):
+    out = np.empty(100_000)
+    some_of(streams.state(7, {"n": str(n), "p": repr(p)}), n, p, out)
+    counts = np.arange(1, n + 1)
+    expected = stats.binom.pmf(counts, n, p) / -np.expm1(n * np.log1p(-p)) * len(out)
+    found = np.bincount(out.astype(int), minlength=n + 1)
+    assert found[0] == 0
+    often = expected > 5
+    assert found[1:][~often].sum() <= 5 * expected[~often].sum() + 5
+    if often.sum() > 1:
+        ratio = found[1:][often].sum() / expected[often].sum()
+        assert stats.chisquare(found[1:][often], expected[often] * ratio).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("p", [0.9, 0.3, 0.01])
+def test_failures_before_success_are_geometric(p):
+    out, most = np.empty(100_000), 20
+    failures_of(streams.state(7, {"p": repr(p)}), p, most, out)
+    expected = np.append(p * (1 - p) ** np.arange(most), (1 - p) ** most) * len(out)
+    found = np.bincount(out.astype(int), minlength=most + 1)
+    often = expected > 5
+    ratio = found[often].sum() / expected[often].sum()
+    assert stats.chisquare(found[often], expected[often] * ratio).pvalue > 1e-3
 
 
 def test_binomial_near_one_keeps_the_digits_of_q():

@@ -21,7 +21,7 @@ REWARD, LENGTH, COUNT, SCORE, WEIGHT, COLUMNS = range(6)
 
 @kernel
 def weigh(advantage, aggregation, rows, group, max_length):
-    """Weight of the summed score of each response in the update from its group; for use inside engines.
+    """Update from a group, and the weight of the summed score of each response in it; for use inside engines.
 
     Parameters
     ----------
@@ -29,32 +29,40 @@ def weigh(advantage, aggregation, rows, group, max_length):
         `Advantage.sampled` and `Aggregation.sampled`, of types `ADVANTAGE` and `AGGREGATION`.
     rows : int
         How many rows the group has.
-    group : ndarray, shape (rows or more, COLUMNS)
+    group : ndarray, shape (COLUMNS, rows or more)
         Of each row the reward (1 where right, 0 where wrong), the length in tokens, and the count of responses
-        that it stands for, whose sum is the group size. The column of weights is filled.
+        that it stands for, whose sum is the group size, and the summed score. The weights are filled.
     max_length : float
         Length of the longest response there can be, the constant C of seq-mean-token-sum-norm.
+
+    Returns
+    -------
+    float
+        u = Σ count · weight · score.
     """
     size = 0.0
     right = 0.0
     total = 0.0
     for i in range(rows):
-        size += group[i, COUNT]
-        right += group[i, COUNT] * group[i, REWARD]
-        total += group[i, COUNT] * group[i, LENGTH]
+        size += group[COUNT, i]
+        right += group[COUNT, i] * group[REWARD, i]
+        total += group[COUNT, i] * group[LENGTH, i]
     of_right, of_wrong = advantage(right, size)
     length = -1.0
     factor = 0.0
+    update = 0.0
     for i in range(rows):
-        if group[i, LENGTH] != length:  # responses of one length come one after the other
-            length = group[i, LENGTH]
+        if group[LENGTH, i] != length:  # responses of one length come one after the other
+            length = group[LENGTH, i]
             factor = aggregation(length, size, total, max_length)
-        group[i, WEIGHT] = factor * (of_right if group[i, REWARD] > 0.5 else of_wrong)
+        group[WEIGHT, i] = factor * (of_right if group[REWARD, i] > 0.5 else of_wrong)
+        update += group[COUNT, i] * group[WEIGHT, i] * group[SCORE, i]
+    return update
 
 
 @engine(types.void(ADVANTAGE, AGGREGATION, matrix, f8))
 def _weigh(advantage, aggregation, group, max_length):
-    weigh(advantage, aggregation, group.shape[0], group, max_length)
+    weigh(advantage, aggregation, group.shape[1], group, max_length)
 
 
 def weights(advantage: str, aggregation: str, rewards, lengths, max_length: float) -> np.ndarray:
@@ -78,9 +86,9 @@ def weights(advantage: str, aggregation: str, rewards, lengths, max_length: floa
     ConfigError
         If a name is unknown or has no sampled form.
     """
-    group = np.zeros((len(rewards), COLUMNS))
-    group[:, REWARD] = rewards
-    group[:, LENGTH] = lengths
-    group[:, COUNT] = 1.0
+    group = np.zeros((COLUMNS, len(rewards)))
+    group[REWARD] = rewards
+    group[LENGTH] = lengths
+    group[COUNT] = 1.0
     _weigh(*rules.sampled(advantage, aggregation), group, float(max_length))
-    return group[:, WEIGHT].copy()
+    return group[WEIGHT].copy()

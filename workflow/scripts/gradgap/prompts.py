@@ -131,15 +131,15 @@ def _sampled(
     prompts, contexts, others, dimension = differences.shape
     update[:] = 0.0
     length = float(visits * contexts)
-    group[0, LENGTH] = length
-    group[1, LENGTH] = length
+    group[LENGTH, 0] = length
+    group[LENGTH, 1] = length
     for q in range(prompts):
         number_right = binomial(state, size, success[q], failure[q])
-        group[0, COUNT] = number_right
-        group[1, COUNT] = size - number_right
+        group[COUNT, 0] = number_right
+        group[COUNT, 1] = size - number_right
         weigh(advantage, aggregation, 2, group, length)
-        of_wrong = group[1, WEIGHT]
-        total = number_right * group[0, WEIGHT] + (size - number_right) * of_wrong
+        of_wrong = group[WEIGHT, 1]
+        total = number_right * group[WEIGHT, 0] + (size - number_right) * of_wrong
         for j in range(dimension):
             update[j] += total * ascent[q, j] / prompts
         if of_wrong == 0.0 or number_right == size:
@@ -153,19 +153,57 @@ def _sampled(
                         update[j] -= factor * differences[q, c, a, j]
 
 
-@engine(types.void(_FEATURES, i8, ADVANTAGE, AGGREGATION, i8, _STATE, vector, matrix))
-def _updates(differences, visits, advantage, aggregation, size, state, theta, out):
+#: Types of what `_scratch` makes.
+_SCRATCH = (_CUBE, matrix, matrix, matrix, matrix, vector, matrix)
+
+
+def _scratch(differences: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Arrays that the engines work in.
+
+    Returns
+    -------
+    wrong, right, log_right, ascent
+        For `evaluate`.
+    group : ndarray, shape (COLUMNS, 2)
+        A row for all right and one for all wrong responses to a prompt.
+    later, counts
+        For `draw_wrong`.
+    """
     prompts, contexts, others, dimension = differences.shape
-    wrong = np.empty((prompts, contexts, others))
-    right = np.empty((prompts, contexts))
-    log_right = np.empty((prompts, contexts))
-    success = np.empty(prompts)
-    failure = np.empty(prompts)
-    ascent = np.empty((prompts, dimension))
-    group = np.zeros((2, COLUMNS))
-    group[0, REWARD] = 1.0
-    later = np.empty(contexts + 1)
-    counts = np.empty((contexts, others))
+    group = np.zeros((COLUMNS, 2))
+    group[REWARD, 0] = 1.0
+    group[LENGTH] = 1.0
+    return (
+        np.empty((prompts, contexts, others)),
+        np.empty((prompts, contexts)),
+        np.empty((prompts, contexts)),
+        np.empty((prompts, dimension)),
+        group,
+        np.empty(contexts + 1),
+        np.empty((contexts, others)),
+    )
+
+
+@engine(types.void(_FEATURES, i8, ADVANTAGE, AGGREGATION, i8, _STATE, vector, *_SCRATCH, matrix, matrix))
+def _updates(
+    differences,
+    visits,
+    advantage,
+    aggregation,
+    size,
+    state,
+    theta,
+    wrong,
+    right,
+    log_right,
+    ascent,
+    group,
+    later,
+    counts,
+    rates,
+    out,
+):
+    success, failure = rates[0], rates[1]
     evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent)
     for i in range(out.shape[0]):
         _sampled(
@@ -190,7 +228,21 @@ def _updates(differences, visits, advantage, aggregation, size, state, theta, ou
 
 @engine(
     types.void(
-        _FEATURES, i8, _THREE, f8, ADVANTAGE, AGGREGATION, i8, _STATE, _THREE, f8, vector, matrix, matrix
+        _FEATURES,
+        i8,
+        _THREE,
+        f8,
+        ADVANTAGE,
+        AGGREGATION,
+        i8,
+        _STATE,
+        _THREE,
+        f8,
+        vector,
+        *_SCRATCH,
+        vector,
+        matrix,
+        matrix,
     )
 )
 def _iterate(
@@ -205,20 +257,18 @@ def _iterate(
     schedule,
     learning_rate,
     theta,
+    wrong,
+    right,
+    log_right,
+    ascent,
+    group,
+    later,
+    counts,
+    update,
     success_path,
     failure_path,
 ):
     """Fill the paths, moving θ; `size` 0 means the expected update."""
-    prompts, contexts, others, dimension = differences.shape
-    wrong = np.empty((prompts, contexts, others))
-    right = np.empty((prompts, contexts))
-    log_right = np.empty((prompts, contexts))
-    ascent = np.empty((prompts, dimension))
-    group = np.zeros((2, COLUMNS))  # a row for right and one for wrong responses
-    group[0, REWARD] = 1.0
-    later = np.empty(contexts + 1)
-    counts = np.empty((contexts, others))
-    update = np.empty(dimension)
     last = success_path.shape[0] - 1
     start_failure = 0.0
     for k in range(last + 1):
@@ -251,7 +301,7 @@ def _iterate(
                 update,
             )
         rate = learning_rate * schedule(float(k), failure.mean(), start_failure)
-        for j in range(dimension):
+        for j in range(theta.size):
             theta[j] += rate * update[j]
 
 
@@ -292,7 +342,17 @@ def updates(
     out = np.empty((count, len(theta)))
     forms = rules.sampled(advantage, aggregation)
     theta = np.ascontiguousarray(theta, dtype=float)
-    _updates(instance.differences, instance.visits, *forms, group_size, state, theta, out)
+    _updates(
+        instance.differences,
+        instance.visits,
+        *forms,
+        group_size,
+        state,
+        theta,
+        *_scratch(instance.differences),
+        np.empty((2, len(instance.differences))),
+        out,
+    )
     return out
 
 
@@ -355,6 +415,8 @@ def run(
         SCHEDULES.find(schedule),
         learning_rate,
         theta,
+        *_scratch(instance.differences),
+        np.empty_like(theta),
         paths[0],
         paths[1],
     )

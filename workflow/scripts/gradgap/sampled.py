@@ -11,14 +11,14 @@ from . import rules
 from .dynamics import Outcome, Run
 from .errors import ConfigError
 from .families import Instance
-from .groups import ADVANTAGE, AGGREGATION, COLUMNS, COUNT, SCORE, WEIGHT, weigh
-from .jit import engine, f8, function_type, i8, kernel, matrix, types, u8, vector
+from .groups import ADVANTAGE, AGGREGATION, COLUMNS, weigh
+from .jit import engine, f8, function_type, i8, matrix, types, u8, vector
 
 _STATE = types.Array(u8, 1, "C")
 _EVALUATE = function_type(types.UniTuple(f8, 3), f8, vector)
 _SCHEDULE = function_type(f8, f8, f8, f8)
 #: Type of `Instance.sample`.
-SAMPLE = function_type(i8, _STATE, f8, vector, i8, matrix, vector)
+SAMPLE = function_type(types.UniTuple(i8, 2), _STATE, f8, vector, i8, i8, matrix, vector)
 
 #: Failing responses that a run must have room for before it is judged: where they are rare it takes longer.
 FAILURES = 200
@@ -29,26 +29,13 @@ def iterations_to_judge(instance: Instance, group_size: int, least: int) -> int:
     return max(least, math.ceil(FAILURES / (group_size * instance.at(instance.theta0)[1])))
 
 
-@kernel
-def _update(sample, parameters, advantage, aggregation, max_length, theta, size, state, group, workspace):
-    """Update u from one group; `group` has room for size + 1 rows."""
-    rows = sample(state, theta, parameters, size, group, workspace)
-    if rows == 1 and group[0, SCORE] == 0.0:
-        return 0.0  # a group without a long response, by far the most frequent where those are rare
-    weigh(advantage, aggregation, rows, group, max_length)
-    total = 0.0
-    for i in range(rows):
-        total += group[i, COUNT] * group[i, WEIGHT] * group[i, SCORE]
-    return total
-
-
-@engine(types.void(SAMPLE, vector, ADVANTAGE, AGGREGATION, f8, f8, i8, _STATE, vector, vector))
-def _updates(sample, parameters, advantage, aggregation, max_length, theta, size, state, workspace, out):
-    group = np.zeros((size + 1, COLUMNS))
+@engine(types.void(SAMPLE, vector, ADVANTAGE, AGGREGATION, f8, f8, i8, _STATE, matrix, vector, vector))
+def _updates(
+    sample, parameters, advantage, aggregation, max_length, theta, size, state, group, workspace, out
+):
     for i in range(out.size):
-        out[i] = _update(
-            sample, parameters, advantage, aggregation, max_length, theta, size, state, group, workspace
-        )
+        rows, _ = sample(state, theta, parameters, size, 1, group, workspace)
+        out[i] = weigh(advantage, aggregation, rows, group, max_length) if rows > 0 else 0.0
 
 
 @engine(
@@ -68,6 +55,7 @@ def _updates(sample, parameters, advantage, aggregation, max_length, theta, size
         types.b1,
         f8,
         _STATE,
+        matrix,
         vector,
         matrix,
     )
@@ -88,10 +76,10 @@ def _iterate(
     watched,
     tolerance,
     state,
+    group,
     workspace,
     path,
 ):
-    group = np.zeros((size + 1, COLUMNS))
     success, failure, _ = evaluate(theta, parameters)
     start_success = success
     start_failure = failure
@@ -102,14 +90,16 @@ def _iterate(
     success_sum = 0.0
     failure_sum = 0.0
     moved = False
+    rows = waiting = 0
     for k in range(iterations):
         if k < path.shape[1]:
             path[0, k] = success
             path[1, k] = failure
-        update = _update(
-            sample, parameters, advantage, aggregation, max_length, theta, size, state, group, workspace
-        )
-        if update != 0.0:  # most groups move nothing where failures are rare
+        if waiting == 0:  # most groups move nothing where failures are rare
+            rows, waiting = sample(state, theta, parameters, size, iterations - k, group, workspace)
+        waiting -= 1
+        if waiting == 0 and rows > 0:
+            update = weigh(advantage, aggregation, rows, group, max_length)
             theta += learning_rate * schedule(float(k), failure, start_failure) * update
             moved = True
         if moved and (watched or k >= iterations - tail):
@@ -180,7 +170,6 @@ def updates(
     out = np.empty(count)
     forms = rules.sampled(advantage, aggregation)
     sample = _sampler(instance)
-    workspace = np.empty(instance.workspace)
     _updates(
         sample,
         instance.parameters,
@@ -189,7 +178,8 @@ def updates(
         theta,
         group_size,
         state,
-        workspace,
+        np.empty((COLUMNS, group_size + 1)),
+        np.empty(instance.workspace),
         out,
     )
     return out
@@ -260,6 +250,7 @@ def run(
         watched,
         tolerance,
         state,
+        np.empty((COLUMNS, group_size + 1)),
         np.empty(instance.workspace),
         rates,
     )

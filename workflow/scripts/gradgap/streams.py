@@ -140,6 +140,18 @@ def _reject(state, n, p, q, hat):
 
 
 @kernel
+def _below_half(state, n, p, q):
+    """Bin(n, p) with p ≤ ½."""
+    if p == 0.0:
+        return 0
+    if n <= _COUNT_UP_TO:
+        return _count(state, n, p)
+    if n * p < _WALK_BELOW:
+        return _walk(state, n, p, q)
+    return _reject(state, n, p, q, _hat(n, p, q))
+
+
+@kernel
 def binomial(state, n, p, q):
     """A count S ~ Bin(n, p), at a cost that does not grow with n.
 
@@ -157,14 +169,62 @@ def binomial(state, n, p, q):
     int
     """
     if p > q:
-        return n - binomial(state, n, q, p)
-    if p == 0.0:
-        return 0
-    if n <= _COUNT_UP_TO:
-        return _count(state, n, p)
-    if n * p < _WALK_BELOW:
-        return _walk(state, n, p, q)
-    return _reject(state, n, p, q, _hat(n, p, q))
+        return n - _below_half(state, n, q, p)
+    return _below_half(state, n, p, q)
+
+
+@kernel
+def some(state, n, p):
+    """A count S ~ Bin(n, p), given that it is not zero.
+
+    Parameters
+    ----------
+    state : ndarray, shape (4,), uint64
+        Changed in place.
+    n : int
+        Number of trials, 1 or more.
+    p : float
+        Probability of a one, above 0.
+
+    Returns
+    -------
+    int
+    """
+    if n * p > 1.0:
+        while True:
+            found = binomial(state, n, p, 1.0 - p)
+            if found > 0:
+                return found
+    log_none = n * math.log1p(-p)
+    odds = p / (1.0 - p)
+    while True:  # by inversion, from one upward
+        rest = uniform(state) * -math.expm1(log_none)
+        mass = n * odds * math.exp(log_none)
+        for k in range(1, n + 1):
+            rest -= mass
+            if rest < 0.0:
+                return k
+            mass *= (n - k) * odds / (k + 1)
+
+
+@kernel
+def failures_before_success(state, log_failure, most):
+    """Failures before the first success of independent trials, `most` where there are that many or more.
+
+    Parameters
+    ----------
+    state : ndarray, shape (4,), uint64
+        Changed in place.
+    log_failure : float
+        Logarithm of the probability that a trial fails, below 0.
+    most : int
+
+    Returns
+    -------
+    int
+    """
+    failures = math.log(1.0 - uniform(state)) / log_failure
+    return int(failures) if failures < most else most
 
 
 #: A table pays from this many draws on, per standard deviation of the count.

@@ -51,10 +51,12 @@ class Instance:
     best_theta : float
         Where the success rate is largest.
     sample : compiled function or None
-        ``sample(state, theta, parameters, size, group, workspace) -> rows`` draws a group of `size` responses from
-        the stream `state`. It fills the first `rows` ≤ size + 1 rows of `group`, each for one response or for
-        several that are the same in reward, length and score (summed over tokens), whose number is the count. The
-        columns are `groups.REWARD`, `LENGTH`, `COUNT` and `SCORE`. None where the family cannot be sampled.
+        ``sample(state, theta, parameters, size, most, group, workspace) -> (rows, groups)`` draws groups of `size`
+        responses from the stream `state`, up to the first that has a response with a score, and `most` at the most;
+        a family may as well draw one at a time. `groups` says how many were drawn. Of the last, it fills the first
+        `rows` ≤ size + 1 rows of `group`, each for one response or for several that are the same in reward, length
+        and score (summed over tokens), whose number is the count; the columns are `groups.REWARD`, `LENGTH`,
+        `COUNT` and `SCORE`. `rows` may be 0 where no response has a score. None where the family cannot be sampled.
     workspace : int
         How many numbers of workspace `sample` is given.
     """

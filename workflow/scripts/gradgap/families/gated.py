@@ -14,7 +14,7 @@ from ..binomial import window
 from ..errors import ConfigError
 from ..groups import COUNT, LENGTH, REWARD, SCORE
 from ..jit import kernel
-from ..streams import binomial, binomials, table_size
+from ..streams import binomials, failures_before_success, some, table_size
 from . import FAMILIES, Family, Instance
 
 
@@ -40,8 +40,11 @@ def evaluate(theta, parameters):
 
 
 @kernel
-def sample(state, theta, parameters, size, group, workspace):
-    """Draw a group; a response is its count of ones, so that its cost does not grow with its length.
+def sample(state, theta, parameters, size, most, group, workspace):
+    """Draw groups up to the first that has a long response.
+
+    A response is its count of ones, and groups without a long response are counted, not drawn: the cost grows
+    neither with the length nor with the groups that move nothing.
 
     Parameters
     ----------
@@ -53,36 +56,43 @@ def sample(state, theta, parameters, size, group, workspace):
         As in `evaluate`.
     size : int
         Group size.
-    group : ndarray, shape (size + 1, COLUMNS)
-        Filled: a row for each long response, and a last one for all that are one token and right.
+    most : int
+        Groups to draw at the most.
+    group : ndarray, shape (COLUMNS, size + 1)
+        Filled with the last group: a row for each long response, and a last one for all that are one token and right.
     workspace : ndarray, shape (streams.table_size(N),)
 
     Returns
     -------
-    int
-        Number of rows.
+    rows, groups : int
+        Rows of the last group, none where no group had a long response, and number of groups drawn.
     """
     n, half_width, share = int(parameters[0]), int(parameters[1]), parameters[2]
-    long = size if share == 1.0 else binomial(state, size, share, 1.0 - share)
-    if long > 0:
-        odds = math.exp(-abs(theta))
-        p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
-        if theta > 0.0:
-            p, q = q, p
-        binomials(state, n, p, q, long, workspace, group[:, SCORE])
-        for i in range(long):
-            ones = group[i, SCORE]
-            group[i, REWARD] = 1.0 if abs(ones - n // 2) <= half_width else 0.0
-            group[i, LENGTH] = n
-            group[i, COUNT] = 1.0
-            group[i, SCORE] = ones * q - (n - ones) * p
+    before = 0
+    long = size
+    if share < 1.0:
+        before = failures_before_success(state, size * math.log1p(-share), most)
+        if before == most:
+            return 0, most
+        long = some(state, size, share)
+    odds = math.exp(-abs(theta))
+    p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
+    if theta > 0.0:
+        p, q = q, p
+    binomials(state, n, p, q, long, workspace, group[SCORE])
+    for i in range(long):
+        ones = group[SCORE, i]
+        group[REWARD, i] = 1.0 if abs(ones - n // 2) <= half_width else 0.0
+        group[LENGTH, i] = n
+        group[COUNT, i] = 1.0
+        group[SCORE, i] = ones * q - (n - ones) * p
     if long == size:
-        return long
-    group[long, REWARD] = 1.0
-    group[long, LENGTH] = 1.0
-    group[long, COUNT] = size - long
-    group[long, SCORE] = 0.0
-    return long + 1
+        return long, before + 1
+    group[REWARD, long] = 1.0
+    group[LENGTH, long] = 1.0
+    group[COUNT, long] = size - long
+    group[SCORE, long] = 0.0
+    return long + 1, before + 1
 
 
 def half_width(length: int, window: float) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from .. import streams, theory
 from ..axes import number
 from ..families.contextual import evaluate
-from ..jit import engine, f8, i8, types, vector
+from ..jit import allocating_kernel
 from . import Axes, Progress, Settings, Variable, contextual, empty, product
 from .contextual import instance_at
 
@@ -44,7 +44,7 @@ RANDOM = True
 check = contextual.check
 
 
-@engine(types.UniTuple(f8, 4)(types.Array(f8, 4, "C"), i8, vector, vector, f8, f8, f8, i8))
+@allocating_kernel
 def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations):
     """Move θ by η_k = factor · ‖g_k‖ along the gap turned towards `aside`, at every update."""
     prompts, contexts, others, dimension = differences.shape
