@@ -9,6 +9,7 @@ from gradgap import config, datasets, grid, shards
 #: Every default study, small: each has several shards, and every axis more than one value.
 SMALL = {
     "seed": 7,
+    "shard_seconds": 0.002,
     "studies": {
         "length_scaling": {
             "family": ["counting", "gated"],

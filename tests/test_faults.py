@@ -17,9 +17,10 @@ from _workflow import datasets, run, start
 
 pytestmark = [pytest.mark.faults, pytest.mark.workflow]
 
-#: Two studies whose shards take a second or two each, so that there is a middle to be killed in.
+#: Two studies whose shards, one a length, take a second or two each, so that there is a middle to be killed in.
 RAW = {
     "seed": 7,
+    "shard_seconds": 0.3,
     "studies": {
         "phase_diagram": {
             "length": [16, 64, 256, 1024],

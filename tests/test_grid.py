@@ -28,14 +28,15 @@ def test_every_point_is_in_one_shard(most):
 
 
 def test_a_name_is_of_the_points_not_of_the_grid():
+    longer = changed(["studies", "phase_diagram", "length"], [16, 64, 128])
+    single = {shard.name for shard in shards_of(GOOD, 1)}
+    grown = {shard.name for shard in shards_of(longer, 1)}
+    assert single < grown
+    assert all("length=128" in name for name in grown - single)
     before = {shard.name for shard in shards_of(GOOD)}
-    longer = shards_of(changed(["studies", "phase_diagram", "length"], [16, 64, 128]))
-    assert before - {shard.name for shard in longer} == {
-        shard.name
-        for shard in shards_of(GOOD)
-        if shard.study == "phase_diagram" and shard.sweep == "instances"
-    }  # the cheap sweep over all instances is one shard
-    assert all("length=128" in s.name for s in longer if s.name not in before and s.sweep != "instances")
+    assert before - {shard.name for shard in shards_of(longer)} == {
+        shard.name for shard in shards_of(GOOD) if shard.study == "phase_diagram"
+    }  # each of its sweeps is one shard of all lengths
     reseeded = {shard.name for shard in shards_of(changed(["seed"], 99))}
     sampled = {shard.name for shard in shards_of(GOOD) if shard.sweep == "sampled"}
     assert before - reseeded == sampled  # exact results know no seed

@@ -141,7 +141,11 @@ def flip(path: Path) -> None:
 
 DAMAGE = {
     "shard": ("shards/phase_diagram/runs/*length=16~*.npz", lambda path: path.write_bytes(b""), "damaged"),
-    "missing shard": ("shards/phase_diagram/critical/*length=64~*.npz", Path.unlink, "missing"),
+    "missing shard": (
+        "shards/phase_diagram/critical/*length=64~success_rate=0.8~rule=GRPO~*.npz",
+        Path.unlink,
+        "missing",
+    ),
     "dataset": (
         "datasets/phase_diagram.nc",
         lambda path: path.write_bytes(path.read_bytes()[:500]),

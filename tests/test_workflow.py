@@ -112,12 +112,12 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
     assert would_run(project) == {"figures": 1, "all": 1}
     snakemake(project)
 
-    # a new length runs the shards that hold it, and what follows from them
+    # a new length runs the shards that now hold it, and what follows from them
     config = yaml.safe_load((project / "config.yaml").read_text())
     config["studies"]["length_scaling"]["length"].append(512)
     (project / "config.yaml").write_text(yaml.safe_dump(config))
     jobs = would_run(project)
-    # a shard of thresholds and one of sampled thresholds at the new length, and the one shard of instances
+    # the one shard of thresholds, that of sampled thresholds, and that of instances
     after = {"datasets": 1, "analysis": 1, "figures": 1, "tables": 1, "explore": 1, "all": 1}
     assert jobs == {"shards": 3, **after}
     config["studies"]["length_scaling"]["length"].remove(512)
@@ -126,7 +126,7 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
     # a kernel reruns the shards that use it
     append(package / "thresholds.py")
     assert (
-        would_run(project)["shards"] == 4 + 4 + 1 + 1
+        would_run(project)["shards"] == 1 + 1 + 2
     )  # thresholds, exact and sampled, and the instances of both studies
     append(package / "binomial.py")
     shards = len(list((results / "shards").rglob("*.npz")))

@@ -5,6 +5,8 @@ rule shards:
         "results/logs/shards/{study}/{sweep}/{shard}.log",
     benchmark:
         "results/benchmarks/shards/{study}/{sweep}/{shard}.tsv"
+    # the longest first, and shards before what follows from them: so the cores are done together
+    priority: lambda wildcards: shard_of(wildcards).seconds
     conda:
         "../../envs/simulate.yaml"
     threads: 1

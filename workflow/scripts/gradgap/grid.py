@@ -101,6 +101,13 @@ class Shard:
         return math.prod(len(values) for values in self.axes.values())
 
     @property
+    def seconds(self) -> float:
+        """Time that it takes as the simulation states it, or a second a point where it states none."""
+        module = simulation(self)
+        cost = module.cost(self.settings) if hasattr(module, "cost") else 1.0
+        return cost * self.points / together(self, self.axes)
+
+    @property
     def code(self) -> str:
         """Fingerprint of the sources that the shard's numbers depend on."""
         named = [rules.rule(name) for name in self.axes.get("rule", ())]
@@ -210,11 +217,19 @@ def sweep_settings(config: StudyConfig, sweep: Sweep) -> dict[str, Any]:
     return {name: config.settings[name] for name in simulation(sweep).SETTINGS if name in config.settings}
 
 
-def shard_points(sweep: Sweep, settings: Mapping[str, Any], most: int, seconds: float) -> int:
+def together(simulated: Sweep | Shard, axes: Mapping[str, tuple[str, ...]]) -> int:
+    """Points that one computation gives: all values of the axes that the simulation says it computes together."""
+    return math.prod(len(axes[axis]) for axis in getattr(simulation(simulated), "TOGETHER", ()))
+
+
+def shard_points(
+    sweep: Sweep, axes: Mapping[str, tuple[str, ...]], settings: Mapping[str, Any], most: int, seconds: float
+) -> int:
     """Points that a shard of a sweep holds at the most: `most`, or as many as take `seconds` by the simulation."""
     if hasattr(simulation(sweep), "cost"):
-        most = int(min(most, seconds / simulation(sweep).cost(settings)))
-    return max(1, most)
+        computations = max(1, int(min(most, seconds / simulation(sweep).cost(settings))))
+        most = min(most, computations * together(sweep, axes))
+    return most
 
 
 def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Shard]:
@@ -238,7 +253,8 @@ def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Sh
         seed = config.seed if getattr(simulation(sweep), "RANDOM", False) else 0
         settings = sweep_settings(config, sweep)
         ordered = {axis: in_order(axis, values) for axis, values in sweep_axes(config, sweep).items()}
-        pieces = cut(ordered, simulation(sweep).SPLIT, shard_points(sweep, settings, most, seconds))
+        points = shard_points(sweep, ordered, settings, most, seconds)
+        pieces = cut(ordered, simulation(sweep).SPLIT, points)
         for combination in itertools.product(*pieces.values()):
             axes = dict(zip(ordered, combination, strict=True))
             here = settings_for(settings, families(sweep, axes))

@@ -87,25 +87,25 @@ def measurements(results: str | Path) -> list[Measurement]:
 
 def nominal(shard: Shard) -> float:
     """Seconds a point as the simulation itself states them; 1 where it does not, so that ratios are times."""
-    module = grid.simulation(shard)
-    return module.cost(shard.settings) if hasattr(module, "cost") else 1.0
+    return shard.seconds / shard.points
 
 
 def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Measurement:
-    """Simulate the middle point of a sweep, once to compile and once to time."""
+    """Simulate the middle point of a sweep and all that come with it, once to compile and once to time."""
+    module = grid.simulation(sweep)
     axes: dict[str, tuple[str, ...]] = {
-        axis: (values[len(values) // 2],) for axis, values in grid.sweep_axes(config, sweep).items()
+        axis: values if axis in getattr(module, "TOGETHER", ()) else (values[len(values) // 2],)
+        for axis, values in grid.sweep_axes(config, sweep).items()
     }
     settings = grid.sweep_settings(config, sweep)
     shard = Shard(config.name, name, sweep.simulation, axes, settings, config.seed)
-    module = grid.simulation(shard)
     if getattr(module, "RANDOM", False):
         settings = {**settings, "seed": config.seed}
     for _ in range(2):
         started = time.process_time()
         module.simulate(axes, settings, lambda done, total: None)
         seconds = time.process_time() - started
-    return Measurement(shard, 1, seconds)
+    return Measurement(shard, shard.points, seconds)
 
 
 def rate(known: Iterable[Measurement]) -> Callable[[Shard], float] | None:

@@ -140,7 +140,14 @@ def save(figure: Figure, paths: Mapping[str, str | Path], about: str = "") -> No
         "svg": {"Date": None, "Description": about},
         "png": {"Description": about},
     }
-    for suffix, path in paths.items():
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=suffix, metadata=metadata[suffix])
+    engine = figure.get_layout_engine()
+    if engine is not None:  # lay out here, for the dots of the PNG, and not again for each format
+        figure.set_dpi(plt.rcParams["savefig.dpi"])
+        for _ in range(2):  # what room labels need depends on the first layout
+            engine.execute(figure)
+    with plt.rc_context({"figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
+        for suffix, path in paths.items():
+            with replacing(path) as temporary:
+                figure.savefig(temporary, format=suffix, metadata=metadata[suffix])
     plt.close(figure)

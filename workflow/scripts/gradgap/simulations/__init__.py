@@ -11,12 +11,16 @@ A simulation is a module with
 ``SETTINGS`` : tuple of str
     Settings that it reads; a change of any other setting does not rerun it.
 ``SPLIT`` : tuple of str
-    Axes of which a shard holds one value, because their values differ in cost; empty where all is cheap.
+    Axes of which a shard holds one value: ``family``, where an edit of one family should leave the points of the
+    others; an axis whose values differ in cost by orders of magnitude; mostly none.
 ``RANDOM`` : bool, optional
     It draws random numbers: ``settings["seed"]`` is then the seed, and a change of it reruns the simulation.
 ``cost(settings) -> float``, optional
     Seconds that one point takes on one core, to an order of magnitude and for the dearest points. How many
-    points a shard holds follows from it and the configuration's ``shard_seconds``.
+    points a shard holds follows from it and the configuration's ``shard_seconds``, and so does which shards
+    start first.
+``TOGETHER`` : tuple of str, optional
+    Axes all of whose values come from one computation, the cost of which is then stated.
 ``FAMILIES`` : tuple of str, optional
     Bandit families that it runs on where ``family`` is not among its axes.
 ``check(axes, settings)``, optional

@@ -1,5 +1,6 @@
 """What the simulations of the family `contextual` share: the instance and the run at a point."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,6 +53,13 @@ def run_at(
         iterations=settings["iterations"],
         schedule=point["schedule"],
         **draws,
+    )
+
+
+def size(settings: Settings) -> float:
+    """Features that a run reads: what its time is in proportion to."""
+    return math.prod(
+        settings[name] for name in ("iterations", "prompts", "contexts", "candidates", "dimension")
     )
 
 

@@ -3,7 +3,7 @@
 from .. import prompts
 from ..axes import canonical, number
 from ..errors import ConfigError
-from . import Axes, Progress, Settings, Variable, contextual, empty, product
+from . import Axes, Progress, Settings, Variable, contextual, contextual_sampled, empty, product
 from .contextual import instance_at, run_at
 from .contextual_sampled import INSTANCE
 
@@ -15,7 +15,9 @@ VARIABLES = {
 }
 SETTINGS = (*contextual.SETTINGS, "curve_group_size")
 SPLIT = ()
+TOGETHER = ("iteration",)
 RANDOM = True
+cost = contextual_sampled.cost
 
 
 def check(axes: Axes, settings: Settings) -> None:

@@ -28,7 +28,7 @@ VARIABLES = {
     ),
 }
 SETTINGS = (*FAMILY_SETTINGS, "iterations", "tolerance", "scan_per_decade")
-SPLIT = ("family", "length")
+SPLIT = ("family",)
 
 
 def cost(settings: Settings) -> float:

@@ -21,12 +21,13 @@ VARIABLES = {
     ),
 }
 SETTINGS = (*FAMILY_SETTINGS, "iterations", "tolerance")
-SPLIT = ("family", "length")
+SPLIT = ("family",)
+TOGETHER = ("iteration",)
 INNER = ("rule", "advantage", "aggregation", "schedule", "step_size", "step_ratio")
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a point at the most: about 1 µs an update; the points of one learning curve share a run."""
+    """Seconds a run at the most: about 1 µs an update."""
     return 1e-6 * settings["iterations"]
 
 

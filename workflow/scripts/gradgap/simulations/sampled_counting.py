@@ -4,9 +4,10 @@ from . import Axes, Progress, Settings, sampled_critical
 
 VARIABLES = sampled_critical.VARIABLES
 SETTINGS = sampled_critical.SETTINGS
-SPLIT = ("length",)
+SPLIT = ()
 RANDOM = True
 FAMILIES = ("counting",)
+cost = sampled_critical.cost
 
 
 def check(axes: Axes, settings: Settings) -> None:

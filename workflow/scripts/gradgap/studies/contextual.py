@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from .. import rules, streams, theory
 from ..scaling import fit, row, table
@@ -31,7 +31,7 @@ def interval(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, 
     mean = values.mean(axis=-1)
     if count < 2:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = stats.t.ppf(0.5 + confidence / 2, count - 1) * values.std(axis=-1, ddof=1) / np.sqrt(count)
+    half = stdtrit(count - 1, 0.5 + confidence / 2) * values.std(axis=-1, ddof=1) / np.sqrt(count)
     return mean, mean - half, mean + half
 
 
