@@ -9,7 +9,7 @@ SMOKE := results/smoke
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test test-browser test-faults test-slurm verify check format report docs lock clean
+.PHONY: help study smoke test test-browser test-faults test-slurm verify check format report docs lock clean bench bench-study
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 	.cache/lock/bin/pip install --quiet uv
 	.cache/lock/bin/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements.lock
+	for extra in requirements jax; do .cache/lock/bin/uv pip compile benchmarks/$$extra.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
+		--constraint requirements.lock --output-file benchmarks/$$extra.lock; done
 
 clean: ## remove what was computed; the environment stays
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
@@ -77,6 +80,20 @@ docs: .venv/installed ## remake the pages of docs/ that are made from the code a
 	$(BIN)/gradgap reference config > docs/config.md
 	$(BIN)/gradgap reference datasets > docs/datasets.md
 	$(BIN)/gradgap reference results > docs/reproduce.md
+
+bench: .cache/bench/installed ## measure how fast the kernels, the search and the workflow are; JAX=1 adds JAX
+	$(if $(JAX),.cache/bench/bin/pip install --quiet --require-hashes --requirement benchmarks/jax.lock)
+	.cache/bench/bin/python -m benchmarks
+
+bench-study: .cache/bench/installed ## time the default study, twice, against its simulations
+	.cache/bench/bin/python -m benchmarks study --output results/bench-study.csv
+
+.cache/bench/installed: requirements.lock benchmarks/requirements.lock pyproject.toml
+	$(PYTHON) -m venv .cache/bench
+	.cache/bench/bin/pip install --quiet --require-hashes --requirement requirements.lock
+	.cache/bench/bin/pip install --quiet --require-hashes --requirement benchmarks/requirements.lock
+	.cache/bench/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
 
 test-browser: .venv/installed ## test the two HTML pages in a headless Chromium without network, after `make study`
 	$(BIN)/pytest tests/browser.py

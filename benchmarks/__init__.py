@@ -1,0 +1,1 @@
+"""What gradgap costs, in ratios measured side by side: ``make bench``."""

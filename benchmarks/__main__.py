@@ -1,0 +1,46 @@
+"""Run benchmarks, print the table and write it as CSV: ``python -m benchmarks [--quick] [GROUP ...]``."""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import c_kernels, exact, sampled, scaling, search, startup, workflow
+from .timing import ROOT, table, write
+
+GROUPS = {
+    "exact": exact.measure,
+    "sampled": sampled.measure,
+    "search": search.measure,
+    "startup": startup.measure,
+    "scaling": scaling.measure,
+    "workflow": workflow.measure,
+    "study": lambda quick: workflow.study(),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure the groups that are asked for, all but `study` by default."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"any of {', '.join(GROUPS)}")
+    parser.add_argument("--quick", action="store_true", help="a few cases, repeated little: does it work?")
+    parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench.csv", help="CSV file")
+    arguments = parser.parse_args(argv)
+    unknown = set(arguments.groups) - set(GROUPS)
+    if unknown:
+        parser.error(f"unknown group {', '.join(sorted(unknown))}; known: {', '.join(GROUPS)}")
+    missing = [name for name in ("jax", "xyzpy", "joblib") if importlib.util.find_spec(name) is None]
+    missing += [] if c_kernels.compiler() else ["a C compiler"]
+    if missing:
+        print(f"not here, so left out: {', '.join(missing)}", file=sys.stderr)
+    found = []
+    for group in arguments.groups or [name for name in GROUPS if name != "study"]:
+        print(f"{group} …", file=sys.stderr)
+        found += GROUPS[group](arguments.quick)
+        write(found, arguments.output)
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Exact dynamics: time of an iterate."""
+
+import importlib.util
+
+from gradgap import dynamics
+
+from . import c_kernels, jax_kernels, numpy_kernels
+from .instances import ADVANTAGE, AGGREGATION, at
+from .timing import Row, rows, same
+
+LENGTHS = (64, 1024, 65536)
+
+
+def measure(quick: bool) -> list[Row]:
+    """Ours against C, NumPy with scipy, and JAX."""
+    found = []
+    for family in ("counting", "gated"):
+        for length in LENGTHS[: 1 if quick else None]:
+            found += _measure(family, length, 200 if quick else 2000, 3 if quick else 15)
+    return found
+
+
+def _measure(family: str, length: int, iterations: int, repeats: int) -> list[Row]:
+    instance, rate = at(family, length)
+    few = iterations // 20  # scipy takes long
+
+    def ours(iterations: int = iterations) -> float:
+        run = dynamics.run(
+            instance, ADVANTAGE, AGGREGATION, rate, iterations=iterations, schedule="benchmark", path=True
+        )
+        return run.failure_rate[-1]
+
+    timed = {"ours": ours}
+    works = {}
+    references = {"NumPy and scipy": numpy_kernels.exact}
+    if importlib.util.find_spec("jax"):
+        references["JAX"] = jax_kernels.exact
+    if c_kernels.compiler():
+        references["C, gcc -O3 -march=native"] = c_kernels.exact
+    for name, reference in references.items():
+        steps = iterations if name.startswith("C") else few
+        same(name, instance.at(reference(instance, rate, few))[1], ours(few), 1e-6)
+        timed[name] = lambda reference=reference, steps=steps: reference(instance, rate, steps)
+        works[name] = steps / iterations
+    return rows(
+        "exact",
+        f"{family}, T = {length}",
+        timed,
+        repeats=repeats,
+        per=iterations * 1e-9,
+        unit="ns an iterate",
+        works=works,
+    )

@@ -1,0 +1,76 @@
+"""Time and memory against the number of points, and time against the number of cores."""
+
+import multiprocessing
+import sys
+import time
+
+from gradgap import shards
+from gradgap.axes import canonical
+from gradgap.grid import Shard
+
+from .timing import Row, child
+
+SETTINGS = {"iterations": 200, "tolerance": 1e-4, "window": 1.0, "start_failure_rate": 0.8}
+
+
+def shard(points: int) -> Shard:
+    """A shard of so many runs on `gated`, the step size being what there are many of."""
+    lengths, rates = ("16", "64", "256", "1024", "4096"), ("0.6", "0.9", "0.96", "0.98", "0.99")
+    rules = ("REINFORCE", "GRPO", "Dr. GRPO", "DAPO")
+    steps = points // (len(lengths) * len(rates) * len(rules))
+    axes = {
+        "family": ("gated",),
+        "length": lengths,
+        "success_rate": rates,
+        "rule": rules,
+        "step_size": tuple(canonical(float(f"{10 ** (8 * k / steps - 4):.9g}")) for k in range(steps)),
+        "iteration": ("200",),
+    }
+    return Shard("phase_diagram", "runs", "gradgap.simulations.runs", axes, SETTINGS, 0)
+
+
+def compute(points: int) -> float:
+    """Seconds that a shard of so many points takes."""
+    whole = shard(points)
+    started = time.perf_counter()
+    shards.compute(whole)
+    return time.perf_counter() - started
+
+
+def _memory(points: int) -> float:
+    """Peak memory in MB of a process that computes so many points."""
+    code = f"from benchmarks import scaling; scaling.compute({points})"
+    return child([sys.executable, "-c", code])[1]
+
+
+def measure(quick: bool) -> list[Row]:
+    """Time a point from 10³ to 10⁶ points, peak memory, and two cores against one."""
+    compute(1000)  # compiled
+    sizes = (1000, 10_000) if quick else (1000, 10_000, 100_000, 1_000_000)
+    each = {size: min(compute(size) for _ in range(3 if size < 10**6 else 1)) / size for size in sizes}
+    found = []
+    for size in sizes[1:]:
+        ratio = each[sizes[0]] / each[size]
+        case = f"time a point, {size:,} points"
+        found.append(
+            Row("scaling", case, each[size] * 1e6, "µs a point", "1,000 points", ratio, ratio, ratio, 1)
+        )
+    memory = {size: _memory(size) for size in (sizes[0], sizes[-1])}
+    ratio = memory[sizes[0]] / memory[sizes[-1]]
+    case = f"peak memory, {sizes[-1]:,} points"
+    found.append(
+        Row("scaling", case, memory[sizes[-1]], "MB", f"{sizes[0]:,} points", ratio, ratio, ratio, 1)
+    )
+    size = sizes[1]
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(compute, [1000, 1000], chunksize=1)
+        started = time.perf_counter()
+        compute(size), compute(size)
+        one = time.perf_counter() - started
+        started = time.perf_counter()
+        pool.map(compute, [size, size], chunksize=1)
+        two = time.perf_counter() - started
+    found.append(
+        Row("scaling", "two shards on two cores", two, "s", "on one core", one / two, one / two, one / two, 1)
+    )
+    return found

@@ -1,0 +1,145 @@
+"""Interleaved runs, and the table of ratios that comes of them."""
+
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes
+    ----------
+    group, case : str
+    ours : float
+        Median of ours, in `unit`.
+    unit : str
+    reference : str
+        What it is compared with.
+    ratio : float
+        Median of the reference over the median of ours: above 1, ours is faster.
+    low, high : float
+        Quartiles of the ratios of the single pairs.
+    repeats : int
+    """
+
+    group: str
+    case: str
+    ours: float
+    unit: str
+    reference: str
+    ratio: float
+    low: float
+    high: float
+    repeats: int
+
+
+def interleaved(timed: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, np.ndarray]:
+    """Seconds that each takes, run in turns so that what disturbs one disturbs all; a first turn does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in timed}
+    for turn in range(repeats + 1):
+        for name, run in timed.items():
+            started = time.perf_counter()
+            run()
+            if turn:
+                seconds[name].append(time.perf_counter() - started)
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def rows(
+    group: str,
+    case: str,
+    timed: Mapping[str, Callable[[], object]],
+    *,
+    repeats: int,
+    per: float = 1.0,
+    unit: str = "s",
+    works: Mapping[str, float] | None = None,
+) -> list[Row]:
+    """Compare ``timed["ours"]`` with every other.
+
+    Parameters
+    ----------
+    per : float
+        What one second of ours is divided by to give a number in `unit`.
+    works : mapping of str to float, optional
+        Share of the work of ours that a reference does, where it is not 1.
+    """
+    seconds = interleaved(timed, repeats)
+    ours = seconds.pop("ours")
+    found = []
+    for name, theirs in seconds.items():
+        scaled = theirs / (works or {}).get(name, 1.0)
+        low, high = np.quantile(scaled / ours, [0.25, 0.75])
+        ratio = float(np.median(scaled) / np.median(ours))
+        found.append(
+            Row(
+                group, case, float(np.median(ours)) / per, unit, name, ratio, float(low), float(high), repeats
+            )
+        )
+    return found
+
+
+def child(arguments: Sequence[object], **options) -> tuple[float, float]:
+    """Wall seconds and peak memory in MB of a process of its own.
+
+    Raises
+    ------
+    SystemExit
+        If it fails.
+    """
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen([str(a) for a in arguments], stdout=said, stderr=said, **options)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - started
+        if process.returncode:
+            said.seek(0)
+            sys.exit(f"{' '.join(process.args)} failed:\n{said.read().decode()}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def same(name: str, value: float, expected: float, tolerance: float) -> None:
+    """Stop where a reference computes something else than ours.
+
+    Raises
+    ------
+    SystemExit
+        If they differ by more than the tolerance, relative.
+    """
+    if not abs(value - expected) <= tolerance * abs(expected):
+        sys.exit(f"{name}: computes {value!r}, ours {expected!r}; a comparison of their times means nothing")
+
+
+def table(found: Sequence[Row]) -> str:
+    """The rows as text."""
+    lines = [
+        f"{'group':10} {'case':44} {'ours':>10} {'unit':14} {'reference':34} {'ratio':>8}  quartiles     n"
+    ]
+    for row in found:
+        lines.append(
+            f"{row.group:10} {row.case:44} {row.ours:10.4g} {row.unit:14} {row.reference:34} {row.ratio:8.2f}"
+            f"  {row.low:.2f}-{row.high:.2f}  {row.repeats:4d}"
+        )
+    return "\n".join(lines)
+
+
+def write(found: Sequence[Row], path: Path) -> None:
+    """The rows as CSV."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(Row)])
+        writer.writerows(astuple(row) for row in found)

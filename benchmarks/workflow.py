@@ -1,0 +1,145 @@
+"""What the workflow costs beside its kernels."""
+
+import importlib.util
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from gradgap import config, dynamics, grid, rules, shards
+from gradgap.axes import failure_rate, number
+from gradgap.families import FAMILIES
+
+from .timing import ROOT, Row, rows, same
+
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+
+
+def point(length: str, success_rate: str, rule: str, step_size: str) -> float:
+    """Final success rate of one run on `gated`."""
+    instance = FAMILIES.find("gated").instance(
+        int(length), number(success_rate), failure_rate(success_rate), window=1.0, start_failure_rate=0.8
+    )
+    run = dynamics.run(instance, *rules.rule(rule), number(step_size), iterations=1000)
+    return run.final_success_rate
+
+
+def measure(quick: bool) -> list[Row]:
+    """One sweep of runs: Snakemake, xyzpy and joblib around the same kernels."""
+    study = config.load(ROOT / "config.yaml").studies["phase_diagram"]
+    sweep = next(shard for shard in grid.shards(study, 10**9) if shard.sweep == "runs")
+    names = ("length", "success_rate", "rule", "step_size")
+    values = {name: sweep.axes[name][:: 8 if quick else 2] for name in names}
+    part = grid.Shard(**{**vars(sweep), "axes": {**sweep.axes, **values}})
+    points = list(itertools.product(*values.values()))
+    found = shards.compute(part)["final_success_rate"].ravel()
+    for index in range(0, len(points), 97):
+        same("one point alone", point(*points[index]), found[index], 1e-12)
+
+    def workflow() -> None:
+        _snakemake(part)
+
+    timed = {"ours": lambda: shards.compute(part), "the same as a Snakemake job": workflow}
+    if importlib.util.find_spec("xyzpy"):
+        timed["xyzpy, one process"] = lambda: _xyzpy(values)
+    if importlib.util.find_spec("joblib"):
+        timed["joblib, one process"] = lambda: _joblib(points, 1)
+        timed["joblib, two processes"] = lambda: _joblib(points, 2)
+    case = f"a sweep of {len(points):,} runs of 1000 updates"
+    return rows("workflow", case, timed, repeats=1 if quick else 3)
+
+
+def _xyzpy(values) -> None:
+    import xyzpy
+
+    runner = xyzpy.Runner(point, "final_success_rate")
+    runner.run_combos({name: list(of) for name, of in values.items()}, verbosity=0)
+
+
+def _joblib(points, processes: int) -> None:
+    import joblib
+
+    joblib.Parallel(processes)(joblib.delayed(point)(*each) for each in points)
+
+
+def _snakemake(part: grid.Shard) -> None:
+    """Run the shards of a configuration that has this part of the sweep, and no more."""
+    whole = {
+        "studies": {
+            "phase_diagram": {
+                "family": ["gated"],
+                **{name: [_plain(value) for value in part.axes[name]] for name in ("length", "rule")},
+                "success_rate": [_plain(value) for value in part.axes["success_rate"]],
+                "step_size": [_plain(value) for value in part.axes["step_size"]],
+                "iteration": [_plain(value) for value in part.axes["iteration"]],
+                "iterations": 1000,
+            }
+        }
+    }
+    import yaml
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "bench.yaml")
+        file.write_text(yaml.safe_dump(whole))
+        parsed = config.load(file)
+        target = [
+            f"results/shards/phase_diagram/runs/{shard.name}.npz"
+            for shard in grid.shards(
+                parsed.studies["phase_diagram"], parsed.shard_points, parsed.shard_seconds
+            )
+            if shard.sweep == "runs"
+        ]
+        _run(["--directory", folder, "--configfile", str(file), *target])
+
+
+def _plain(value: str):
+    return value if value in rules.PRESETS else int(value) if value.isdigit() else float(value)
+
+
+def _run(arguments: list[str]) -> None:
+    run = subprocess.run(
+        [SNAKEMAKE, "--snakefile", ROOT / "Snakefile", "--cores", "2", "--quiet", "all", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if run.returncode:
+        sys.exit(f"snakemake failed:\n{run.stderr}")
+
+
+def study() -> list[Row]:
+    """The default study on two cores: wall time over the time of its simulations divided by the cores.
+
+    It is run twice, so that the second finds compiled code in the cache.
+    """
+    found = []
+    for case in ("default study, first run", "default study, compiled code in the cache"):
+        folder = tempfile.mkdtemp()
+        try:
+            started = time.perf_counter()
+            _run(["--directory", folder, "--configfile", str(ROOT / "config.yaml")])
+            wall = time.perf_counter() - started
+            logs = Path(folder, "results", "logs", "shards").rglob("*.log")
+            matches = (shards.MEASURED.search(log.read_text()) for log in logs)
+            kernel = sum(float(match[3]) for match in matches if match)
+        finally:
+            shutil.rmtree(folder)
+        ideal = kernel / min(2, os.cpu_count() or 1)
+        found.append(
+            Row(
+                "study",
+                case,
+                wall,
+                "s",
+                f"its simulations, {kernel:.0f} core-s",
+                ideal / wall,
+                ideal / wall,
+                ideal / wall,
+                1,
+            )
+        )
+    return found
