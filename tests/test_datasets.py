@@ -20,7 +20,7 @@ def study():
 def stored(study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
     paths = []
-    for shard in grid.shards(study, 1000):
+    for shard in grid.shards(study, 1000, 0.06):  # thresholds and runs of one length each
         paths.append(folder / f"{shard.name}.npz")
         shards.write(paths[-1], shard, shards.compute(shard))
     return paths
