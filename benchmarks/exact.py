@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import numpy as np
 from gradgap import dynamics
 
 from . import c_kernels, jax_kernels, numpy_kernels
@@ -9,6 +10,8 @@ from .instances import ADVANTAGE, AGGREGATION, at
 from .timing import Row, rows, same
 
 LENGTHS = (64, 1024, 65536)
+#: Runs side by side in arrays, for a reference whose cost is mostly Python's.
+MANY = 256
 
 
 def measure(quick: bool) -> list[Row]:
@@ -39,9 +42,13 @@ def _measure(family: str, length: int, iterations: int, repeats: int) -> list[Ro
         references["C, gcc -O3 -march=native"] = c_kernels.exact
     for name, reference in references.items():
         steps = iterations if name.startswith("C") else few
-        same(name, instance.at(reference(instance, rate, few))[1], ours(few), 1e-6)
+        same(name, instance.at(float(reference(instance, rate, few)))[1], ours(few), 1e-9)
         timed[name] = lambda reference=reference, steps=steps: reference(instance, rate, steps)
         works[name] = steps / iterations
+    many, fewer = rate * np.ones(MANY), max(few // 20, 2)
+    name = f"NumPy and scipy, {MANY} runs at once"
+    timed[name] = lambda: numpy_kernels.exact(instance, many, fewer)
+    works[name] = MANY * fewer / iterations
     return rows(
         "exact",
         f"{family}, T = {length}",

@@ -12,25 +12,26 @@ def _mass(k, n, p):
     return np.exp(log_ways + special.xlogy(k, p) + special.xlog1py(n - k, -p))
 
 
-def rates(theta: float, n: int, half_width: int, share: float) -> tuple[float, float, float]:
-    """Success rate, failure rate and gradient gap of `counting` and `gated`."""
+def rates(theta, n: int, half_width: int, share: float):
+    """Success rate, failure rate and gradient gap of `counting` and `gated`, at one θ or at many."""
     p = special.expit(theta)
     low, high = n // 2 - half_width, n // 2 + half_width
-    below, above = special.bdtr(low - 1, n, p), special.bdtrc(high, n, p)
+    below = special.betainc(n - low + 1, low, special.expit(-theta))
+    above = special.betainc(high + 1, n - high, p)
     slope = n * p * (1 - p) * (_mass(low - 1, n - 1, p) - _mass(high, n - 1, p))
     failure = share * (below + above)
     success = 1 - failure
     return success, failure, share * slope / (success * failure)
 
 
-def exact(instance: Instance, learning_rate: float, iterations: int) -> float:
-    """θ after so many expected updates."""
+def exact(instance: Instance, learning_rate: float | np.ndarray, iterations: int):
+    """θ after so many expected updates, for one learning rate or for many runs side by side."""
     n, half_width, share = int(instance.parameters[0]), int(instance.parameters[1]), instance.parameters[2]
-    theta = instance.theta0
+    theta = instance.theta0 + 0.0 * learning_rate
     for _ in range(iterations):
         success, failure, gap = rates(theta, n, half_width, share)
         theta += learning_rate * np.sqrt(success * failure) * gap
-    return float(theta)
+    return theta
 
 
 def sampled(
@@ -58,26 +59,20 @@ def sampled(
 def contextual(
     instance: VectorInstance, learning_rate: float, group_size: int, iterations: int, rng: np.random.Generator
 ) -> float:
-    """Mean failure rate over prompts after so many sampled updates; tokens are drawn."""
+    """Mean failure rate over prompts after so many sampled updates; the visits to a context are one multinomial."""
     differences = instance.differences
-    prompts, contexts, others, dimension = differences.shape
+    prompts, contexts, _, dimension = differences.shape
     features = np.concatenate([np.zeros((prompts, contexts, 1, dimension)), -differences], axis=2)
     theta = instance.theta0.copy()
     for _ in range(iterations):
         weights = np.exp(features @ theta)
         policy = weights / weights.sum(axis=-1, keepdims=True)
         mean = np.einsum("qca,qcad->qcd", policy, features)
-        cumulative = np.repeat(policy.cumsum(axis=-1), instance.visits, axis=1)  # a row a token
-        update = np.zeros(dimension)
-        for q in range(prompts):
-            u = rng.random((group_size, cumulative.shape[1], 1))
-            token = (u > cumulative[q]).sum(axis=-1).clip(max=others)
-            reward = (token == 0).all(axis=1).astype(float)
-            deviation = reward.std(ddof=1)
-            if deviation == 0:
-                continue
-            context = np.arange(token.shape[1]) // instance.visits
-            score = (features[q, context, token] - mean[q, context]).sum(axis=1)
-            update += ((reward - reward.mean()) / (deviation + 1e-4)) @ score / group_size
-        theta += learning_rate * update / prompts
+        centred = features - mean[:, :, None]
+        counts = rng.multinomial(instance.visits, policy, size=(group_size, prompts, contexts))
+        reward = (counts[..., 0] == instance.visits).all(axis=2).astype(float)  # group size × prompt
+        deviation = reward.std(axis=0, ddof=1)
+        advantage = np.where(deviation > 0, (reward - reward.mean(axis=0)) / (deviation + 1e-4), 0.0)
+        update = np.einsum("nq,nqca,qcad->d", advantage, counts, centred, optimize=True)
+        theta += learning_rate * update / (group_size * prompts)
     return instance.at(theta)[1]

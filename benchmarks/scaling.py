@@ -8,7 +8,7 @@ from gradgap import shards
 from gradgap.axes import canonical
 from gradgap.grid import Shard
 
-from .timing import Row, child
+from .timing import Row, child, rows
 
 SETTINGS = {"iterations": 200, "tolerance": 1e-4, "window": 1.0, "start_failure_rate": 0.8}
 
@@ -45,15 +45,18 @@ def _memory(points: int) -> float:
 
 def measure(quick: bool) -> list[Row]:
     """Time a point from 10³ to 10⁶ points, peak memory, and two cores against one."""
-    compute(1000)  # compiled
     sizes = (1000, 10_000) if quick else (1000, 10_000, 100_000, 1_000_000)
-    each = {size: min(compute(size) for _ in range(3 if size < 10**6 else 1)) / size for size in sizes}
     found = []
     for size in sizes[1:]:
-        ratio = each[sizes[0]] / each[size]
-        case = f"time a point, {size:,} points"
-        found.append(
-            Row("scaling", case, each[size] * 1e6, "µs a point", "1,000 points", ratio, ratio, ratio, 1)
+        timed = {"ours": lambda size=size: compute(size), "1,000 points": lambda: compute(1000)}
+        found += rows(
+            "scaling",
+            f"time a point, {size:,} points",
+            timed,
+            repeats=1 if size == 10**6 else 5,
+            per=size * 1e-6,
+            unit="µs a point",
+            works={"1,000 points": 1000 / size},
         )
     memory = {size: _memory(size) for size in (sizes[0], sizes[-1])}
     ratio = memory[sizes[0]] / memory[sizes[-1]]
@@ -63,14 +66,9 @@ def measure(quick: bool) -> list[Row]:
     )
     size = sizes[1]
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        pool.map(compute, [1000, 1000], chunksize=1)
-        started = time.perf_counter()
-        compute(size), compute(size)
-        one = time.perf_counter() - started
-        started = time.perf_counter()
-        pool.map(compute, [size, size], chunksize=1)
-        two = time.perf_counter() - started
-    found.append(
-        Row("scaling", "two shards on two cores", two, "s", "on one core", one / two, one / two, one / two, 1)
-    )
+        timed = {
+            "ours": lambda: pool.map(compute, [size, size], chunksize=1),
+            "on one core": lambda: (compute(size), compute(size)),
+        }
+        found += rows("scaling", "two shards on two cores", timed, repeats=3 if quick else 7)
     return found

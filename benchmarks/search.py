@@ -12,7 +12,7 @@ ITERATIONS = 2000
 
 
 def dense(instance, per_decade: int = 32, decades: float = 4.0, precision: float = 1e-3) -> tuple[float, int]:
-    """Critical learning rate by a scan that takes every rung, and how many runs that took."""
+    """Critical learning rate by a scan that takes every rung up to the bracket, and how many runs that took."""
     runs = 0
 
     def converges(rate: float) -> bool:
@@ -25,15 +25,15 @@ def dense(instance, per_decade: int = 32, decades: float = 4.0, precision: float
 
     success, failure, gap = instance.at(instance.theta0)
     update = rules.ADVANTAGES.find(ADVANTAGE).coefficient(success, failure, abs(gap)) * abs(gap)
-    low, rung = math.nan, 0
-    while True:
-        rate = thresholds.one_step(instance) / update * 10 ** (rung / per_decade - decades)
+    centre = thresholds.one_step(instance) / update
+    low = high = math.nan
+    for rung in range(round(2 * decades * per_decade) + 1):
+        rate = centre * 10 ** (rung / per_decade - decades)
         if converges(rate):
             low = rate
         elif not math.isnan(low):
             high = rate
             break
-        rung += 1
     while high / low - 1 > precision:
         middle = math.sqrt(low * high)
         low, high = (middle, high) if converges(middle) else (low, middle)

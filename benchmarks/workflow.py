@@ -2,12 +2,14 @@
 
 import importlib.util
 import itertools
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent import futures
 from pathlib import Path
 
 from gradgap import config, dynamics, grid, rules, shards
@@ -46,18 +48,20 @@ def measure(quick: bool) -> list[Row]:
     timed = {"ours": lambda: shards.compute(part), "the same as a Snakemake job": workflow}
     if importlib.util.find_spec("xyzpy"):
         timed["xyzpy, one process"] = lambda: _xyzpy(values)
+        timed["xyzpy, two processes"] = lambda: _xyzpy(values, pool)
     if importlib.util.find_spec("joblib"):
         timed["joblib, one process"] = lambda: _joblib(points, 1)
         timed["joblib, two processes"] = lambda: _joblib(points, 2)
     case = f"a sweep of {len(points):,} runs of 1000 updates"
-    return rows("workflow", case, timed, repeats=1 if quick else 3)
+    with futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        return rows("workflow", case, timed, repeats=1 if quick else 3)
 
 
-def _xyzpy(values) -> None:
+def _xyzpy(values, executor=None) -> None:
     import xyzpy
 
     runner = xyzpy.Runner(point, "final_success_rate")
-    runner.run_combos({name: list(of) for name, of in values.items()}, verbosity=0)
+    runner.run_combos({name: list(of) for name, of in values.items()}, verbosity=0, executor=executor)
 
 
 def _joblib(points, processes: int) -> None:
@@ -93,7 +97,7 @@ def _snakemake(part: grid.Shard) -> None:
             )
             if shard.sweep == "runs"
         ]
-        _run(["--directory", folder, "--configfile", str(file), *target])
+        _run(["--directory", folder, "--configfile", str(file), "--", *target])
 
 
 def _plain(value: str):
@@ -108,7 +112,7 @@ def _run(arguments: list[str]) -> None:
         text=True,
     )
     if run.returncode:
-        sys.exit(f"snakemake failed:\n{run.stderr}")
+        sys.exit(f"snakemake failed:\n{run.stdout}{run.stderr}")
 
 
 def study() -> list[Row]:
