@@ -10,7 +10,6 @@ import functools
 import math
 
 import numpy as np
-from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
@@ -129,6 +128,8 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
     float
         nan where the weight depends on the lengths of the other responses, as for token-mean.
     """
+    from scipy import stats  # heavy, and not needed by all that import this module
+
     of_group, weight = rules.sampled(advantage, aggregation)
     long_length, half_width, share = instance.parameters
     window = (2 * half_width + 1) / math.sqrt(long_length)  # the window ends half-way between two counts
