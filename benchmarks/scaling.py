@@ -1,6 +1,8 @@
 """Time and memory against the number of points, and time against the number of cores."""
 
 import multiprocessing
+import re
+import subprocess
 import sys
 import time
 
@@ -8,7 +10,7 @@ from gradgap import shards
 from gradgap.axes import canonical
 from gradgap.grid import Shard
 
-from .timing import Row, child, rows
+from .timing import Row, rows
 
 SETTINGS = {"iterations": 200, "tolerance": 1e-4, "window": 1.0, "start_failure_rate": 0.8}
 
@@ -38,9 +40,14 @@ def compute(points: int) -> float:
 
 
 def _memory(points: int) -> float:
-    """Peak memory in MB of a process that computes so many points."""
-    code = f"from benchmarks import scaling; scaling.compute({points})"
-    return child([sys.executable, "-c", code])[1]
+    """Peak memory in MB of a process that computes so many points (Linux)."""
+    code = (
+        f"from benchmarks import scaling; scaling.compute({points}); print(open('/proc/self/status').read())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    match = re.search(r"VmHWM:\s+(\d+) kB", said)  # not ru_maxrss, which a child inherits
+    assert match
+    return int(match[1]) / 1024
 
 
 def measure(quick: bool) -> list[Row]:

@@ -1,10 +1,8 @@
 """Interleaved runs, and the table of ratios that comes of them."""
 
 import csv
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -91,8 +89,8 @@ def rows(
     return found
 
 
-def child(arguments: Sequence[object], **options) -> tuple[float, float]:
-    """Wall seconds and peak memory in MB of a process of its own.
+def child(arguments: Sequence[object], **options) -> float:
+    """Wall seconds of a process of its own.
 
     Raises
     ------
@@ -100,15 +98,11 @@ def child(arguments: Sequence[object], **options) -> tuple[float, float]:
         If it fails.
     """
     started = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen([str(a) for a in arguments], stdout=said, stderr=said, **options)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - started
-        if process.returncode:
-            said.seek(0)
-            sys.exit(f"{' '.join(process.args)} failed:\n{said.read().decode()}")
-    return seconds, usage.ru_maxrss / 1024
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, **options)
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        sys.exit(f"{' '.join(done.args)} failed:\n{done.stderr}")
+    return seconds
 
 
 def same(name: str, value: float, expected: float, tolerance: float) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from . import dynamics, sampled, streams
 from .axes import canonical
@@ -71,6 +70,8 @@ def crossing(rungs: np.ndarray, values: np.ndarray) -> float:
     float
         By linear interpolation; the nearer end where the curve stays on one side.
     """
+    from scipy.optimize import isotonic_regression  # slow to import, and most jobs never search
+
     fitted = isotonic_regression(values, increasing=False).x
     above = int(np.sum(fitted >= 0.5))
     if above == 0 or above == len(rungs):

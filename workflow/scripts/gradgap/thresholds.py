@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from .dynamics import Outcome, run
 from .families import Instance
@@ -24,6 +23,8 @@ def one_step(instance: Instance) -> float:
     float
         η*, in units of θ, to 1e-9 relative; infinite where no step up to 10⁶ score scales lowers it.
     """
+    from scipy.optimize import brentq  # slow to import, and most jobs never search
+
     success, failure, gap = instance.at(instance.theta0)
     direction = math.copysign(1.0, gap)
 

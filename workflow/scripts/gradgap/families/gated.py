@@ -8,7 +8,6 @@ import math
 from types import MappingProxyType
 
 import numpy as np
-from scipy.optimize import brentq
 
 from ..binomial import window
 from ..errors import ConfigError
@@ -102,6 +101,8 @@ def half_width(length: int, window: float) -> int:
 
 def start(length: int, half_width: int, success_rate: float, failure_rate: float) -> float:
     """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds)."""
+    from scipy.optimize import brentq  # slow to import, and most jobs never search
+
     target = math.log(success_rate) - math.log(failure_rate)
 
     def excess(theta: float) -> float:

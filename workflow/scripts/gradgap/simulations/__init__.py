@@ -83,6 +83,12 @@ def product(axes: Axes, names: Sequence[str]) -> Iterator[tuple[tuple[int, ...],
         yield index, {name: axes[name][i] for name, i in zip(names, index, strict=True)}
 
 
+def locator(axes: Axes, names: Sequence[str]) -> Callable[[Mapping[str, str]], tuple[int, ...]]:
+    """Function from a point's coordinates to its index along some axes, at a cost that does not grow with these."""
+    places = [(name, {value: index for index, value in enumerate(axes[name])}) for name in names]
+    return lambda point: tuple(place[point[name]] for name, place in places)
+
+
 def empty(axes: Axes, variables: Mapping[str, Variable]) -> dict[str, np.ndarray]:
     """Arrays for all variables of a simulation, to be filled."""
     return {

@@ -3,7 +3,7 @@
 from .. import prompts
 from ..axes import canonical, number
 from ..errors import ConfigError
-from . import Axes, Progress, Settings, Variable, contextual, contextual_sampled, empty, product
+from . import Axes, Progress, Settings, Variable, contextual, contextual_sampled, empty, locator, product
 from .contextual import instance_at, run_at
 from .contextual_sampled import INSTANCE
 
@@ -41,6 +41,7 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
     inner = [name for name in names if name not in INSTANCE]
     at = [int(number(value)) for value in axes["iteration"]]
     instances = list(product(axes, INSTANCE))
+    index_of = locator(axes, names)
     for done, (_, outer_point) in enumerate(instances):
         instance = instance_at(outer_point, settings)
         for _, inner_point in product(axes, inner):
@@ -50,7 +51,7 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
                 "effective_step_size": point["curve_step_size"],
             }
             result = run_at(same, instance, settings, sampled=True)
-            index = tuple(axes[name].index(point[name]) for name in names)
+            index = index_of(point)
             out["curve_success_rate"][index] = result.success_rate[at]
             out["curve_lost_share"][index] = (result.prompt_success_rate[at] < prompts.LOST).mean(axis=1)
         progress(done + 1, len(instances))

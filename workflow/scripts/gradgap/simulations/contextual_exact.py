@@ -1,6 +1,6 @@
 """Exact runs on prompts that share parameters: the expected update in place of sampled groups."""
 
-from . import Axes, Progress, Settings, Variable, contextual, empty, product
+from . import Axes, Progress, Settings, Variable, contextual, empty, locator, product
 from .contextual import instance_at, run_at
 from .contextual_sampled import INSTANCE
 
@@ -32,12 +32,13 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
     names = tuple(axes)
     inner = [name for name in names if name not in INSTANCE]
     instances = list(product(axes, INSTANCE))
+    index_of = locator(axes, names)
     for done, (_, outer_point) in enumerate(instances):
         instance = instance_at(outer_point, settings)
         for _, inner_point in product(axes, inner):
             point = outer_point | inner_point
             result = run_at(point, instance, settings, sampled=False)
-            index = tuple(axes[name].index(point[name]) for name in names)
+            index = index_of(point)
             out["exact_success_rate"][index] = result.final_success_rate
             out["exact_failure_rate"][index] = result.final_failure_rate
             out["exact_lost_share"][index] = result.lost_share

@@ -1,6 +1,6 @@
 """Sampled runs on prompts that share parameters: where they end, and how many prompts they lose."""
 
-from . import Axes, Progress, Settings, Variable, contextual, empty, product
+from . import Axes, Progress, Settings, Variable, contextual, empty, locator, product
 from .contextual import instance_at, run_at
 
 VARIABLES = {
@@ -28,12 +28,13 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
     names = tuple(axes)
     inner = [name for name in names if name not in INSTANCE]
     instances = list(product(axes, INSTANCE))
+    index_of = locator(axes, names)
     for done, (_, outer_point) in enumerate(instances):
         instance = instance_at(outer_point, settings)
         for _, inner_point in product(axes, inner):
             point = outer_point | inner_point
             result = run_at(point, instance, settings, sampled=True)
-            index = tuple(axes[name].index(point[name]) for name in names)
+            index = index_of(point)
             out["final_success_rate"][index] = result.final_success_rate
             out["final_failure_rate"][index] = result.final_failure_rate
             out["lost_share"][index] = result.lost_share

@@ -1,7 +1,7 @@
 """Critical learning rates of the exact dynamics, measured and in closed form."""
 
 from .. import rules, theory, thresholds
-from . import FAMILY_SETTINGS, Axes, Progress, Settings, Variable, empty, instance_at, product
+from . import FAMILY_SETTINGS, Axes, Progress, Settings, Variable, empty, instance_at, locator, product
 
 VARIABLES = {
     "critical": Variable(
@@ -43,6 +43,7 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
     rule_axes = [name for name in names if name in ("rule", "advantage", "aggregation")]
     outer = [name for name in names if name not in rule_axes]
     instances = list(product(axes, outer))
+    index_of = locator(axes, names)
     for done, (_, outer_point) in enumerate(instances):
         instance = instance_at(outer_point, settings)
         token_sums: dict[object, thresholds.Critical] = {}
@@ -60,7 +61,7 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
                     per_decade=settings["scan_per_decade"],
                 )
             found = token_sums[coefficient].divided(rules.AGGREGATIONS.find(aggregation).divisor(instance))
-            index = tuple(axes[name].index(point[name]) for name in names)
+            index = index_of(point)
             out["critical"][index] = found.learning_rate
             out["critical_low"][index] = found.low
             out["critical_high"][index] = found.high

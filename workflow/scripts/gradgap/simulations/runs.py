@@ -5,7 +5,7 @@ import math
 from .. import dynamics, rules, theory
 from ..axes import number
 from ..errors import ConfigError
-from . import FAMILY_SETTINGS, Axes, Progress, Settings, Variable, empty, instance_at, product
+from . import FAMILY_SETTINGS, Axes, Progress, Settings, Variable, empty, instance_at, locator, product
 
 _END = ("iteration",)
 VARIABLES = {
@@ -53,6 +53,7 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
     kept = [int(number(value)) for value in axes["iteration"]]
     inner = [name for name in names if name in INNER]
     instances = list(product(axes, [name for name in names if name not in inner]))
+    index_of = locator(axes, names)
     for done, (_, outer_point) in enumerate(instances):
         instance = instance_at(outer_point, settings)
         for _, inner_point in product(axes, inner):
@@ -73,7 +74,7 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
                 schedule=point.get("schedule", "constant"),
                 path=True,
             )
-            index = tuple(axes[name].index(point[name]) for name in names)
+            index = index_of(point)
             out["final_success_rate"][index] = result.final_success_rate
             out["final_failure_rate"][index] = result.final_failure_rate
             out["outcome"][index] = result.outcome
