@@ -60,9 +60,34 @@ def test_values_stand_at_their_points(study, stored):
     assert found.final_failure_rate.sel(point).item() == values["final_failure_rate"].item()
 
 
+@pytest.mark.parametrize("at_once", [2**20, 50, 1])
+def test_a_file_written_part_by_part_is_the_dataset(study, stored, tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(datasets, "_AT_ONCE", at_once)
+    datasets.aggregate(study, stored, tmp_path / "parts.nc")
+    datasets.write(datasets.assemble(study, stored), tmp_path / "whole.nc")
+    with xr.open_dataset(tmp_path / "parts.nc") as parts, xr.open_dataset(tmp_path / "whole.nc") as whole:
+        assert parts.identical(whole)
+        assert set(parts.coords) == set(whole.coords)
+        assert list(parts.data_vars) == list(whole.data_vars)
+    datasets.aggregate(study, stored[::-1], tmp_path / "reversed.nc")
+    assert (tmp_path / "reversed.nc").read_bytes() == (tmp_path / "parts.nc").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 5, 7), (1, 1, 100)])
+def test_parts_cover_an_array_once(shape, monkeypatch):
+    monkeypatch.setattr(datasets, "_AT_ONCE", 12)
+    seen = np.zeros(shape, int)
+    for part in datasets._parts(shape):
+        box = tuple(slice(rows.start, rows.stop) for rows in part)
+        assert seen[box].size <= 12
+        seen[box] += 1
+    assert (seen == 1).all()
+
+
 def test_compressed(study, stored, tmp_path):
     path = tmp_path / "x.nc"
-    datasets.write(datasets.assemble(study, stored), path)
+    datasets.aggregate(study, stored, path)
     with xr.open_dataset(path) as opened:
         assert opened.final_failure_rate.encoding["zlib"]
 

@@ -20,7 +20,7 @@ def main(shards: Iterable[str | Path], output: str | Path, config: Mapping[str, 
     config : mapping
         Fields of the study's `StudyConfig`.
     """
-    datasets.write(datasets.assemble(StudyConfig(**config), shards), output)
+    datasets.aggregate(StudyConfig(**config), shards, output)
 
 
 if "snakemake" in globals():

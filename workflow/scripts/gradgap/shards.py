@@ -257,6 +257,11 @@ def _shard(path: Path, spec: str) -> Shard:
         raise _damaged(path, "damaged (its spec cannot be read)") from error
 
 
+def stored_variable(path: str | Path, name: str) -> np.ndarray:
+    """One variable of a shard file that `read` has found whole."""
+    return _load(Path(path), name)[name]
+
+
 def read(path: str | Path) -> tuple[Shard, dict[str, np.ndarray]]:
     """A shard and its arrays.
 
