@@ -20,14 +20,14 @@ pytestmark = [pytest.mark.faults, pytest.mark.workflow]
 #: Two studies whose shards, one a length, take a second or two each, so that there is a middle to be killed in.
 RAW = {
     "seed": 7,
-    "shard_seconds": 0.3,
+    "shard_seconds": 15,
     "studies": {
         "phase_diagram": {
             "length": [16, 64, 256, 1024],
             "failure_rate": [0.2, 0.1, 0.05],
             "rule": ["REINFORCE", "GRPO"],
-            "step_size": {"from": 0.001, "to": 1000, "per_decade": 8},
-            "iterations": 1000,
+            "step_size": {"from": 0.001, "to": 1000, "per_decade": 80},
+            "iterations": 5000,
         },
         "stagnation": {"length": [64], "success_rate": [0.2], "step_size": [0.01, 0.1, 1], "iterations": 200},
     },
