@@ -13,8 +13,8 @@ from ..errors import ConfigError
 from ..numerics.binomial import window
 from ..numerics.compiler import kernel
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
-from . import FAMILIES, Family, Instance
-from .groups import COUNT, LENGTH, REWARD, SCORE
+from . import FAMILIES, Family, Instance, Kernels
+from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
 
 
 @kernel
@@ -39,7 +39,22 @@ def evaluate(theta, parameters):
 
 
 @kernel
-def sample(state, theta, parameters, size, most, group, workspace):
+def _evaluate(theta, constants, workspace, rates, gaps):
+    """`Kernels.evaluate`."""
+    rates[0, 0], rates[1, 0], gaps[0, 0] = evaluate(theta[0], constants)
+
+
+@kernel
+def _score(state, theta, constants, workspace, rows, group, update):
+    """`Kernels.score`: the scores were drawn with the outcomes."""
+    total = 0.0
+    for i in range(rows):
+        total += group[COUNT, i] * group[WEIGHT, i] * group[SCORE, i]
+    update[0] += total
+
+
+@kernel
+def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
     """Draw groups up to the first that has a long response.
 
     A response is its count of ones, and groups without a long response are counted, not drawn: the cost grows
@@ -49,17 +64,19 @@ def sample(state, theta, parameters, size, most, group, workspace):
     ----------
     state : ndarray, shape (4,), uint64
         Of the stream, changed in place.
-    theta : float
+    theta : ndarray, shape (1,)
         Logit of a one.
     parameters : ndarray, shape (3,)
         As in `evaluate`.
+    workspace : ndarray, shape (sampling.table_size(N),)
+    rates : ndarray
+        Not read.
     size : int
         Group size.
     most : int
         Groups to draw at the most.
     group : ndarray, shape (COLUMNS, size + 1)
         Filled with the last group: a row for each long response, and a last one for all that are one token and right.
-    workspace : ndarray, shape (streams.table_size(N),)
 
     Returns
     -------
@@ -74,9 +91,9 @@ def sample(state, theta, parameters, size, most, group, workspace):
         if before == most:
             return 0, most
         long = some(state, size, share)
-    odds = math.exp(-abs(theta))
+    odds = math.exp(-abs(theta[0]))
     p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
-    if theta > 0.0:
+    if theta[0] > 0.0:
         p, q = q, p
     binomials(state, n, p, q, long, workspace, group[SCORE])
     for i in range(long):
@@ -84,6 +101,7 @@ def sample(state, theta, parameters, size, most, group, workspace):
         group[REWARD, i] = 1.0 if abs(ones - n // 2) <= half_width else 0.0
         group[LENGTH, i] = n
         group[COUNT, i] = 1.0
+        group[PROMPT, i] = 0.0
         group[SCORE, i] = ones * q - (n - ones) * p
     if long == size:
         return long, before + 1
@@ -91,6 +109,7 @@ def sample(state, theta, parameters, size, most, group, workspace):
     group[LENGTH, long] = 1.0
     group[COUNT, long] = size - long
     group[SCORE, long] = 0.0
+    group[PROMPT, long] = 0.0
     return long + 1, before + 1
 
 
@@ -121,16 +140,20 @@ def make(
     """The instance with long length N, half-width B, share ε of long responses and start θ₀."""
     return Instance(
         family=family,
-        evaluate=evaluate,
-        parameters=np.array([length, half_width, share], dtype=float),
-        theta0=theta0,
+        kernels=Kernels(
+            evaluate=_evaluate,
+            outcomes=_outcomes,
+            score=_score,
+            constants=np.array([length, half_width, share], dtype=float),
+            workspace=table_size(length),
+        ),
+        start=np.array([theta0]),
+        best=np.zeros(1),
         length=share * length + (1 - share),
         max_length=length,
         score_length=length,
         token_score_bound=1.0,
         token_hessian_bound=0.25,
-        sample=sample,
-        workspace=table_size(length),
         settings=settings,
     )
 

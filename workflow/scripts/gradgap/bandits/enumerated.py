@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics.compiler import allocating_kernel, kernel
+from ..numerics.compiler import kernel
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def tree(length: int, vocabulary: int, ending: bool) -> Tree:
     return Tree(np.array(child), np.array(depth), responses)
 
 
-@allocating_kernel
+@kernel
 def _evaluate(logit, slope, child, depth, right, step, reach, score):
     """What `Line.at` returns; `reach` and `score` hold a number a context, `reach` is scratch as well."""
     contexts, vocabulary = logit.shape
@@ -95,7 +95,7 @@ def _evaluate(logit, slope, child, depth, right, step, reach, score):
     return success, failure, success_score, failure_score, length
 
 
-@allocating_kernel
+@kernel
 def _responses(logit, slope, child, probability, score):
     """Fill the probability and the score along the direction of every response."""
     contexts, vocabulary = logit.shape
@@ -129,7 +129,7 @@ def _gain(success0, failure0, success, failure):
     return success - success0 if success0 < failure0 else failure0 - failure
 
 
-@allocating_kernel
+@kernel
 def _gains(logit, slope, child, depth, right, steps, out):
     reach = np.empty(depth.size)
     score = np.empty(depth.size)
@@ -139,7 +139,7 @@ def _gains(logit, slope, child, depth, right, steps, out):
         out[i] = _gain(success0, failure0, success, failure)
 
 
-@allocating_kernel
+@kernel
 def _longest(logit, slope, child, depth, right, span, points):
     reach = np.empty(depth.size)
     score = np.empty(depth.size)
@@ -150,7 +150,7 @@ def _longest(logit, slope, child, depth, right, span, points):
     return longest
 
 
-@allocating_kernel
+@kernel
 def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
     reach = np.empty(depth.size)
     score = np.empty(depth.size)

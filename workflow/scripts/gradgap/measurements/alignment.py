@@ -6,7 +6,7 @@ import numpy as np
 
 from ..bandits.shared_prompts import evaluate
 from ..numerics import streams
-from ..numerics.compiler import allocating_kernel
+from ..numerics.compiler import kernel
 from ..theory import closed_forms
 from ..values import number
 from . import Axes, Progress, Settings, Variable, empty, product
@@ -51,7 +51,7 @@ def cost(settings: Settings) -> float:
     return 2e-9 * contextual.size(settings)
 
 
-@allocating_kernel
+@kernel
 def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations):
     """Move θ by η_k = factor · ‖g_k‖ along the gap turned towards `aside`, at every update."""
     prompts, contexts, others, dimension = differences.shape
