@@ -12,6 +12,7 @@ from gradgap.errors import GradgapError
 from gradgap.fingerprint import fingerprint
 from gradgap.report import captions
 from gradgap.sweep import config as configuration, grid
+from gradgap.sweep.dataset import Contents
 
 FORMATS = ["pdf", "svg", "png"]
 
@@ -52,5 +53,5 @@ def study_spec(wildcards):
 
 
 def module_of_study(wildcards):
-    """The module that registers a study."""
-    return CONFIG.studies[wildcards.study].study.analyse.__module__
+    """The module that analyses a study."""
+    return CONFIG.studies[wildcards.study].study.analysis

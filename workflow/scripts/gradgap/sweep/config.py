@@ -16,7 +16,8 @@ import yaml
 
 from ..errors import ConfigError
 from .axes import expand
-from .grid import StudyConfig, check, simulation
+from .checks import check
+from .grid import StudyConfig, measurement_of
 from .study import STUDIES, Study
 
 SCHEMA_FILE = Path(__file__).with_suffix(".schema.yaml")
@@ -46,8 +47,8 @@ class Config:
 
 
 def setting_names(study: Study) -> tuple[str, ...]:
-    """Settings that the simulations and the analysis of a study read, without its axes."""
-    names = (name for sweep in study.sweeps.values() for name in simulation(sweep).SETTINGS)
+    """Settings that the measurements and the analysis of a study read, without its axes."""
+    names = (name for sweep in study.sweeps.values() for name in measurement_of(sweep).settings)
     return tuple(dict.fromkeys(name for name in (*names, *study.settings) if name not in study.axes))
 
 
