@@ -14,6 +14,7 @@ import numpy as np
 
 from .binomial import pmf
 from .jit import kernel
+from .numerics.elementary import log
 
 
 def state(seed: int, coordinates: Mapping[str, str]) -> np.ndarray:
@@ -70,6 +71,32 @@ def following(state):
 def uniform(state):
     """A number from [0, 1), a multiple of 2⁻⁵³."""
     return (following(state) >> np.uint64(11)) * 1.1102230246251565e-16
+
+
+@kernel
+def normals(state, out):
+    """Independent draws from the standard normal distribution, two at a time.
+
+    By Marsaglia's polar method (SIAM Rev. 6, 1964), with a logarithm that has the same bits everywhere.
+
+    Parameters
+    ----------
+    state : ndarray, shape (4,), uint64
+        Changed in place.
+    out : ndarray, shape (n,)
+        Filled.
+    """
+    for i in range(0, out.size, 2):
+        while True:
+            u = 2.0 * uniform(state) - 1.0
+            v = 2.0 * uniform(state) - 1.0
+            square = u * u + v * v
+            if 0.0 < square < 1.0:
+                break
+        scale = math.sqrt(-2.0 * log(square) / square)
+        out[i] = scale * u
+        if i + 1 < out.size:
+            out[i + 1] = scale * v
 
 
 #: Up to this many trials are counted one by one.
