@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from gradgap.jit import kernel
 from gradgap.numerics import elementary
+from gradgap.numerics.compiler import kernel
 
 from .timing import Row, rows
 

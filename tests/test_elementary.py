@@ -8,8 +8,7 @@ import mpmath
 import numba
 import numpy as np
 import pytest
-from gradgap import streams
-from gradgap.numerics import elementary
+from gradgap.numerics import elementary, sampling, streams
 from scipy import stats
 
 MAX, TINY = sys.float_info.max, 5e-324
@@ -228,7 +227,7 @@ def test_stirling_error():
 
 def test_normal_deviates_are_normal():
     out = np.empty(400_001)
-    streams.normals(streams.state(5, {"use": "normal"}), out)
+    sampling.normals(streams.state(5, {"use": "normal"}), out)
     assert stats.kstest(out, "norm").pvalue > 1e-3
     edges = stats.norm.ppf(np.arange(1, 64) / 64)
     assert stats.chisquare(np.bincount(np.searchsorted(edges, out), minlength=64)).pvalue > 1e-3
@@ -237,7 +236,7 @@ def test_normal_deviates_are_normal():
     assert abs(np.corrcoef(out[:-1:2], out[1::2])[0, 1]) < 4 / math.sqrt(out.size / 2)
     assert abs(np.corrcoef(out[:-1:2] ** 2, out[1::2] ** 2)[0, 1]) < 4 / math.sqrt(out.size / 2)
     again = np.empty(10)
-    streams.normals(streams.state(5, {"use": "normal"}), again)
+    sampling.normals(streams.state(5, {"use": "normal"}), again)
     np.testing.assert_array_equal(again, out[:10])
 
 

@@ -1,1 +1,1 @@
-"""Numbers: elementary functions with the same bits on every machine, and what is built on them."""
+"""Numbers: elementary functions with the same bits everywhere, binomial probabilities, random streams, the compiler."""

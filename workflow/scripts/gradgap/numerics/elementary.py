@@ -19,7 +19,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from ..jit import kernel
+from .compiler import kernel
 
 #: Tabulated points between 1 and 2.
 _POINTS = 128
