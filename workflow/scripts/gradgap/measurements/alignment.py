@@ -5,8 +5,10 @@ import math
 import numpy as np
 
 from ..bandits.shared_prompts import evaluate
-from ..numerics import streams
+from ..numerics import elementary, streams
 from ..numerics.compiler import allocating_kernel
+from ..numerics.elementary import log
+from ..numerics.sampling import normals
 from ..theory import closed_forms
 from ..values import number
 from . import Axes, Progress, Settings, Variable, empty, product
@@ -72,7 +74,7 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
         evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent)
         rate = max(success.mean(), 5e-324)
         complement = max(failure.mean(), 5e-324)
-        log_odds = math.log(rate) - math.log(complement)
+        log_odds = log(rate) - log(complement)
         if k == 0:
             start = log_odds
         else:
@@ -112,7 +114,8 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
     for done, (index, point) in enumerate(points):
         instance = instance_at(point, settings)
         stream = streams.state(settings["seed"], {"study": "alignment", **point})
-        aside = np.random.Generator(np.random.PCG64(stream)).standard_normal(len(instance.theta0))
+        aside = np.empty(len(instance.theta0))
+        normals(stream, aside)
         per_alignment = closed_forms.bounds(
             1.0,
             0.5,  # the rates do not enter at response level
@@ -123,7 +126,7 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
             instance.token_hessian_bound,
         )
         angle = number(point["angle"])
-        cosine = math.sin(math.radians(90 - angle))  # exactly 0 at a right angle
+        cosine = elementary.cosine(angle)
         factor = number(point["bound_fraction"]) * getattr(per_alignment, point["bound"])
         found = _turned(
             instance.differences,
@@ -131,7 +134,7 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
             instance.theta0.copy(),
             aside,
             cosine,
-            math.sin(math.radians(angle)),
+            elementary.sine(angle),
             factor,
             settings["iterations"],
         )

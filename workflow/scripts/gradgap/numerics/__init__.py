@@ -1,1 +1,1 @@
-"""Numbers: elementary functions with the same bits everywhere, binomial probabilities, random streams, the compiler."""
+"""Numbers: elementary functions with the same bits everywhere, binomials, random streams, compiler settings."""

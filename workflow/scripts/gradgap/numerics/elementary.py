@@ -15,6 +15,7 @@ brought near to one of 128 tabulated points, and what is left is a short polynom
 
 import decimal
 import math
+from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
@@ -526,15 +527,18 @@ def normal_cdf(x):
     -------
     float
     """
-    y = min(abs(x), 40.0)
+    if x > 8.3:
+        return 1.0
+    if x < -38.6:
+        return 0.0
+    y = abs(x)
     t = (y - 5.0) / (y + 5.0)
     total = 0.0
     for i in range(_TAIL.size - 1, -1, -1):
         total = total * t + _TAIL[i]
     upper = np.int64(np.float64(y).view(np.int64) & -0x10000000).view(np.float64)  # whose square is exact
     tail = exp(-0.5 * upper * upper) * exp(-0.5 * (y - upper) * (y + upper)) * total / (y + 5.0)
-    found = 1.0 - tail if x > 0.0 else tail
-    return found if x == x else x
+    return 1.0 - tail if x > 0.0 else tail
 
 
 @kernel
@@ -559,6 +563,11 @@ def dot(x, y):
 def norm(x):
     """Euclidean norm of a vector."""
     return math.sqrt(dot(x, x))
+
+
+def each(function: Callable[[float], float], x: np.ndarray) -> np.ndarray:
+    """A function of one number at every entry of an array."""
+    return np.array([function(value) for value in np.ravel(x).tolist()]).reshape(np.shape(x))
 
 
 @kernel

@@ -4,7 +4,6 @@ A value has one canonical text, which names it in paths and keys its random stre
 that text denotes. Success rates are decimals, so that the failure rate is their exact complement.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -108,8 +107,9 @@ def expand(name: str, spec: Sequence | Mapping | int, key: str) -> tuple[str, ..
         spec = range(spec)
     if isinstance(spec, Mapping):
         first, last = float(spec["from"]), float(spec["to"])
-        steps = max(1, round(abs(math.log10(last / first)) * spec["per_decade"]))
-        raw = [first * (last / first) ** (step / steps) for step in range(steps + 1)]
+        ratio = Decimal(repr(last)) / Decimal(repr(first))  # decimals are the same on every machine
+        steps = max(1, round(abs(float(ratio.log10())) * spec["per_decade"]))
+        raw = [first * float(ratio ** (Decimal(step) / steps)) for step in range(steps + 1)]
         if axis.kind == "integer":
             values = [canonical(axis.multiple * round(value / axis.multiple)) for value in raw]
             values = list(dict.fromkeys(values))  # a fine range of small integers names some twice
