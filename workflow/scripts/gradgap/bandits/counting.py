@@ -12,6 +12,8 @@ import numpy as np
 from ..errors import ConfigError
 from ..numerics.binomial import window
 from ..numerics.compiler import kernel
+from ..numerics.elementary import exp, log, log1p
+from ..numerics.roots import root
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
 from . import FAMILIES, Family, Instance, Kernels
 from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
@@ -87,11 +89,11 @@ def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
     before = 0
     long = size
     if share < 1.0:
-        before = failures_before_success(state, size * math.log1p(-share), most)
+        before = failures_before_success(state, size * log1p(-share), most)
         if before == most:
             return 0, most
         long = some(state, size, share)
-    odds = math.exp(-abs(theta[0]))
+    odds = exp(-abs(theta[0]))
     p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
     if theta[0] > 0.0:
         p, q = q, p
@@ -118,20 +120,24 @@ def half_width(length: int, window: float) -> int:
     return math.floor(window * math.sqrt(length) / 2 + 0.5)
 
 
+@kernel
+def _log_odds(theta, length, half_width):
+    """Log-odds of success of a window, within what a float can hold."""
+    success, failure, _, _ = window(theta, length, half_width)
+    return log(max(success, 5e-324)) - log(max(failure, 5e-324))
+
+
 def start(length: int, half_width: int, success_rate: float, failure_rate: float) -> float:
     """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds)."""
-    from scipy.optimize import brentq  # slow to import, and most jobs never search
-
-    target = math.log(success_rate) - math.log(failure_rate)
+    target = log(success_rate) - log(failure_rate)
 
     def excess(theta: float) -> float:
-        success, failure, *_ = window(theta, length, half_width)
-        return math.log(max(success, 5e-324)) - math.log(max(failure, 5e-324)) - target
+        return _log_odds(theta, length, half_width) - target
 
     low = -1 / math.sqrt(length)
     while excess(low) > 0:
         low *= 2
-    return brentq(excess, low, 0.0, xtol=1e-300, rtol=1e-15)
+    return root(excess, low, 0.0)
 
 
 def make(
@@ -216,7 +222,8 @@ class Counting(Family):
             raise ConfigError(
                 f"start_deviations: {deviations:g} is not allowed at length {length}; it lies between 0 and √length"
             )
-        return make("counting", length, half_width, 1.0, -2 * math.atanh(deviations / math.sqrt(length)))
+        theta0 = -log1p(2 * deviations / (math.sqrt(length) - deviations))  # −2 artanh(deviations/√T)
+        return make("counting", length, half_width, 1.0, theta0)
 
 
 class Gated(Family):

@@ -21,7 +21,8 @@ import numpy as np
 from ..errors import ConfigError
 from ..numerics import streams
 from ..numerics.compiler import kernel
-from ..numerics.sampling import binomial
+from ..numerics.elementary import dot, exp, expm1, log, log1p, norm
+from ..numerics.sampling import binomial, normals
 from ..numerics.streams import uniform
 from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels
@@ -63,10 +64,10 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
                 top = max(top, logit)
             total = 0.0
             for a in range(others):
-                wrong[q, c, a] = math.exp(wrong[q, c, a] - top)
+                wrong[q, c, a] = exp(wrong[q, c, a] - top)
                 total += wrong[q, c, a]
-            of_right = math.exp(-top)
-            log_p = -math.log1p(total) if top == 0.0 else -top - math.log(of_right + total)
+            of_right = exp(-top)
+            log_p = -log1p(total) if top == 0.0 else -top - log(of_right + total)
             right[q, c] = of_right / (of_right + total)
             log_right[q, c] = visits * log_p
             log_success += visits * log_p
@@ -74,8 +75,8 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
                 wrong[q, c, a] /= of_right + total
                 for j in range(dimension):
                     ascent[q, j] += visits * wrong[q, c, a] * differences[q, c, a, j]
-        success[q] = math.exp(log_success)
-        failure[q] = -math.expm1(log_success)
+        success[q] = exp(log_success)
+        failure[q] = -expm1(log_success)
 
 
 @kernel
@@ -109,12 +110,12 @@ def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts)
         rest = responses - free
         here = rest
         if c < contexts - 1 and rest > 0:  # which of the rest go wrong here first
-            some = math.expm1(later[c])
-            none = math.exp(log_right[c]) * math.expm1(later[c + 1])
-            here = binomial(state, rest, math.expm1(log_right[c]) / some, none / some)
+            some = expm1(later[c])
+            none = exp(log_right[c]) * expm1(later[c + 1])
+            here = binomial(state, rest, expm1(log_right[c]) / some, none / some)
         tokens = free * visits
         for _ in range(here):  # the first wrong visit is geometric, cut off at the last
-            log_u = math.log1p(uniform(state) * math.expm1(log_right[c]))
+            log_u = log1p(uniform(state) * expm1(log_right[c]))
             first = min(int(log_u / log_right[c] * visits), visits - 1)
             tokens += visits - 1 - first
         share = 0.0
@@ -245,6 +246,18 @@ class SharedPrompts(Instance):
         return success, failure, _parts(self.kernels.constants, workspace)[4].copy()
 
 
+@kernel
+def _stand_beside(teacher, features):
+    """Take from every row its part along the teacher, and make its norm 1."""
+    for i in range(features.shape[0]):
+        along = dot(features[i], teacher)
+        for j in range(teacher.size):
+            features[i, j] -= along * teacher[j]
+        length = norm(features[i])
+        for j in range(teacher.size):
+            features[i, j] /= length
+
+
 def _features(seed: int, prompts: int, contexts: int, candidates: int, dimension: int, replicate: int):
     """Teacher, of norm 1, and what the features are beside it, of norm 1 and orthogonal to it."""
     coordinates = {
@@ -255,12 +268,13 @@ def _features(seed: int, prompts: int, contexts: int, candidates: int, dimension
         "dimension": canonical(dimension),
         "replicate": canonical(replicate),
     }
-    generator = np.random.Generator(np.random.PCG64(streams.state(seed, coordinates)))
-    teacher = generator.standard_normal(dimension)
-    teacher /= np.linalg.norm(teacher)
-    beside = generator.standard_normal((prompts, contexts, candidates, dimension))
-    beside -= (beside @ teacher)[..., None] * teacher
-    return teacher, beside / np.linalg.norm(beside, axis=-1, keepdims=True)
+    state = streams.state(seed, coordinates)
+    teacher, beside = np.empty(dimension), np.empty((prompts, contexts, candidates, dimension))
+    normals(state, teacher)
+    normals(state, beside.reshape(-1))
+    teacher /= norm(teacher)
+    _stand_beside(teacher, beside.reshape(-1, dimension))
+    return teacher, beside
 
 
 class Contextual(Family):
@@ -311,21 +325,21 @@ class Contextual(Family):
             raise ConfigError(
                 f"success_rate: {success_rate:g} is not allowed; it lies strictly between 0 and 1"
             )
-        log_success = math.log(success_rate) if failure_rate is None else math.log1p(-failure_rate)
-        chance = -length * math.log(candidates)
+        log_success = log(success_rate) if failure_rate is None else log1p(-failure_rate)
+        chance = -length * log(candidates)
         if log_success <= chance:
             raise ConfigError(
                 f"success_rate: {success_rate:g} is out of reach for contextual at length {length} with "
-                f"{candidates} candidates; allowed: above {math.exp(chance):.3g}, that of guessing"
+                f"{candidates} candidates; allowed: above {exp(chance):.3g}, that of guessing"
             )
         teacher, beside = _features(seed, prompts, contexts, candidates, dimension, replicate)
         # all features have norm 1; the first candidate of each context is the right one
-        features = math.sqrt(1 - (margin / 2) ** 2) * beside
+        features = math.sqrt(1 - (margin / 2) * (margin / 2)) * beside
         features[:, :, 0] += margin / 2 * teacher
         features[:, :, 1:] -= margin / 2 * teacher
         # a token is right with probability 1/(1 + (V − 1) exp(−scale · margin)), and that is J^(1/T)
         log_p = log_success / length
-        scale = (math.log(candidates - 1) + log_p - math.log(-math.expm1(log_p))) / margin
+        scale = (log(candidates - 1) + log_p - log(-expm1(log_p))) / margin
         differences = features[:, :, :1] - features[:, :, 1:]
         shape = differences.shape
         return SharedPrompts(
