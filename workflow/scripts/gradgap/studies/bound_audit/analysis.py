@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from ...inference.power_laws import table
-from ...measurements.bound_audit import BOUNDS
 from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...theory.closed_forms import BOUNDS
 
 POLICY = ("policy_length", "vocabulary", "dimension", "draw")
 #: Below this ratio of critical step to bound the bound itself is wrong; below the other one its proof is, which
