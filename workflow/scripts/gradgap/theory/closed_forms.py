@@ -1,7 +1,7 @@
 """What is predicted: bounds, closed forms and exponents. Every formula cites docs/theory.md."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ..bandits import Instance
 from ..numerics.binomial import pmf
@@ -36,6 +36,10 @@ class Bounds:
     prop3: float
     prop4: float
     prop5: float
+
+
+#: Names of the bounds, the paper's first.
+BOUNDS = tuple(field.name for field in fields(Bounds))
 
 
 @kernel
