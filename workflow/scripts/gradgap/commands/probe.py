@@ -32,7 +32,7 @@ def main(arguments):
     -------
     dict
         ``gain``, ``headroom``, ``headroom_interval`` (90 %), ``reach``, ``effective_right``, ``effective_wrong``,
-        ``status``; beside them the cross-checks ``quadratic`` and ``mean_weight``, and ``responses``.
+        ``status``; beside them the cross-checks ``quadratic``, ``mean_weight`` and its error, and ``responses``.
     """
     from pathlib import Path
 
@@ -86,11 +86,11 @@ def show(result):
         f"{result['responses']} responses",
         words[result["status"]],
     ]
-    mean = result["mean_weight"]
-    if mean is not None and abs(mean - 1) > 0.1:
+    mean, error = result["mean_weight"], result["mean_weight_error"]
+    if mean is not None and error is not None and abs(mean - 1) > 5 * error:
         lines.append(
-            f"caution: the mean weight at the smallest trial step is {mean:.3g}, not 1; were the responses drawn from "
-            f"the policy of logp@0?"
+            f"caution: the mean weight at the smallest trial step is {mean:.4g} ± {error:.2g}, not 1; "
+            f"were the responses drawn from the policy of logp@0?"
         )
     return "\n".join(lines)
 

@@ -63,6 +63,13 @@ def parabola(steps: np.ndarray, gain: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(design, gain, rcond=None)[0]
 
 
+def mean_weight(weight: np.ndarray, change: np.ndarray) -> tuple[float, float]:
+    """Mean of e^λ, which is 1 for responses of the policy at t = 0, and its standard error."""
+    ratio = np.exp(np.minimum(change, 300.0))
+    mean = float(weight @ ratio)
+    return mean, float(np.sqrt(weight**2 @ (ratio - mean) ** 2))
+
+
 def quadratic_headroom(slope: float, half: float) -> float:
     """Where the parabola slope · t + half · t² falls below 0; infinite where it curves upwards."""
     return float(max(-slope / half, 0.0)) if half < 0 else np.inf
@@ -267,6 +274,7 @@ def answer(
     inside = size <= max(reach, size.min())
     around = contributions(weight, excess(moved[:, inside]) - base, right, data.prompt).sum(axis=0)
     slope, half = parabola(steps[inside], around)
+    mean, error = mean_weight(weight, moved[:, int(np.argmin(size))])
     at_one = places[-1] >= 1 and np.interp(1.0, places, kept.min(axis=0)) >= LEAST_EFFECTIVE
     first = np.zeros(1)
     ends = [(1 - level) / 2, (1 + level) / 2]
@@ -280,7 +288,8 @@ def answer(
         effective_wrong=effective_wrong,
         status=status,
         quadratic=quadratic_headroom(slope, half),
-        mean_weight=float(weight @ np.exp(moved[:, int(np.argmin(size))])),
+        mean_weight=mean,
+        mean_weight_error=error,
         responses=len(right),
         curve=Curve(
             np.concatenate([first, places]),

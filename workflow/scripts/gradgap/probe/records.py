@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from . import checks
-from .batch import LEAST_EFFECTIVE, LEAST_SHARE, generator_of, parabola
+from .batch import LEAST_EFFECTIVE, LEAST_SHARE, generator_of, mean_weight, parabola
 from .result import Headroom, Status
 from .weights import contributions, effective, excess, quantiles
 
@@ -177,6 +177,9 @@ def pool(
     else:
         status = Status.measured
     gains = [-record.gains[0] for record in records if record._batch.steps[0] == -1]
+    means, errors = np.array(
+        [mean_weight(record._batch.weight, record._batch.change[:, 0]) for record in records]
+    ).T
     return Headroom(
         gain=float(np.mean(gains)) if gains else np.nan,
         headroom=edge,
@@ -186,9 +189,8 @@ def pool(
         effective_wrong=float(wrong),
         status=status,
         quadratic=edge,
-        mean_weight=float(
-            np.mean([record._batch.weight @ np.exp(record._batch.change[:, 0]) for record in records])
-        ),
+        mean_weight=float(np.mean(means)),
+        mean_weight_error=float(np.sqrt(np.mean(errors**2) / len(errors))),
         responses=sum(len(record._batch.right) for record in records),
     )
 
@@ -197,7 +199,7 @@ def _reach(record: Record, least_share: float) -> float:
     """How far beyond the start of its step a record's responses can tell, at its trial steps."""
     data = record._batch
     number = record.effective[:, [data.origin]]
-    held = (record.effective >= least_share * number).all(axis=0)
+    held = np.all(record.effective >= least_share * number, axis=0)
     if not held[: data.origin].all():
         return 0.0
     ahead = data.steps[data.origin :]

@@ -58,6 +58,8 @@ class Headroom:
     mean_weight : float
         Mean importance weight at the smallest trial step. It is 1 but for noise if the responses come from the
         policy of t = 0; far from 1, they do not (another temperature, truncated sampling, other numerics).
+    mean_weight_error : float
+        Standard error of the mean weight.
     responses : int
         Responses that the answer rests on.
     curve : Curve or None
@@ -72,6 +74,7 @@ class Headroom:
     status: Status
     quadratic: float = np.nan
     mean_weight: float = np.nan
+    mean_weight_error: float = np.nan
     responses: int = 0
     curve: Curve | None = field(default=None, repr=False, compare=False)
 
@@ -87,6 +90,7 @@ class Headroom:
             "status": str(self.status),
             "quadratic": self.quadratic,
             "mean_weight": self.mean_weight,
+            "mean_weight_error": self.mean_weight_error,
             "responses": self.responses,
         }
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-#: Larger changes of a log-probability are cut off: such weights are out of reach of any sample, and must not overflow.
+#: Larger changes of a log-probability are cut off: such weights are out of reach of any sample.
 _LARGEST = 300.0
 
 
