@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gradgap import cli, policies
+from gradgap import cli
+from gradgap.bandits import enumerated as policies
 from gradgap.errors import ConfigError
-from gradgap.families.gated import Counting, Gated
+from gradgap.numerics.binomial import window
 from gradgap.probe import Headroom, HeadroomController, Record, Status, climb, pool, probe, read
 from gradgap.probe.weights import (
     blend,
@@ -30,16 +31,24 @@ STEPS = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0])
 class Line:
     """A `counting` or `gated` bandit along a step of θ: sampler, log-probabilities, and the truth."""
 
-    def __init__(self, instance, step, theta=None):
-        self.instance, self.step = instance, step
-        self.theta = instance.theta0 if theta is None else theta
-        self.length, self.half_width, self.share = instance.parameters
+    def __init__(self, length, half_width, share, theta, step):
+        self.length, self.half_width, self.share = length, half_width, share
+        self.theta, self.step = theta, step
 
     def at(self, t):
         return self.theta + t * self.step
 
     def success(self, t):
-        return self.instance.at(self.at(t))[0]
+        return 1 - self.share * window(self.at(t), self.length, self.half_width)[1]
+
+    def slope(self, t=0.0):
+        """dJ/dθ."""
+        success, failure, up, down = window(self.at(t), self.length, self.half_width)
+        return self.share * success * failure * (up + down)
+
+    def moved(self, t, step=None):
+        """The bandit from t on."""
+        return Line(self.length, self.half_width, self.share, self.at(t), self.step if step is None else step)
 
     def draw(self, generator, size, t=0.0):
         """Rewards, and responses as pairs (long, ones)."""
@@ -58,15 +67,10 @@ class Line:
         return np.stack([self.score(responses, t) for t in steps], axis=1)
 
 
-def counting(spreads, headroom, length=64, family="counting", share=0.3):
+def counting(spreads, headroom, length=64, share=1.0):
     """A bandit that starts so many standard deviations from the middle, and a step of known headroom."""
-    instance = (
-        Counting().instance(length, 0.5)
-        if family == "counting"
-        else Gated().instance(length, 1 - 0.8 * share)
-    )
-    theta = -2 * spreads / math.sqrt(instance.parameters[0])
-    return Line(instance, 2 * abs(theta) / headroom, theta)
+    theta = -2 * spreads / math.sqrt(length)
+    return Line(length, round(math.sqrt(length) / 2), share, theta, 2 * abs(theta) / headroom)
 
 
 # --- identities ---------------------------------------------------------------------------------------------
@@ -175,9 +179,9 @@ def test_truth_of_the_bandits_is_what_the_tests_take_it_for():
     assert edge == pytest.approx(4.0)
 
 
-@pytest.mark.parametrize(("family", "spreads"), [("counting", 0.25), ("gated", 0.3)])
-def test_probe_finds_the_exact_headroom_and_gain(family, spreads):
-    line = counting(spreads, 4.0, family=family)
+@pytest.mark.parametrize(("share", "spreads"), [(1.0, 0.25), (0.3, 0.3)])  # counting, and gated
+def test_probe_finds_the_exact_headroom_and_gain(share, spreads):
+    line = counting(spreads, 4.0, share=share)
     rewards, responses = line.draw(np.random.default_rng(3), 20_000)
     found = probe(rewards, line.scored(responses, STEPS), STEPS, seed=1)
     assert found.status is Status.measured
@@ -264,7 +268,7 @@ def test_the_same_seed_gives_the_same_answer_and_rows_may_stand_in_any_order():
 
 def test_a_step_against_the_gradient_has_no_headroom():
     line = counting(0.8, 4.0)
-    back = Line(line.instance, -line.step, line.theta)
+    back = line.moved(0.0, -line.step)
     rewards, responses = back.draw(np.random.default_rng(3), 4000)
     found = probe(rewards, back.scored(responses, STEPS), STEPS, seed=1)
     assert found.status is Status.measured
@@ -349,7 +353,7 @@ AROUND = np.array([-1.0, -0.5, 0.0, 0.5])
 
 def record_of(line, generator, size, learning_rate=1.0):
     """A record as a run makes it: the step taken, then a batch from the new weights."""
-    after = Line(line.instance, line.step, line.at(1.0))
+    after = line.moved(1.0)
     rewards, responses = after.draw(generator, size)
     return Record(rewards, after.scored(responses, AROUND), AROUND, learning_rate=learning_rate)
 
@@ -374,26 +378,20 @@ def test_parabola_is_seen_from_the_start_of_the_step(headroom):
 
 def descent(share, noise, size, steps=20, theta=-0.08, seed=4):
     """Records of a run of θ' = θ + α (J′ + noise) at a share of the critical rate, and what its parabolas are."""
-    instance = Counting().instance(64, 0.5)
-
-    def slope(theta):
-        success, failure, gap = instance.at(theta)
-        return success * failure * gap
-
-    critical = 2 * 1e-3 / -slope(1e-3)  # 2/|J″(0)|
+    line = counting(-theta * 4, 1.0)
+    critical = 2 * 1e-3 / -line.moved(0.0, 1e-3 - line.theta).slope(1.0)  # 2/|J″(0)|
     generator = np.random.default_rng(seed)
-    records, exact = [], []
+    records, exact, first = [], [], counting(0.08 * 4, 1.0).slope()
     for _ in range(steps):
-        update = share * critical * (slope(theta) + noise * generator.normal() * slope(-0.08))
-        line = Line(instance, update, theta)
+        line = line.moved(0.0, share * critical * (line.slope() + noise * generator.normal() * first))
         records.append(record_of(line, generator, size, share * critical))
-        theta = line.at(1.0)
         after = line.success(1.0)
         moves = AROUND[AROUND != 0]
         half, straight, _ = np.polyfit(
             [*moves, 0], [*(line.success(1 + t) - after for t in moves), 0], 2, w=[*np.ones(3), 1e6]
         )
         exact.append((straight, 2 * half))
+        line = line.moved(1.0)
     straight, curvature = np.sum(exact, axis=0)
     return critical, records, 2 * (straight - curvature) / -curvature
 

@@ -46,7 +46,8 @@ def reach_of(places: np.ndarray, shares: np.ndarray, sizes: np.ndarray, least_sh
         Effective sample size of each outcome, as a share of its responses and as a number.
     least_share : float
     """
-    margin = np.minimum(shares / least_share, sizes / LEAST_EFFECTIVE).min(axis=0)
+    share = shares / least_share if least_share > 0 else np.full_like(shares, np.inf)
+    margin = np.minimum(np.minimum(share, sizes / LEAST_EFFECTIVE).min(axis=0), 1e9)
     short = np.nonzero(margin < 1)[0]
     if not short.size:
         return float(places[-1])

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from . import checks
-from .batch import LEAST_SHARE, Responses, answer, generator_of
+from .batch import LEAST_EFFECTIVE, LEAST_SHARE, Responses, answer, generator_of
 from .result import Headroom, Status
 from .weights import blend, grid
 
@@ -69,6 +69,12 @@ class _Rungs:
     def responses(self) -> int:
         """Drawn so far."""
         return sum(len(rewards) for rewards in self.rewards)
+
+    @property
+    def rarer(self) -> int:
+        """Responses of the rarer outcome so far."""
+        right = sum(int(rewards.sum()) for rewards in self.rewards)
+        return min(right, self.responses - right)
 
     def spread(self) -> float:
         """Variance of λ within an outcome, per unit of t², in the batch drawn farthest out; the larger outcome's."""
@@ -135,7 +141,8 @@ def climb(
 ) -> Headroom:
     """Headroom of a step whose edge is far, from rollouts at trial steps (docs/probe.md).
 
-    Rungs are climbed: from each, the next trial step is as far as the effective sample size of the responses drawn
+    Of the rarer outcome at least 16 responses are drawn at the start, as long as half of `most` is left. Then rungs
+    are climbed: from each, the next trial step is as far as the effective sample size of the responses drawn
     there allows. Once the success rate is below its start, what is left of the responses is drawn at the start and
     at the edge as it is then estimated, whichever is known less. All responses are pooled by the balance heuristic:
     the weight of a response at t is its probability there over its probability under the mixture of all rungs.
@@ -159,13 +166,16 @@ def climb(
         Trial step beyond which it does not climb.
     precision : float
         It stops early where the interval is within ± this share of the headroom.
-    level, resamples, least_share
+    level, resamples
         As in `probe`.
+    least_share : float
+        Effective share of a rung's responses, in each outcome, at which the next rung is put.
 
     Returns
     -------
     Headroom
-        `reach` is the farthest rung. `beyond reach` where no edge was found up to there.
+        `reach` is the farthest rung, or nearer where an outcome has too few effective responses on the way.
+        `beyond reach` where no edge was found up to there.
 
     Raises
     ------
@@ -186,7 +196,10 @@ def climb(
     rungs.add_step(0.0)
     rungs.add_step(first)
     rungs.add_batch(0.0, rollout, batch)
-    settings: dict[str, Any] = {"level": level, "least_share": least_share}
+    while rungs.rarer < 2 * LEAST_EFFECTIVE and 2 * (rungs.responses + batch) <= most:
+        rungs.add_batch(0.0, rollout, batch)
+    # of many rungs each sees a part of the way: what counts is the number of effective responses, not their share
+    settings: dict[str, Any] = {"level": level, "least_share": 0.0}
     here = 0.0
     found: Headroom | None = None
     while rungs.responses + batch <= most:
