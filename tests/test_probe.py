@@ -522,6 +522,16 @@ def test_controller_respects_its_limits_and_goes_up_where_there_is_no_edge():
     assert rate == 0.7
 
 
+def test_controller_stays_where_nothing_is_said_and_shrinks_where_steps_harm():
+    controller = HeadroomController(1.0)
+    silent, harmful = Fixed(0.0, 1.0), Fixed(0.0, 1.0)
+    silent.derivatives = (0.0, 0.0)
+    harmful.derivatives = (-1.0, 0.5)
+    for _ in range(5):
+        assert controller.update(silent) == 1.0
+    assert controller.update(harmful) == pytest.approx(1 / 1.2)
+
+
 class Straight:
     """A record in which J does not curve."""
 

@@ -15,7 +15,8 @@ class HeadroomController:
     next step. It pools the last `window` records, which may have been taken at different learning rates, into one
     estimate of the edge, the learning rate at which a step would just harm. The learning rate then moves towards
     edge/target by a share `pace` of the way (on a log scale), and by a factor of at most `most` a step. As long as J
-    does not curve downwards over the window there is no edge in sight, and it grows by `most`.
+    rises over the window and does not curve downwards there is no edge in sight, and it grows by `most`. Where J falls
+    already from the start of the steps, it shrinks by `most`. Where no reward differs from another it stays.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class HeadroomController:
     most : float
         Largest factor by which the learning rate changes at each step, above 1.
     lowest, highest : float
-        Limits of the learning rate. A run that has settled into its own noise has a headroom of 1 at whatever
+        Limits of the learning rate; by default 0 and 100 times the first. A run that has settled into its own noise has a headroom of 1 at whatever
         learning rate, and is turned down step by step; `lowest` ends that.
 
     Raises
@@ -59,8 +60,9 @@ class HeadroomController:
         pace: float = 0.2,
         most: float = 1.2,
         lowest: float = 0.0,
-        highest: float = np.inf,
+        highest: float | None = None,
     ) -> None:
+        highest = 100 * learning_rate if highest is None else highest
         for name, value, allowed, why in (
             ("learning_rate", learning_rate, 0 < learning_rate < np.inf, "above 0"),
             ("target", target, 1 < target < np.inf, "above 1"),
@@ -104,8 +106,16 @@ class HeadroomController:
         """
         self._window.append(totals([record])[0])
         if len(self._window) >= self.warm_up:
-            with np.errstate(divide="ignore"):
-                wanted = self.pace * np.log(self.headroom / self.target)
-            factor = np.exp(np.clip(wanted, -np.log(self.most), np.log(self.most)))
+            most = np.log(self.most)
+            factor = np.exp(np.clip(self.pace * self._wanted(), -most, most))
             self.learning_rate = float(np.clip(self.learning_rate * factor, self.lowest, self.highest))
         return self.learning_rate
+
+    def _wanted(self) -> float:
+        """Logarithm of the factor between the rate that the window asks for and the rate there is."""
+        slope, curvature = np.sum(self._window, axis=0)
+        if slope == 0 and curvature == 0:
+            return 0.0  # groups all right or all wrong say nothing
+        if slope <= 0:
+            return -np.inf
+        return float(np.log(self.headroom / self.target)) if curvature < 0 else np.inf
