@@ -17,7 +17,7 @@ import jsonschema
 import yaml
 
 from ..errors import ConfigError
-from ..values import canonical
+from ..values import canonical, read_number
 from .axes import expand
 from .grid import StudyConfig, check, simulation, sweep_axes
 from .reading import Document, from_mapping, nearest, read, short
@@ -168,14 +168,14 @@ def _note(document: Document, error: jsonschema.ValidationError) -> None:
             for missing in error.validator_value:
                 if missing not in error.instance:
                     document.note(place, f"the key {missing!r} is missing")
-        case "oneOf":
+        case "oneOf" if isinstance(error.instance, Mapping):
             given = [name for name in ("success_rate", "failure_rate") if name in error.instance]
             found = " and ".join(given) or "neither"
             document.note(place, f"give either success_rate or failure_rate, and not both; found {found}")
         case "minItems" | "minProperties":
             document.note(place, f"{found} is empty; give at least one value")
-        case "uniqueItems":
-            pass  # told by `expand`, which knows that 64 and 64.0 are one value
+        case "uniqueItems" | "oneOf":
+            pass  # `expand` tells the first, and knows that 64 and 64.0 are one value; the type tells the second
         case _:
             document.note(place, f"{found} is not allowed; it must be {allowed(error.schema)}")
 
@@ -247,7 +247,9 @@ def _study(document: Document, name: str, written: Mapping[str, Any], seed: Any)
     study = STUDIES.find(name)
     top = ("studies", name)
     if not _NAME.fullmatch(name):
-        document.note(top, f"a study is named with letters, digits, _ and -; mend the plugin that adds {name!r}")
+        document.note(
+            top, f"a study is named with letters, digits, _ and -; mend the plugin that adds {name!r}"
+        )
         return None
     wrong = {place[2] for place, _ in document.problems if place[:2] == top and len(place) > 2}
     axes, settings = {}, {}
@@ -284,6 +286,42 @@ def _placed(top: tuple[str, ...], written: Mapping[str, Any], message: str) -> t
     if key == "success_rate" and "failure_rate" in written:
         return (*top, "failure_rate"), message
     return ((*top, key), problem) if colon and key in written else (top, message)
+
+
+def one_value(name: str, written: str, key: str, **instead: Any) -> Any:
+    """A value of an axis or a setting that is written alone, as on the command line, under the configuration's rule.
+
+    Parameters
+    ----------
+    name : str
+        The axis or setting that says what is allowed.
+    written : str
+        The number as text.
+    key : str
+        What to call it in the message, such as ``--length``.
+    **instead
+        Limits of the schema that differ here, such as ``minimum``.
+
+    Raises
+    ------
+    ConfigError
+        If it is no number, or not one that is allowed.
+
+    Examples
+    --------
+    >>> one_value("length", "6.4e1", "--length")
+    64
+    """
+    whole = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+    definition = {**whole["properties"], **whole["$defs"]}[name]
+    definition = {**definition.get("items", definition), **instead}
+    try:
+        value = read_number(written)
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from None
+    if not jsonschema.Draft202012Validator(definition).is_valid(value):
+        raise ConfigError(f"{key}: {short(written)} is not allowed; it must be {allowed(definition)}")
+    return _fill(value, definition)
 
 
 def load(path: str | Path) -> Config:

@@ -299,10 +299,14 @@ class _Builder:
             child = self.node(next(self.events), depth + 1)
             if name.problems or not isinstance(name.value, str) or not name.value:
                 shown = name.problems[0][1] if name.problems else name.texts.get((), short(repr(name.value)))
-                node.problems.append(((), f"the key {shown} (line {name.line}) is not allowed; a key is a name"))
+                node.problems.append(
+                    ((), f"the key {shown} (line {name.line}) is not allowed; a key is a name")
+                )
                 continue
             if name.value == "<<":
-                node.problems.append(((), f"the merge key << (line {name.line}) is not allowed; write the keys"))
+                node.problems.append(
+                    ((), f"the merge key << (line {name.line}) is not allowed; write the keys")
+                )
                 continue
             if name.value in node.value:
                 first = node.lines[name.value,]
