@@ -13,6 +13,7 @@ from gradgap.errors import GradgapError
 from gradgap.fingerprint import fingerprint
 from gradgap.report import captions
 from gradgap.sweep import config as configuration, grid, reading
+from gradgap.sweep.dataset import Contents
 
 FORMATS = ["pdf", "svg", "png"]
 
@@ -77,5 +78,5 @@ def study_spec(wildcards):
 
 
 def module_of_study(wildcards):
-    """The module that registers a study."""
-    return CONFIG.studies[wildcards.study].study.analyse.__module__
+    """The module that analyses a study."""
+    return CONFIG.studies[wildcards.study].study.analysis

@@ -7,11 +7,11 @@ import numpy as np
 from ..bandits.shared_prompts import evaluate
 from ..numerics import streams
 from ..numerics.compiler import allocating_kernel
+from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable, empty, product
 from ..theory import closed_forms
 from ..values import number
-from . import Axes, Progress, Settings, Variable, empty, product
-from . import prompts as contextual
-from .prompts import instance_at
+from . import prompt_runs
+from .prompt_runs import instance_at
 
 VARIABLES = {
     "gained": Variable(
@@ -40,15 +40,6 @@ VARIABLES = {
         "most log-odds gained", "1", "Largest ℓ_k − ℓ_0 over all updates k ≥ 1 of the run."
     ),
 }
-SETTINGS = contextual.SETTINGS
-SPLIT = ()
-RANDOM = True
-check = contextual.check
-
-
-def cost(settings: Settings) -> float:
-    """Seconds a run: about 2 ns a feature."""
-    return 2e-9 * contextual.size(settings)
 
 
 @allocating_kernel
@@ -100,31 +91,32 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
     return gained, cumulative, worst, most
 
 
-def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
-    """All variables over length × success rate × angle × bound × bound fraction × replicate.
+def compute(point: Point, inner: Axes, settings: Settings) -> dict:
+    """All variables of the runs of one instance, over angles, bounds and fractions of these.
 
     At every update the step is the given fraction of the bound for a step along the gap itself, whatever
     the angle, so that directions are compared at equal steps; it is admissible where that fraction is at
     most the cosine.
     """
-    out = empty(axes, VARIABLES)
-    points = list(product(axes, tuple(axes)))
-    for done, (index, point) in enumerate(points):
-        instance = instance_at(point, settings)
-        stream = streams.state(settings["seed"], {"study": "alignment", **point})
+    out = empty(inner, VARIABLES)
+    instance = instance_at(point, settings)
+    per_alignment = closed_forms.bounds(
+        1.0,
+        0.5,  # the rates do not enter at response level
+        0.5,
+        instance.length,
+        instance.max_length,
+        instance.token_score_bound,
+        instance.token_hessian_bound,
+    )
+    own = {name: value for name, value in point.items() if name != "family"}
+    for index, here in product(inner):
+        at = {**own, **here}
+        stream = streams.state(settings["seed"], {"study": "alignment", **at})
         aside = np.random.Generator(np.random.PCG64(stream)).standard_normal(len(instance.theta0))
-        per_alignment = closed_forms.bounds(
-            1.0,
-            0.5,  # the rates do not enter at response level
-            0.5,
-            instance.length,
-            instance.max_length,
-            instance.token_score_bound,
-            instance.token_hessian_bound,
-        )
-        angle = number(point["angle"])
+        angle = number(at["angle"])
         cosine = math.sin(math.radians(90 - angle))  # exactly 0 at a right angle
-        factor = number(point["bound_fraction"]) * getattr(per_alignment, point["bound"])
+        factor = number(at["bound_fraction"]) * getattr(per_alignment, at["bound"])
         found = _turned(
             instance.differences,
             instance.visits,
@@ -140,7 +132,17 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
         ):
             out[name][index] = value
         out["step_over_bound"][index] = factor / (per_alignment.prop1 * cosine) if cosine > 0 else math.nan
-        if done % 64 == 63:
-            progress(done + 1, len(points))
-    progress(len(points), len(points))
     return out
+
+
+MEASUREMENTS.add("alignment")(
+    Measurement(
+        VARIABLES,
+        compute,
+        inner=("angle", "bound", "bound_fraction"),
+        settings=prompt_runs.SETTINGS,
+        random=True,
+        cost=prompt_runs.exact_cost,
+        check=prompt_runs.check,
+    )
+)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..bandits.enumerated import Line, draw
+from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from ..theory import closed_forms
 from ..values import number
-from . import Axes, Progress, Settings, Variable, empty, product
 
 #: Names of the bounds, in the order of `theory.Bounds`, and which of them promise a gain in log-odds.
 BOUNDS = tuple(closed_forms.Bounds.__dataclass_fields__)
@@ -48,10 +48,6 @@ VARIABLES = {
         undefined=True,
     ),
 }
-SETTINGS: tuple[str, ...] = ()
-SPLIT = ()
-TOGETHER = ("bound",)
-RANDOM = True
 
 
 def cost(settings: Settings) -> float:
@@ -126,36 +122,33 @@ def stream(*coordinates: object) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
 
 
-def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
-    """All variables over largest length × vocabulary × dimension × draw × bound."""
-    out = empty(axes, VARIABLES)
-    order = [BOUNDS.index(name) for name in axes["bound"]]
-    names = [name for name in axes if name != "bound"]
-    points = list(product(axes, names))
-    for done, (index, point) in enumerate(points):
-        generator = stream(settings["seed"], "policies", *(point[name] for name in names))
-        length, vocabulary, dimension = (
-            int(number(point[name])) for name in ("policy_length", "vocabulary", "dimension")
-        )
-        policy, direction = draw(generator, length, vocabulary, dimension)
-        line = policy.line(direction)
-        found = audit(line)
-        probability = line.responses()[0]
-        probability = probability[probability > 0]
-        values = {
-            "policy_success_rate": found.success_rate,
-            "policy_failure_rate": found.failure_rate,
-            "policy_alignment": found.alignment,
-            "policy_cosine": found.alignment / float(np.linalg.norm(policy.gap())),
-            "policy_mean_length": found.mean_length,
-            "policy_max_length": float(length),
-            "policy_entropy": -float(probability @ np.log(probability)),
-            "policy_critical": found.critical,
-        }
-        for name, value in values.items():
-            out[name][index] = value
-        out["policy_bound"][index] = found.bound[order]
-        out["policy_ratio"][index] = found.ratio[order]
-        out["policy_kept"][index] = found.kept[order]
-        progress(done + 1, len(points))
-    return out
+def compute(point: Point, inner: Axes, settings: Settings) -> dict:
+    """All variables of one policy over the bounds."""
+    generator = stream(settings["seed"], "policies", *point.values())
+    length, vocabulary, dimension = (
+        int(number(point[name])) for name in ("policy_length", "vocabulary", "dimension")
+    )
+    policy, direction = draw(generator, length, vocabulary, dimension)
+    line = policy.line(direction)
+    found = audit(line)
+    probability = line.responses()[0]
+    probability = probability[probability > 0]
+    order = [BOUNDS.index(name) for name in inner["bound"]]
+    return {
+        "policy_success_rate": found.success_rate,
+        "policy_failure_rate": found.failure_rate,
+        "policy_alignment": found.alignment,
+        "policy_cosine": found.alignment / float(np.linalg.norm(policy.gap())),
+        "policy_mean_length": found.mean_length,
+        "policy_max_length": float(length),
+        "policy_entropy": -float(probability @ np.log(probability)),
+        "policy_critical": found.critical,
+        "policy_bound": found.bound[order],
+        "policy_ratio": found.ratio[order],
+        "policy_kept": found.kept[order],
+    }
+
+
+MEASUREMENTS.add("bound_audit")(
+    Measurement(VARIABLES, compute, inner=("bound",), together=("bound",), random=True, cost=cost)
+)

@@ -19,7 +19,8 @@ import yaml
 from ..errors import ConfigError
 from ..values import canonical, read_number
 from .axes import expand
-from .grid import StudyConfig, check, simulation, sweep_axes
+from .checks import check
+from .grid import StudyConfig, measurement_of, sweep_axes
 from .reading import Document, from_mapping, nearest, read, short
 from .study import STUDIES, Study
 
@@ -53,8 +54,8 @@ class Config:
 
 
 def setting_names(study: Study) -> tuple[str, ...]:
-    """Settings that the simulations and the analysis of a study read, without its axes."""
-    names = (name for sweep in study.sweeps.values() for name in simulation(sweep).SETTINGS)
+    """Settings that the measurements and the analysis of a study read, without its axes."""
+    names = (name for sweep in study.sweeps.values() for name in measurement_of(sweep).settings)
     return tuple(dict.fromkeys(name for name in (*names, *study.settings) if name not in study.axes))
 
 
