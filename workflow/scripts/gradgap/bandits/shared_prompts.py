@@ -323,13 +323,13 @@ class Contextual(Family):
             )
         if not 0 < success_rate < 1:
             raise ConfigError(
-                f"success_rate: {success_rate:g} is not allowed; it lies strictly between 0 and 1"
+                f"success_rate: {canonical(success_rate)} is not allowed; it lies strictly between 0 and 1"
             )
         log_success = log(success_rate) if failure_rate is None else log1p(-failure_rate)
         chance = -length * log(candidates)
         if log_success <= chance:
             raise ConfigError(
-                f"success_rate: {success_rate:g} is out of reach for contextual at length {length} with "
+                f"success_rate: {canonical(success_rate)} is out of reach for contextual at length {length} with "
                 f"{candidates} candidates; allowed: above {exp(chance):.3g}, that of guessing"
             )
         teacher, beside = _features(seed, prompts, contexts, candidates, dimension, replicate)
