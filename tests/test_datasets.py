@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from gradgap.errors import MissingPointError, ShardError
 from gradgap.sweep import compute, config, dataset, grid, store
-from gradgap.training.run import Outcome
+from gradgap.training.outcome import Outcome
 from test_config import GOOD
 
 
