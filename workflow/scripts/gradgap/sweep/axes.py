@@ -1,6 +1,5 @@
 """Axes of a grid: what their values mean, how the configuration writes them, and which components they name."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,8 +84,9 @@ def expand(name: str, spec: Sequence | Mapping | int, key: str) -> tuple[str, ..
         spec = range(spec)
     if isinstance(spec, Mapping):
         first, last = float(spec["from"]), float(spec["to"])
-        steps = max(1, round(abs(math.log10(last / first)) * spec["per_decade"]))
-        raw = [first * (last / first) ** (step / steps) for step in range(steps + 1)]
+        ratio = Decimal(repr(last)) / Decimal(repr(first))  # decimals are the same on every machine
+        steps = max(1, round(abs(float(ratio.log10())) * spec["per_decade"]))
+        raw = [first * float(ratio ** (Decimal(step) / steps)) for step in range(steps + 1)]
         if axis.kind == "integer":
             values = [canonical(axis.multiple * round(value / axis.multiple)) for value in raw]
             values = list(dict.fromkeys(values))  # a fine range of small integers names some twice
