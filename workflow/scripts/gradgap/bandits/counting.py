@@ -15,6 +15,7 @@ from ..numerics.compiler import kernel
 from ..numerics.elementary import exp, log, log1p
 from ..numerics.roots import root
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
+from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels
 from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
 
@@ -176,7 +177,9 @@ def _check_window(length: int, window: float) -> int:
 
 def _check_rate(success_rate: float, failure_rate: float | None) -> float:
     if not 0 < success_rate < 1:
-        raise ConfigError(f"success_rate: {success_rate:g} is not allowed; it lies strictly between 0 and 1")
+        raise ConfigError(
+            f"success_rate: {canonical(success_rate)} is not allowed; it lies strictly between 0 and 1"
+        )
     return 1 - success_rate if failure_rate is None else failure_rate
 
 
@@ -199,8 +202,8 @@ class Counting(Family):
         best, worst, _ = evaluate(0.0, np.array([length, width, 1.0]))
         if failure_rate <= worst:
             raise ConfigError(
-                f"success_rate: {success_rate:g} is out of reach for counting at length {length} with window "
-                f"{window:g}; allowed: above 0 and below the best reachable success rate {best:.6g}"
+                f"success_rate: {canonical(success_rate)} is out of reach for counting at length {length} with "
+                f"window {window:g}; allowed: above 0 and below the best reachable success rate {best:.6g}"
             )
         theta0 = start(length, width, success_rate, failure_rate)
         return make("counting", length, width, 1.0, theta0, window=window)
@@ -235,13 +238,14 @@ class Gated(Family):
         failure_rate = _check_rate(success_rate, failure_rate)
         if not 0 < start_failure_rate < 1:
             raise ConfigError(
-                f"start_failure_rate: {start_failure_rate:g} is not allowed; it lies strictly between 0 and 1"
+                f"start_failure_rate: {canonical(start_failure_rate)} is not allowed; it lies strictly between "
+                "0 and 1"
             )
         share = failure_rate / start_failure_rate
         if share > 1:
             raise ConfigError(
-                f"success_rate: {success_rate:g} is out of reach for gated with start_failure_rate "
-                f"{start_failure_rate:g}; allowed: {1 - start_failure_rate:g} or more"
+                f"success_rate: {canonical(success_rate)} is out of reach for gated with start_failure_rate "
+                f"{canonical(start_failure_rate)}; allowed: {1 - start_failure_rate:g} or more"
             )
         if length < 2:
             raise ConfigError(f"length: {length} is not allowed; it must be 2 tokens or more")
@@ -250,8 +254,8 @@ class Gated(Family):
         worst = evaluate(0.0, np.array([long_length, width, 1.0]))[1]
         if start_failure_rate <= worst:
             raise ConfigError(
-                f"start_failure_rate: {start_failure_rate:g} is out of reach for gated at length {length} with "
-                f"window {window:g}; allowed: above {worst:.6g}, the failure rate of a long response at its best"
+                f"start_failure_rate: {canonical(start_failure_rate)} is out of reach for gated at length {length} "
+                f"with window {window:g}; allowed: above {worst:.6g}, the failure rate of a long response at its best"
             )
         theta0 = start(long_length, width, 1 - start_failure_rate, start_failure_rate)
         return make(

@@ -193,7 +193,7 @@ def _outcomes(state, theta, constants, workspace, rates, size, most, group):
 
 @kernel
 def _score(state, theta, constants, workspace, rows, group, update):
-    """`Kernels.score`: every response scores ∇ log J_q, less what its wrong tokens stand apart from the right ones."""
+    """`Kernels.score`: a response scores ∇ log J_q, less how far its wrong tokens lie from the right ones."""
     prompts, contexts, others, dimension, visits = _sizes(constants)
     differences, wrong, right, log_right, ascent = _parts(constants, workspace)
     at = prompts * (contexts * others + 2 * contexts + dimension)
@@ -323,13 +323,13 @@ class Contextual(Family):
             )
         if not 0 < success_rate < 1:
             raise ConfigError(
-                f"success_rate: {success_rate:g} is not allowed; it lies strictly between 0 and 1"
+                f"success_rate: {canonical(success_rate)} is not allowed; it lies strictly between 0 and 1"
             )
         log_success = log(success_rate) if failure_rate is None else log1p(-failure_rate)
         chance = -length * log(candidates)
         if log_success <= chance:
             raise ConfigError(
-                f"success_rate: {success_rate:g} is out of reach for contextual at length {length} with "
+                f"success_rate: {canonical(success_rate)} is out of reach for contextual at length {length} with "
                 f"{candidates} candidates; allowed: above {exp(chance):.3g}, that of guessing"
             )
         teacher, beside = _features(seed, prompts, contexts, candidates, dimension, replicate)
