@@ -282,8 +282,8 @@ def regime(group_size: float, failure_rate: float, beta2: float, dynamic_samplin
     -------
     str
         ``lone`` for n(1−J) below 3.1(1−β2), and where idle groups are dropped and n(1−J) < 1: each failure is a
-        kick of one size; ``averaged`` from there to n(1−J) = 39: noise rules, and the average of squares spans it; ``sign``
-        above: groups agree; and the two neighbours with a slash where n(1−J) is within a factor 3 of a border.
+        kick of one size; ``averaged`` from there to n(1−J) = 39: noise rules, and the average of squares spans it;
+        ``sign`` above: groups agree; and two neighbours with a slash within a factor 3 of a border.
 
     Examples
     --------
