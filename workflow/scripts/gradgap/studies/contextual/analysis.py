@@ -65,6 +65,7 @@ def crossing(steps: np.ndarray, success: np.ndarray, best: float = 1.0) -> np.nd
     y_high = np.take_along_axis(success, high[..., None], -1)[..., 0]
     with np.errstate(invalid="ignore", divide="ignore"):
         part = (y_low - level[..., 0]) / (y_low - y_high)
+    part = np.where(found, part, 0.0)  # elsewhere it may be any number
     logs = np.log(steps)
     return np.where(found, np.exp(logs[low] + part * (logs[high] - logs[low])), np.nan)
 
