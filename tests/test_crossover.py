@@ -8,6 +8,7 @@ from gradgap.bandits import FAMILIES
 from gradgap.theory import sampled_groups
 from gradgap.thresholds import sampled
 from scipy.optimize import brentq
+from scipy.special import ndtr
 
 SUM = "seq-mean-token-sum"
 WINDOW, START = 1.0, 0.8
@@ -26,7 +27,7 @@ def alone_by_simulation(kick, responses, wrong, walkers=20_000):
         moves = fails if wrong else ~fails
         x = np.where(moves, x + (-kick if wrong else kick) * (z - x), x)
         if response >= responses - tail:
-            kept += 1 - sampled_groups.long_failure_rate(x, WINDOW)
+            kept += 1 - (ndtr(-WINDOW - x) + ndtr(x - WINDOW))
     kept /= tail * (1 - sampled_groups.long_failure_rate(0.0, WINDOW))
     return kept.mean(), kept.std() / math.sqrt(walkers)
 
