@@ -57,8 +57,8 @@ def write(table: pd.DataFrame, csv: str | Path, html: str | Path) -> None:
     counts = table.verdict.value_counts()
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     body = (
-        f"<p>{len(table)} exponents from {table.search.nunique()} independent searches: {escape(found)}. Rows with one "
-        f"search are one piece of evidence, written in several units. {escape(equivalence.RULE)} The column closed "
+        f"<p>{len(table)} exponents from {table.search.nunique()} independent searches: {escape(found)}. Rows of one "
+        f"search are one piece of evidence. {escape(equivalence.RULE)} The column closed "
         f"form holds the exponent that the closed form itself has on the same grid. Rows whose prediction does not "
         f"stand are marked.</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>\n{chr(10).join(lines)}\n</tbody></table>"

@@ -1,9 +1,10 @@
 """Critical learning rates of sampled dynamics (docs/theory_groups.md, G6), and their limit as groups grow.
 
-A sampled run ends somewhere at random, so the threshold is where the mean over replicates loses half of what there
-is to lose: the mean final success rate crosses halfway between its best and its collapsed level, going up in α.
+A sampled run ends somewhere at random, so the threshold is the half-kept learning rate: where the mean over the
+replicates of kept falls through ½, going up in α (see `inference.crossings`).
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..bandits import Instance
+from ..inference import crossings
 from ..numerics import streams
 from ..training import run, sampled
 from ..training.rules import ADVANTAGES, AGGREGATIONS
@@ -23,6 +25,9 @@ RUNGS = 16
 STRIDE = 4
 SCOUTS = 8
 RESAMPLES = 400
+#: Exact runs whose mean is the exact limit, and rungs of its ladder for each of the other's.
+STARTS = 24
+FINE = 4
 
 
 @dataclass(frozen=True)
@@ -54,31 +59,6 @@ def kept(instance: Instance, failure_rate: float) -> float:
     """
     best, worst = instance.at(instance.best_theta)[1], instance.at(math.inf)[1]
     return (worst - failure_rate) / (worst - best)
-
-
-def crossing(rungs: np.ndarray, values: np.ndarray) -> float:
-    """Rung at which a curve that falls through ½ crosses it.
-
-    Parameters
-    ----------
-    rungs : ndarray, shape (r,)
-        Increasing.
-    values : ndarray, shape (r,)
-        Means at the rungs; noise is smoothed by the nearest curve that never rises (least squares).
-
-    Returns
-    -------
-    float
-        By linear interpolation; the nearer end where the curve stays on one side.
-    """
-    from scipy.optimize import isotonic_regression  # slow to import, and most jobs never search
-
-    fitted = isotonic_regression(values, increasing=False).x
-    above = int(np.sum(fitted >= 0.5))
-    if above == 0 or above == len(rungs):
-        return float(rungs[0] if above == 0 else rungs[-1])
-    high, low = fitted[above - 1], fitted[above]
-    return float(rungs[above - 1] + (rungs[above] - rungs[above - 1]) * (high - 0.5) / (high - low))
 
 
 def _first_rung(instance: Instance, advantage: str, aggregation: str) -> int:
@@ -166,17 +146,21 @@ def critical(
         high += STRIDE
     rungs = np.arange(low, high + 1)
     values = np.array([[kept_by(int(rung), replicate) for replicate in range(replicates)] for rung in rungs])
-    bits = streams.state(seed, {**coordinates, "draws": "bootstrap"})
-    picks = np.random.default_rng(bits).integers(replicates, size=(RESAMPLES, *values.shape))
-    resampled = np.take_along_axis(values[None], picks, axis=2).mean(axis=2)
-    spread = np.quantile([crossing(rungs, row) for row in resampled], [0.025, 0.975])
-    found = 10 ** (np.array([crossing(rungs, values.mean(axis=1)), *spread]) / RUNGS)
-    rate, *interval = found.tolist()
+    rng = np.random.default_rng(streams.state(seed, {**coordinates, "draws": "bootstrap"}))
+    # replicates of two learning rates have streams of their own, so each is resampled by itself
+    found = crossings.half_kept(rungs, values, rng, resamples=RESAMPLES, paired=False)
+    if math.isnan(found.at):  # on the whole ladder around it the mean stays on one side
+        return SampledCritical(math.nan, math.nan, math.nan, Search.always_converged)
+    ends = np.clip([found.at, found.low, found.high], rungs[0], rungs[-1])
+    rate, *interval = (10 ** (ends / RUNGS)).tolist()
     return SampledCritical(rate, interval[0], interval[1], search)
 
 
 def exact(instance: Instance, advantage: str, aggregation: str, *, iterations: int) -> float:
-    """What the sampled critical learning rate tends to as groups grow: the same crossing of the exact dynamics.
+    """Half-kept learning rate of the exact dynamics: what the sampled one tends to as groups grow.
+
+    The mean of kept is over `STARTS` runs from starts spread evenly on θ₀·[0.8, 1.2]. A single exact run above its
+    critical learning rate is chaotic: its last bit decides where it ends, and so would decide the threshold.
 
     It lies above the critical learning rate of `thresholds.critical`, at which the success rate only starts to
     fall short of the best one.
@@ -184,21 +168,29 @@ def exact(instance: Instance, advantage: str, aggregation: str, *, iterations: i
     Returns
     -------
     float
-        To 1e-3 relative; nan where the ladder holds no crossing.
+        Interpolated between rungs of a ladder of `FINE` times `RUNGS` a decade; nan where it holds no crossing.
     """
+    starts = [
+        dataclasses.replace(instance, theta0=instance.theta0 * factor)
+        for factor in np.linspace(0.8, 1.2, STARTS).tolist()
+    ]
 
     def kept_at(rung: float) -> float:
-        result = run.run(instance, advantage, aggregation, 10 ** (rung / RUNGS), iterations=iterations)
-        return kept(instance, result.final_failure_rate)
+        rate = 10 ** (rung / RUNGS)
+        ends = [
+            kept(
+                instance,
+                run.run(start, advantage, aggregation, rate, iterations=iterations).final_failure_rate,
+            )
+            for start in starts
+        ]
+        return math.fsum(ends) / STARTS
 
     below, _ = _scout(_first_rung(instance, advantage, aggregation), kept_at)
     if below is None:
         return math.nan
-    low, high = float(below - STRIDE), float(below)
-    while (high - low) / RUNGS > math.log10(1.001):
-        middle = (low + high) / 2
-        if kept_at(middle) >= 0.5:
-            low = middle
-        else:
-            high = middle
-    return 10 ** ((low + high) / 2 / RUNGS)
+    rungs = np.arange((below - 2 * STRIDE) * FINE, (below + STRIDE) * FINE + 1) / FINE
+    values = np.array([kept_at(float(rung)) for rung in rungs])
+    first = int(values.argmax())
+    at = crossings.crossing(rungs[first:], values[first:])
+    return 10 ** (at / RUNGS) if math.isfinite(at) else math.nan
