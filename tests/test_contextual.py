@@ -11,12 +11,13 @@ from gradgap import cli
 from gradgap.bandits import FAMILIES
 from gradgap.bandits.shared_prompts import draw_wrong, evaluate
 from gradgap.errors import ConfigError
-from gradgap.measurements import contextual_curves, contextual_exact, contextual_sampled
+from gradgap.measurements.prompt_runs import check_curves
 from gradgap.numerics import streams
 from gradgap.report import captions, style
 from gradgap.studies.contextual import analysis as study
 from gradgap.studies.contextual import figure as contextual_figure
-from gradgap.sweep import compute, config, dataset, grid
+from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.sweep.measurement import measure
 from gradgap.training import prompts, rules
 from scipy import stats
 
@@ -390,15 +391,15 @@ def quiet(done, total):
 
 
 def test_numbers_do_not_depend_on_order_or_shard():
-    whole = contextual_sampled.simulate(AXES, SETTINGS, quiet)
-    again = contextual_sampled.simulate({a: v[::-1] for a, v in AXES.items()}, SETTINGS, quiet)
+    whole = measure("sampled_prompt_runs", AXES, SETTINGS)
+    again = measure("sampled_prompt_runs", {a: v[::-1] for a, v in AXES.items()}, SETTINGS)
     part = {**AXES, "length": ("8",), "group_size": ("16",), "replicate": ("2",)}
-    alone = contextual_sampled.simulate(part, SETTINGS, quiet)
+    alone = measure("sampled_prompt_runs", part, SETTINGS)
     for name, values in whole.items():
         np.testing.assert_array_equal(again[name][(slice(None, None, -1),) * len(AXES)], values)
         np.testing.assert_array_equal(alone[name], values[1:, :, :, :, 1:, :, 2:])
     assert len(np.unique(whole["final_success_rate"])) > 40  # and neighbours do not share a stream
-    reseeded = contextual_sampled.simulate(part, {**SETTINGS, "seed": 12}, quiet)
+    reseeded = measure("sampled_prompt_runs", part, {**SETTINGS, "seed": 12}, quiet)
     assert not np.array_equal(reseeded["final_success_rate"], alone["final_success_rate"])
 
 
@@ -411,19 +412,19 @@ def test_curves_are_those_of_the_sampled_runs():
         "replicate": ("0", "1", "2"),
         "iteration": ("0", "28", "29", "30"),
     }
-    curves = contextual_curves.simulate(axes, SETTINGS, quiet)
-    ends = contextual_sampled.simulate(AXES, SETTINGS, quiet)["final_success_rate"][1, 0, 0, 0, 0, 0]
+    curves = measure("prompt_curves", axes, SETTINGS)
+    ends = measure("sampled_prompt_runs", AXES, SETTINGS)["final_success_rate"][1, 0, 0, 0, 0, 0]
     rates = curves["curve_success_rate"][0, 0, 0, 0]
     np.testing.assert_allclose(rates[:, 0], 0.3, rtol=1e-12)
     np.testing.assert_allclose(rates[:, 1:].mean(axis=1), ends, rtol=1e-12)
     with pytest.raises(ConfigError, match="iteration: 31"):
-        contextual_curves.check({**axes, "iteration": ("31",)}, SETTINGS)
+        check_curves({**axes, "iteration": ("31",)}, SETTINGS)
 
 
 def test_aggregations_are_one_rule_at_equal_effective_steps():
     axes = {name: values for name, values in AXES.items() if name != "group_size"}
     axes["rule"] = ("GRPO", "DAPO", "grpo/seq-mean-token-sum", "grpo/seq-mean-token-sum-norm")
-    found = contextual_exact.simulate(axes, SETTINGS, quiet)["exact_success_rate"]
+    found = measure("exact_prompt_runs", axes, SETTINGS)["exact_success_rate"]
     for k in range(1, 4):
         np.testing.assert_allclose(found[:, :, :, k], found[:, :, :, 0], rtol=1e-9)
 
@@ -535,8 +536,8 @@ def test_the_study_goes_all_the_way_on_a_tiny_grid(tmp_path, replicates):
     files = []
     for shard in grid.shards(one, 20):
         files.append(tmp_path / f"{shard.name}.npz")
-        compute.write(files[-1], shard, compute.compute(shard))
-    analysis = one.study.analyse(dataset.assemble(one, files), one.settings)
+        store.write(files[-1], shard, compute.compute(shard))
+    analysis = one.study.analyse(dataset.assemble(dataset.Contents.of(one), files), one.settings)
     text = captions.fill(captions.template("contextual"), analysis, one.settings)
     assert f"{16 * replicates} sampled runs of 10 updates" in text
     panels = {name: table.dropna(axis=1, how="all") for name, table in analysis.panels.items()}

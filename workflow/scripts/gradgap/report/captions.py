@@ -2,22 +2,24 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from ..fingerprint import source_file
 from ..inference import equivalence
 from ..inference.power_laws import COLUMNS
 from ..sweep.study import STUDIES, Analysis
 
-FOLDER = Path(__file__).parents[1] / "studies"
-
 
 def template(study: str) -> str:
-    """Text of a study's caption before it is filled in: the study's own, or its file in workflow/report/."""
+    """Text of a study's caption before it is filled in: the study's own, or caption.rst beside its declaration."""
     own = STUDIES.find(study).caption
-    return own if own is not None else (FOLDER / study / "caption.rst").read_text(encoding="utf-8")
+    if own is not None:
+        return own
+    declaration = source_file(STUDIES.origins[study])
+    assert declaration is not None  # a study is registered by a module of the package or by a plugin
+    return (declaration.parent / "caption.rst").read_text(encoding="utf-8")
 
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from scipy.special import stdtrit
 from ...inference import crossings
 from ...inference.equivalence import Statement
 from ...inference.power_laws import fit, row, table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...theory import closed_forms
 from ...training import rules
 
@@ -194,25 +194,3 @@ def analyse(dataset, settings):
         "exact_thresholds": exact_thresholds,
     }
     return Analysis(panels, table(rows), findings)
-
-
-STUDIES.add("contextual")(
-    Study(
-        title="Which learning rates lose prompts that share parameters, and do sampled groups lose more?",
-        predictions="P2, P3, P5, P6, P7",
-        sweeps={
-            "sampled": Sweep(
-                (*RUN, "group_size", STEP, "replicate"), "gradgap.measurements.contextual_sampled"
-            ),
-            "exact": Sweep((*RUN, STEP, "replicate"), "gradgap.measurements.contextual_exact"),
-            "curves": Sweep(
-                (*INSTANCE, "rule", "curve_step_size", "replicate", "iteration"),
-                "gradgap.measurements.contextual_curves",
-            ),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.contextual.figure",
-        settings=("fit_from_length",),
-        defaults={"rule": ["REINFORCE", "RLOO", "GRPO", "Dr. GRPO", "DAPO"], "iterations": 300},
-    )
-)

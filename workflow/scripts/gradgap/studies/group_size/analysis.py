@@ -7,7 +7,7 @@ import pandas as pd
 
 from ...inference import equivalence
 from ...inference.power_laws import Fit, fit, row, table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...theory import closed_forms
 from ...training.rules import ADVANTAGES
 
@@ -138,22 +138,3 @@ def analyse(dataset, settings):
         "crossings": pd.DataFrame(crossings),
     }
     return Analysis(panels, table(rows), findings)
-
-
-STUDIES.add("group_size")(
-    Study(
-        title="What does the exponent in 1 − J become when a group of n sampled responses makes the update?",
-        predictions="P4, P7",
-        sweeps={
-            "thresholds": Sweep((*POINT, "group_size"), "gradgap.measurements.sampled_thresholds"),
-            "crossovers": Sweep((*POINT, "group_size"), "gradgap.measurements.predicted_sampled_thresholds"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.group_size.figure",
-        defaults={
-            "family": ["gated"],
-            "advantage": ["reinforce", "rloo", "dr_grpo", "grpo"],
-            "aggregation": ["seq-mean-token-sum"],
-        },
-    )
-)

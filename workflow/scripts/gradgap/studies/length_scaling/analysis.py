@@ -2,9 +2,9 @@
 
 from ...inference import equivalence
 from ...inference.power_laws import departure, fit, row, table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...theory import closed_forms
-from ...training.rules import PRESETS, rule
+from ...training.rules import rule
 
 RULES = ("advantage", "aggregation")
 
@@ -79,20 +79,3 @@ def analyse(dataset, settings):
         "to_limit": {int(size): float(ratio) for size, ratio in to_limit.median().items()},
     }
     return Analysis({"thresholds": points, "sampled": sampled}, table(rows), findings)
-
-
-STUDIES.add("length_scaling")(
-    Study(
-        title="How does the critical learning rate change with response length, and what does normalisation do?",
-        predictions="P3, P5",
-        sweeps={
-            "instances": Sweep(("family", "length"), "gradgap.measurements.starts"),
-            "critical": Sweep(("family", "length", *RULES), "gradgap.measurements.thresholds"),
-            "sampled": Sweep(("length", "rule", "group_size"), "gradgap.measurements.sampled_counting"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.length_scaling.figure",
-        settings=("fit_from_length",),
-        defaults={"rule": list(PRESETS), "group_size": [16, 64]},
-    )
-)

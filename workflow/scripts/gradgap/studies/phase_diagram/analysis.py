@@ -4,10 +4,10 @@ import math
 
 from ...inference import equivalence
 from ...inference.power_laws import departure, fit, row, table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...theory import closed_forms
 from ...training import rules
-from ...training.run import Outcome
+from ...training.outcome import Outcome
 
 INSTANCE = ("family", "length", "success_rate")
 
@@ -62,20 +62,3 @@ def analyse(dataset, settings):
         "shares": {outcome.name: float((cells.outcome == outcome.name).mean()) for outcome in Outcome},
     }
     return Analysis({"cells": cells, "thresholds": thresholds}, table(rows), findings)
-
-
-STUDIES.add("phase_diagram")(
-    Study(
-        title="What becomes of a run, over response length, success rate and step size?",
-        predictions="P2, P3, P4",
-        sweeps={
-            "instances": Sweep(INSTANCE, "gradgap.measurements.starts"),
-            "critical": Sweep((*INSTANCE, "rule"), "gradgap.measurements.thresholds"),
-            "runs": Sweep((*INSTANCE, "rule", "step_size", "iteration"), "gradgap.measurements.exact_runs"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.phase_diagram.figure",
-        settings=("fit_from_length", "fit_from_success_rate"),
-        defaults={"family": ["gated"], "iteration": [1, 2, 5, 10]},
-    )
-)

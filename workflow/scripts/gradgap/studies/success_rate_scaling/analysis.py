@@ -8,7 +8,7 @@ import pandas as pd
 from ...inference import equivalence
 from ...inference.equivalence import Statement
 from ...inference.power_laws import departure, fit, row, table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...theory import closed_forms
 
 RULES = ("advantage", "aggregation")
@@ -116,22 +116,3 @@ def analyse(dataset, settings):
         "undecided": int(thresholds.critical.isna().sum()),
     }
     return Analysis({"thresholds": thresholds, "one_step": both}, table(rows), findings)
-
-
-STUDIES.add("success_rate_scaling")(
-    Study(
-        title="How does the critical step change with the success rate, and which bound is tight?",
-        predictions="P4",
-        sweeps={
-            "instances": Sweep(("family", "length", "success_rate"), "gradgap.measurements.starts"),
-            "critical": Sweep(
-                ("family", "length", "success_rate", *RULES), "gradgap.measurements.thresholds"
-            ),
-            "windows": Sweep(("length", "window"), "gradgap.measurements.windows"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.success_rate_scaling.figure",
-        settings=("fit_from_length", "fit_from_success_rate"),
-        defaults={"family": ["gated"]},
-    )
-)
