@@ -61,6 +61,7 @@ report: results/report.html ## make results/report.html from what is there
 results/report.html: .venv/installed $(wildcard results/figures/*.png results/tables/*.html)
 	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG)) --report results/.report.html --quiet all
 	@mv results/.report.html $@
+	@$(BIN)/python -m gradgap.report.digests results/digests/report/report.json $@
 
 # the environment: pinned packages with hashes, then this package itself in place
 .venv/installed: requirements.lock pyproject.toml
@@ -86,7 +87,6 @@ clean: ## remove what was computed; the environment stays
 docs: .venv/installed ## remake the pages of docs/ that are made from the code and the results
 	$(BIN)/gradgap reference config > docs/config.md
 	$(BIN)/gradgap reference datasets > docs/datasets.md
-	$(BIN)/gradgap reference results > docs/reproduce.md
 
 bench: .cache/bench/installed ## measure how fast the kernels, the search and the workflow are; JAX=1 adds JAX
 	$(if $(JAX),.cache/bench/bin/pip install --quiet --require-hashes --requirement benchmarks/jax.lock)
