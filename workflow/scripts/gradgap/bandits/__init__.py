@@ -109,7 +109,7 @@ class Kernels(NamedTuple):
         score. None where the family cannot be sampled.
     score : compiled function or None
         ``score(state, theta, constants, workspace, rows, group, update)`` adds Σ count · weight · score over the rows
-        to `update`, of shape (d,). Scores that were not drawn yet are drawn now, so that rows of weight 0 cost nothing.
+        to `update`, of shape (d,). Scores not drawn yet are drawn now, so that rows of weight 0 cost nothing.
     constants : ndarray
         What the kernels need to know of the instance.
     workspace : int
