@@ -28,9 +28,9 @@ AXES.add("length")(
 AXES.add("success_rate")(
     Axis("number", "success rate at the start", "1", "Asked success rate J of the start.")
 )
-AXES.add("step_size")(
+AXES.add("learning_rate")(
     Axis(
-        "number", "step size", "1", "Factor α of the update: the learning rate; for the unit rule the step η."
+        "number", "learning rate", "1", "Factor α of the update u; for the unit rule this is the step size η."
     )
 )
 AXES.add("advantage")(
@@ -75,16 +75,16 @@ AXES.add("schedule")(
 AXES.add("replicate")(
     Axis("integer", "replicate", "1", "Number of the repetition, with random numbers of its own.")
 )
-AXES.add("effective_step_size")(
+AXES.add("effective_learning_rate")(
     Axis(
         "number",
-        "effective step size",
+        "effective learning rate",
         "1",
         "Factor of the summed score of a response: the learning rate α over what the aggregation divides by.",
     )
 )
-AXES.add("curve_step_size")(
-    Axis("number", "effective step size", "1", "As effective_step_size, for learning curves.")
+AXES.add("curve_learning_rate")(
+    Axis("number", "effective learning rate", "1", "As effective_learning_rate, for learning curves.")
 )
 AXES.add("angle")(
     Axis("number", "angle", "degrees", "Between the direction of the update and the gradient gap.")
@@ -92,8 +92,10 @@ AXES.add("angle")(
 AXES.add("bound_fraction")(
     Axis("number", "step over bound", "1", "Step size over the bound for a step along the gradient gap.")
 )
-AXES.add("step_ratio")(
-    Axis("number", "step size over threshold", "1", "Learning rate α over the critical one in closed form.")
+AXES.add("learning_rate_ratio")(
+    Axis(
+        "number", "learning rate over threshold", "1", "Learning rate α over the critical one in closed form."
+    )
 )
 AXES.add("iteration")(Axis("integer", "iteration", "updates", "Updates made so far in a run."))
 AXES.add("window")(
