@@ -102,6 +102,7 @@ def run_stages(raw: dict, folder: Path) -> Path:
 
     sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
     import analysis
+    import datasets
     import explore
     import figures
     import tables
@@ -113,7 +114,7 @@ def run_stages(raw: dict, folder: Path) -> Path:
     for name, study in whole.studies.items():
         files = [path for path, shard in shard_files(raw, folder).items() if shard.study == name]
         source = folder / "datasets" / f"{name}.nc"
-        dataset.aggregate(dataset.Contents.of(study), files, source)
+        datasets.main(files, source, record / f"datasets/{name}.json", vars(dataset.Contents.of(study)))
         numbers, rows, caption = (
             folder / "analysis" / f"{name}{end}" for end in (".csv", ".scaling.csv", ".rst")
         )
