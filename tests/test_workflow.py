@@ -59,7 +59,7 @@ def project(tmp_path, root):
 
 def snakemake(project, *arguments, cores=2):
     """Run the workflow of the copy; say what it said."""
-    environment = os.environ | {"PYTHONPATH": ""}  # the copy finds its own package
+    environment = os.environ | {"PYTHONPATH": str(project / "workflow/scripts")}  # the package of the copy
     found = subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
         cwd=project,
