@@ -87,6 +87,7 @@ clean: ## remove what was computed; the environment stays
 docs: .venv/installed ## remake the pages of docs/ that are made from the code and the results
 	$(BIN)/gradgap reference config > docs/config.md
 	$(BIN)/gradgap reference datasets > docs/datasets.md
+	$(BIN)/gradgap reference reproduce > docs/reproduce.md
 
 bench: .cache/bench/installed ## measure how fast the kernels, the search and the workflow are; JAX=1 adds JAX
 	$(if $(JAX),.cache/bench/bin/pip install --quiet --require-hashes --requirement benchmarks/jax.lock)

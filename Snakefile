@@ -34,7 +34,11 @@ rule all:
         "results/reproduce.md",
         "results/explore.html",
         # the records of digests too: without them nothing could tell a damaged figure
-        expand("results/digests/analysis/{study}.json", study=STUDIES),
+        expand(
+            "results/digests/{stage}/{study}.json",
+            stage=["datasets", "analysis"],
+            study=STUDIES,
+        ),
         expand("results/digests/figures/{figure}.json", figure=FIGURES),
         "results/digests/tables/tables.json",
         "results/digests/explore/explore.json",

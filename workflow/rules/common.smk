@@ -20,7 +20,9 @@ FORMATS = ["pdf", "svg", "png"]
 
 def written():
     """The configuration with the lines on which it stands, where it is one file."""
-    if workflow.modifier.skip_configfile:  # inside another workflow, which gives a mapping
+    if (
+        workflow.modifier.skip_configfile
+    ):  # inside another workflow, which gives a mapping
         return None
     files = workflow.overwrite_configfiles or ["config.yaml"]
     found = [reading.read(os.path.relpath(file)) for file in files]

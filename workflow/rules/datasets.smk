@@ -4,7 +4,8 @@ rule datasets:
             shard_file(shard) for shard in SHARDS[wildcards.study].values()
         ],
     output:
-        "results/datasets/{study}.nc",
+        dataset="results/datasets/{study}.nc",
+        digests="results/digests/datasets/{study}.json",
     log:
         "results/logs/datasets/{study}.log",
     benchmark:
@@ -15,6 +16,6 @@ rule datasets:
     params:
         # all that the job needs to know, so that it imports no study, measurement, plugin or compiler
         contents=lambda wildcards: vars(Contents.of(CONFIG.studies[wildcards.study])),
-        code=fingerprint("gradgap.sweep.dataset"),
+        code=fingerprint("gradgap.report.digests", "gradgap.sweep.dataset"),
     script:
         "../scripts/datasets.py"

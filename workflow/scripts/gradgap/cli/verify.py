@@ -54,12 +54,15 @@ def _remedy(wrong, results, configfile):
     if Path(configfile).resolve() != Path("config.yaml").resolve():
         command += ["--configfile", str(configfile)]
     report = {str(Path(results) / name) for name in (REPORT, REPORT_RECORD)}
-    again = [] if report.isdisjoint(wrong) else ["--report", str(Path("results") / REPORT)]
-    if again:  # the page is removed with its record: what is made by this command has none
-        wrong = wrong | {path: wrong.get(path, "made anew") for path in report}
+    then = ""
+    if not report.isdisjoint(wrong):  # page and record are made anew together
+        wrong = wrong | dict.fromkeys(report, "made anew")
+        page, record = Path(results) / REPORT, Path(results) / REPORT_RECORD
+        note = [sys.executable, "-m", "gradgap.report.digests", str(record), str(page)]
+        then = f" && {shlex.join([*command, '--report', f'results/{REPORT}'])} && {shlex.join(note)}"
     standing = [path for path, what in wrong.items() if what != "missing"]
     remove = f"rm -f {shlex.join(standing)} && " if standing else ""
-    return remove + shlex.join(command) + (f" && {shlex.join(command + again)}" if again else "")
+    return remove + shlex.join(command) + then
 
 
 def show(result):

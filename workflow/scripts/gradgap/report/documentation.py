@@ -44,6 +44,15 @@ figures.draw(f"gradgap.studies.{study}.figure", numbers, scaling, look, {"png": 
 """
 
 
+REPRODUCE = """# Reproduce, figure by figure
+
+Made by `gradgap reference reproduce` from the studies; `make docs` makes it anew. `make study` makes every figure, and
+each command below makes those of one study. What came out, with every number filled in from the data, is written
+beside the results, to `results/reproduce.md`: no number of a result is repeated here, so none can be out of date. The
+predictions P1–P8 are spelled out in [theory.md](theory.md).
+"""
+
+
 def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     lines = [
         list(head),
@@ -97,10 +106,21 @@ def datasets(folder: Path) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
+def reproduce(folder: Path) -> str:
+    """Every study: what it asks, what it tests, and the command for its figures. No result: those are with the data."""
+    parts = [REPRODUCE]
+    for name, study in STUDIES.discover().items():
+        files = " ".join(f"results/figures/{figure}.png" for figure in study.figures(name))
+        parts.append(
+            f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n```\n.venv/bin/snakemake {files}\n```"
+        )
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
 def results(folder: Path) -> str:
     """What came out: the caption of every figure as the analysis filled it in."""
     return tables.findings({name: folder / f"{name}.rst" for name in STUDIES.discover()})
 
 
 #: Pages by name; each is made from the code, and `results` also from a folder of filled captions.
-PAGES: dict[str, Callable[[Path], str]] = {"config": config, "datasets": datasets, "results": results}
+PAGES: dict[str, Callable[[Path], str]] = {"config": config, "datasets": datasets, "reproduce": reproduce, "results": results}
