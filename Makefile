@@ -35,10 +35,11 @@ test-slurm: .venv/installed ## run the workflow on a Slurm of its own (needs slu
 verify: .venv/installed ## check every file of results/, and name what is bad
 	$(BIN)/gradgap verify
 
-check: .venv/installed ## formatting, lint, types and a dry run; changes nothing
+check: .venv/installed ## formatting, lint, types, directions of imports and a dry run; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check $(SMK)
 	$(SNAKEMAKE) --lint
 	$(SNAKEMAKE) --dry-run --quiet all

@@ -67,7 +67,7 @@ def exact_window():
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
     """A function from a study to the results of tests/smoke.yaml, with that study's dataset and analysis made."""
-    from gradgap.report import captions, panels
+    from gradgap.report import captions, figure_data
     from gradgap.sweep import compute, config, grid, store
     from gradgap.sweep import dataset as datasets
 
@@ -86,7 +86,7 @@ def smoke(tmp_path_factory):
         dataset = datasets.assemble(datasets.Contents.of(study), paths)
         datasets.write(dataset, folder / f"datasets/{name}.nc")
         analysis = study.study.analyse(dataset, study.settings)
-        panels.write(analysis.panels, folder / f"analysis/{name}.csv")
+        figure_data.write(analysis.panels, folder / f"analysis/{name}.csv")
         analysis.scaling.to_csv(folder / f"analysis/{name}.scaling.csv", index=False)
         caption = captions.fill(captions.template(name), analysis, study.settings)
         (folder / f"analysis/{name}.rst").write_text(caption, encoding="utf-8")

@@ -162,9 +162,7 @@ def test_a_point_does_not_depend_on_the_others():
         index = [[SIZES.get(a, ("1", "2", "3")).index(v) for v in axes[a]] for a in axes if a != "bound"]
         for name, values in part.items():
             assert np.array_equal(values, whole[name][np.ix_(*index)], equal_nan=True)
-    other = bound_audit.simulate(
-        SIZES | {"draw": ("1",), "bound": BOUNDS}, {"seed": 8}, lambda done, total: None
-    )
+    other = measure("bound_audit", SIZES | {"draw": ("1",), "bound": BOUNDS}, {"seed": 8})
     assert not np.array_equal(other["policy_critical"], whole["policy_critical"][..., :1])
 
 
@@ -263,7 +261,7 @@ def dataset(tmp_path_factory):
         path.parent.mkdir(exist_ok=True)
         store.write(path, shard, compute.compute(shard))
         paths.append(path)
-    return study, datasets.assemble(study, paths)
+    return study, datasets.assemble(datasets.Contents.of(study), paths)
 
 
 def test_default_study_is_large_enough():

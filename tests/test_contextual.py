@@ -429,30 +429,33 @@ def test_aggregations_are_one_rule_at_equal_effective_steps():
         np.testing.assert_allclose(found[:, :, :, k], found[:, :, :, 0], rtol=1e-9)
 
 
-def test_the_crossing_is_where_the_mean_falls_halfway():
+def test_the_threshold_is_where_the_mean_of_kept_falls_through_half():
     steps = np.geomspace(0.1, 1000, 41)
     critical = 37.0
-    falling = 0.2 + 0.8 / (1 + (steps / critical) ** 4)  # halfway between 1 and 0.2 at the critical step
+    falling = 1 / (1 + (steps / critical) ** 4)
     rising = np.minimum(falling, 0.5 + 0.5 * steps / (steps + 0.1))
-    assert study.crossing(steps, rising) == pytest.approx(critical, rel=0.01)
-    assert math.isnan(study.crossing(steps, np.linspace(0.2, 0.9, 41)))
-    assert math.isnan(study.crossing(steps, np.full(41, 0.3)))
+    assert study.threshold(steps, rising[:, None])[0] == pytest.approx(critical, rel=0.01)
+    assert math.isnan(study.threshold(steps, np.linspace(0.2, 0.9, 41)[:, None])[0])
+    assert math.isnan(study.threshold(steps, np.full((41, 3), 0.3))[0])
+
+
+def test_random_answers_keep_nothing():
+    """The collapsed level against parameters that are random and huge: every token is then certain, and random."""
+    generator = np.random.default_rng(0)
+    right = generator.integers(4, size=(20_000, 2)) == 0
+    assert study.kept(right.all(axis=1).mean(), 4, 2) == pytest.approx(0, abs=0.01)
+    assert study.kept(1.0, 4, 2) == 1
 
 
 def test_the_interval_of_a_threshold_covers_it():
     generator = np.random.default_rng(3)
     steps = np.geomspace(0.1, 1000, 41)
     truth, found = 30.0, []
+    own = truth * np.exp(0.5 * generator.standard_normal(4000))
+    expected = study.threshold(steps, (1 / (1 + (steps[:, None] / own) ** 6)).mean(1, keepdims=True))[0]
     for _ in range(40):
         own = truth * np.exp(0.5 * generator.standard_normal(32))
-        success = 1 / (1 + (steps[:, None] / own) ** 6)
-        expected = study.crossing(
-            steps,
-            (1 / (1 + (steps[:, None] / (truth * np.exp(0.5 * generator.standard_normal(4000)))) ** 6)).mean(
-                1
-            ),
-        )
-        critical, low, high = study.threshold(steps, success)
+        critical, low, high = study.threshold(steps, 1 / (1 + (steps[:, None] / own) ** 6))
         assert low <= critical <= high
         found.append(low <= expected <= high)
     assert 32 <= sum(found) <= 40  # 95 % of 40, give or take four deviations

@@ -10,7 +10,7 @@ import xarray as xr
 from _small import assemble, changed, only, run_missing, shard_files, write_config
 from gradgap import cli
 from gradgap.errors import ShardError
-from gradgap.report import panels
+from gradgap.report import figure_data
 from gradgap.report.captions import fill, template
 from gradgap.report.verify import verify
 from gradgap.sweep import config, dataset, store
@@ -29,7 +29,7 @@ def made(tmp_path_factory):
         analysis = study.study.analyse(opened.load(), study.settings)
     for part in ("analysis", "figures", "tables"):
         (folder / part).mkdir()
-    panels.write(analysis.panels, folder / "analysis" / "phase_diagram.csv")
+    figure_data.write(analysis.panels, folder / "analysis" / "phase_diagram.csv")
     analysis.scaling.to_csv(folder / "analysis" / "phase_diagram.scaling.csv", index=False)
     text = fill(template("phase_diagram"), analysis, study.settings)
     (folder / "analysis" / "phase_diagram.rst").write_text(text, encoding="utf-8")

@@ -5,8 +5,10 @@ import math
 import numpy as np
 
 from ..bandits.shared_prompts import evaluate
-from ..numerics import streams
-from ..numerics.compiler import allocating_kernel
+from ..numerics import elementary, streams
+from ..numerics.compiler import kernel
+from ..numerics.elementary import log
+from ..numerics.sampling import normals
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable, empty, product
 from ..theory import closed_forms
 from ..values import number
@@ -42,7 +44,7 @@ VARIABLES = {
 }
 
 
-@allocating_kernel
+@kernel
 def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations):
     """Move θ by η_k = factor · ‖g_k‖ along the gap turned towards `aside`, at every update."""
     prompts, contexts, others, dimension = differences.shape
@@ -63,7 +65,7 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
         evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent)
         rate = max(success.mean(), 5e-324)
         complement = max(failure.mean(), 5e-324)
-        log_odds = math.log(rate) - math.log(complement)
+        log_odds = log(rate) - log(complement)
         if k == 0:
             start = log_odds
         else:
@@ -113,9 +115,10 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     for index, here in product(inner):
         at = {**own, **here}
         stream = streams.state(settings["seed"], {"study": "alignment", **at})
-        aside = np.random.Generator(np.random.PCG64(stream)).standard_normal(len(instance.theta0))
+        aside = np.empty(len(instance.start))
+        normals(stream, aside)
         angle = number(at["angle"])
-        cosine = math.sin(math.radians(90 - angle))  # exactly 0 at a right angle
+        cosine = elementary.cosine(angle)
         factor = number(at["bound_fraction"]) * getattr(per_alignment, at["bound"])
         found = _turned(
             instance.differences,
@@ -123,7 +126,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
             instance.theta0.copy(),
             aside,
             cosine,
-            math.sin(math.radians(angle)),
+            elementary.sine(angle),
             factor,
             settings["iterations"],
         )

@@ -1,14 +1,15 @@
 """The axes of the package's measurements, each with the registry of the components that its values name."""
 
 from ..bandits import FAMILIES
+from ..plugins import Registry
 from ..sweep.axes import AXES, Axis
 from ..training.rules import ADVANTAGES, AGGREGATIONS, SCHEDULES, rule
 
 
-def _rule(name: str) -> tuple[object, object]:
+def _rule(name: str) -> tuple[tuple[Registry, str], ...]:
     """The advantage and the aggregation of a rule."""
     advantage, aggregation = rule(name)
-    return ADVANTAGES.find(advantage), AGGREGATIONS.find(aggregation)
+    return (ADVANTAGES, advantage), (AGGREGATIONS, aggregation)
 
 
 AXES.add("family")(
@@ -17,7 +18,7 @@ AXES.add("family")(
         "bandit family",
         "1",
         "Instance of RLVR whose success rate is known exactly.",
-        components=lambda name: (FAMILIES.find(name),),
+        components=FAMILIES,
     )
 )
 AXES.add("length")(
@@ -37,7 +38,7 @@ AXES.add("advantage")(
         "advantage",
         "1",
         "How rewards become weights of responses.",
-        components=lambda name: (ADVANTAGES.find(name),),
+        components=ADVANTAGES,
     )
 )
 AXES.add("aggregation")(
@@ -46,7 +47,7 @@ AXES.add("aggregation")(
         "aggregation",
         "1",
         "How weighted token scores become one update.",
-        components=lambda name: (AGGREGATIONS.find(name),),
+        components=AGGREGATIONS,
     )
 )
 AXES.add("rule")(
@@ -67,7 +68,7 @@ AXES.add("schedule")(
         "schedule",
         "1",
         "How the learning rate changes along a run.",
-        components=lambda name: (SCHEDULES.find(name),),
+        components=SCHEDULES,
     )
 )
 AXES.add("replicate")(

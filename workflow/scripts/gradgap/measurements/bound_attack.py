@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from ..bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, draw
+from ..numerics.elementary import exp, log
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, stream
 
@@ -112,13 +113,13 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
 
         x0 = np.concatenate([line.logit[first].ravel(), line.slope[first].ravel()])
         found = minimize(
-            lambda x: math.log(ratio(tied(x), name)),
+            lambda x: log(ratio(tied(x), name)),
             x0,
             method="Powell",
             options={"maxfev": evaluations, "xtol": 1e-4, "ftol": 1e-7},
         )
-        if math.exp(found.fun) < best:
-            best, line = math.exp(found.fun), tied(found.x)
+        if exp(found.fun) < best:
+            best, line = exp(found.fun), tied(found.x)
         for response in generator.permutation(len(line.right))[: evaluations // 4]:
             right = line.right.copy()
             right[response] ^= True

@@ -20,7 +20,7 @@ from ..sweep import grid, store
 from ..sweep.compare import compare
 from ..sweep.config import Config
 from ..sweep.grid import StudyConfig
-from . import captions, panels
+from . import captions, figure_data
 
 FORMATS = ("pdf", "svg", "png")
 
@@ -96,7 +96,7 @@ def _analysis(study: StudyConfig, dataset: Path, folder: Path) -> Iterator[tuple
         analysis = study.study.analyse(opened.load(), study.settings)
     with tempfile.TemporaryDirectory() as temporary:
         again = Path(temporary)
-        panels.write(analysis.panels, again / f"{study.name}.csv")
+        figure_data.write(analysis.panels, again / f"{study.name}.csv")
         analysis.scaling.to_csv(again / f"{study.name}.scaling.csv", index=False)
         text = captions.fill(captions.template(study.name), analysis, study.settings)
         (again / f"{study.name}.rst").write_text(text, encoding="utf-8")
