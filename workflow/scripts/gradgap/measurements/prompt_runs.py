@@ -24,7 +24,7 @@ from ..sweep.measurement import (
 )
 from ..training import prompts, rules
 from ..training.rules import AGGREGATIONS
-from ..values import canonical, failure_rate, number
+from ..values import Rate, canonical, number
 
 SETTINGS = ("prompts", "contexts", "candidates", "dimension", "margin", "iterations")
 #: Axes whose values share an instance.
@@ -71,10 +71,10 @@ def instance_at(point: Point, settings: Settings) -> VectorInstance:
     """The prompts at a point of the grid; a point without a replicate has the first."""
     family = FAMILIES.find("contextual")
     options = {name: settings[name] for name in (*SETTINGS[:-1], "seed") if name in settings}
-    rate = point["success_rate"]
+    rate = Rate(point["success_rate"])
     replicate = int(number(point.get("replicate", "0")))
     return family.instance(
-        int(number(point["length"])), number(rate), failure_rate(rate), replicate=replicate, **options
+        int(number(point["length"])), rate.success, rate.failure, replicate=replicate, **options
     )
 
 

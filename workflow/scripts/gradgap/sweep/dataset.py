@@ -27,6 +27,8 @@ from .grid import (
     sources_of_measurement,
     sources_of_value,
     sweep_axes,
+    settings_for,
+    sweep_owners,
     sweep_settings,
 )
 from .store import read, require, stored_variable
@@ -45,7 +47,7 @@ class Contents:
     axes : dict of str to dict
         Of each axis: ``values`` (canonical texts), ``kind`` and ``attributes``.
     sweeps : dict of str to dict
-        Of each sweep: ``axes`` (their values, outermost first), ``at``, ``settings``, ``seed``; ``sources`` of every
+        Of each sweep: ``axes`` (their values, outermost first), ``at``, ``settings``, their ``owners``, ``seed``; ``sources`` of every
         point and ``sources_of`` each value of each axis (module names); and ``variables``, of each the ``axes`` that
         it depends on, ``dtype``, ``undefined`` and ``attributes``.
     """
@@ -80,6 +82,7 @@ class Contents:
                 "axes": values,
                 "at": dict(sweep.at),
                 "settings": sweep_settings(config, sweep),
+                "owners": sweep_owners(config, sweep),
                 "seed": config.seed if measurement.random else 0,
                 "sources": sorted(sources_of_measurement(sweep.measurement)),
                 "sources_of": {
@@ -334,14 +337,8 @@ def _positions(contents: Contents, path: str | Path, shard: Shard) -> dict[str, 
 
 def _settings_for(sweep: Mapping[str, Any], shard: Shard) -> dict[str, Any]:
     """`grid.settings_for` a shard, the families being those that the contents name."""
-    here = all_values(shard.axes, shard.at).get("family", ())
-    known = set(sweep["sources_of"].get("family", ()))
-    return {
-        name: {key: of for key, of in value.items() if key in here}
-        if isinstance(value, Mapping) and set(value) & known
-        else value
-        for name, value in sweep["settings"].items()
-    }
+    families = sweep["sources_of"].get("family", ())
+    return settings_for(sweep["settings"], all_values(shard.axes, shard.at), sweep["owners"], families)
 
 
 def _point(axes: Mapping[str, Sequence[str]], dimensions: Iterable[str], index: Iterable[int]) -> str:
