@@ -33,10 +33,8 @@ def main(arguments):
     dict
         ``outcome``, ``final_success_rate``, ``final_failure_rate`` and ``success_rate``, the list along the run.
     """
-    from ..bandits.shared_prompts import VectorInstance
     from ..numerics import streams
-    from ..training import prompts, sampled
-    from ..training import run as dynamics
+    from ..training.run import run
     from ..values import canonical
 
     step_size = _instance.value(arguments, "step_size")
@@ -56,12 +54,7 @@ def main(arguments):
             "success_rate": _instance.success_rate(arguments).text,
         }
         how |= {"group_size": group_size, "state": streams.state(seed, point)}
-    if isinstance(instance, VectorInstance):
-        run = prompts.run
-    else:
-        run = dynamics.run if group_size is None else sampled.run
-        how["path"] = True
-    result = run(instance, arguments.advantage, arguments.aggregation, step_size, **how)
+    result = run(instance, arguments.advantage, arguments.aggregation, step_size, path=True, **how)
     return {
         "outcome": result.outcome.name,
         "final_success_rate": result.final_success_rate,

@@ -3,7 +3,8 @@
 from ..bandits import FAMILIES
 from ..plugins import Registry
 from ..sweep.axes import AXES, Axis
-from ..training.rules import ADVANTAGES, AGGREGATIONS, SCHEDULES, rule
+from ..training.rules import ADVANTAGES, AGGREGATIONS, rule
+from ..training.schedules import SCHEDULES
 
 
 def _rule(name: str) -> tuple[tuple[Registry, str], ...]:

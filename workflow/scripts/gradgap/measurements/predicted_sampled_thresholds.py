@@ -42,7 +42,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     out = empty(inner, VARIABLES)
     instance = instance_at(point, settings)
     rule = rules.of_point(point)
-    limit = sampled.exact(instance, *rule, iterations=settings["sampled_iterations"])
+    limit = sampled.half_kept_exact(instance, *rule, iterations=settings["sampled_iterations"])
     out["crossing_predicted"][()] = sampled_groups.crossing(instance, *rule, limit)
     out["critical_closed_form"][()] = closed_forms.critical_closed_form(instance, *rule)
     for index, here in product(inner):

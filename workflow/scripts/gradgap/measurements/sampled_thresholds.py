@@ -51,7 +51,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     rule = rules.of_point(point)
     for index, here in product(inner):
         at = {**point, **here}
-        found = sampled.critical(
+        found = sampled.half_kept(
             instance,
             *rule,
             group_size=int(number(at["group_size"])),
@@ -64,7 +64,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
         out["sampled_critical_low"][index] = found.low
         out["sampled_critical_high"][index] = found.high
         out["sampled_search"][index] = found.search
-    out["halfway"][()] = sampled.exact(instance, *rule, iterations=settings["sampled_iterations"])
+    out["halfway"][()] = sampled.half_kept_exact(instance, *rule, iterations=settings["sampled_iterations"])
     return out
 
 

@@ -3,7 +3,7 @@
 from ...inference.power_laws import table
 from ...sweep.study import Analysis
 from ...training import rules
-from ...training.run import Outcome
+from ...training.outcome import Outcome
 
 INSTANCE = ("family", "length", "success_rate")
 #: Coordinates of a run.

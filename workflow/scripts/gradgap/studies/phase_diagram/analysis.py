@@ -7,7 +7,7 @@ from ...inference.power_laws import departure, fit, row, table
 from ...sweep.study import Analysis
 from ...theory import closed_forms
 from ...training import rules
-from ...training.run import Outcome
+from ...training.outcome import Outcome
 
 INSTANCE = ("family", "length", "success_rate")
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...inference.power_laws import departure, fit, table
 from ...sweep.study import Analysis
-from ...training.run import Outcome
+from ...training.outcome import Outcome
 
 INSTANCE = ("family", "length", "success_rate")
 
