@@ -1,8 +1,8 @@
 """What a value that somebody writes may be: one description, from which all follows that is said or checked of it.
 
 The configuration's check, its messages, its schema, the command line and docs/config.md read these descriptions; no
-other table holds a bound or a default. Axes of a grid are described by `gradgap.sweep.axes.Axis`, everything else by a
-`Setting`. A setting belongs to the component that reads it: a family keeps its own in `Family.settings`; those that
+other table holds a bound or a default. Axes of a grid are described by `gradgap.sweep.axes.Axis`, everything else by
+a `Setting`. A setting belongs to the component that reads it: a family keeps its own in `Family.settings`; those that
 several measurements or analyses share are registered in `SETTINGS`.
 """
 

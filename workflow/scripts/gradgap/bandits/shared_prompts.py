@@ -12,7 +12,6 @@ Formulas: docs/theory_contextual.md.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 

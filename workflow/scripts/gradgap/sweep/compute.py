@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import GradgapError
-from .grid import Shard, all_values, measurement_of, safe, settings_at
+from .grid import Shard, measurement_of, safe, settings_at
 from .measurement import empty, measure
 from .store import head, read_current
 

@@ -1,8 +1,8 @@
 """The configuration: read, checked, defaults filled in, axes expanded.
 
-What every key may be is described once, where it belongs: an axis in `AXES`, a setting in `SETTINGS` or in the component
-whose it is, a key of the top level here. Messages, the JSON Schema (`schema`) and docs/config.md follow from these
-descriptions. Everything wrong is found here, before any work starts, and told in one message.
+What every key may be is described once, where it belongs: an axis in `AXES`, a setting in `SETTINGS` or in the
+component whose it is, a key of the top level here. Messages, the JSON Schema (`schema`) and docs/config.md follow
+from these descriptions. Everything wrong is found here, before any work starts, and told in one message.
 """
 
 import dataclasses
@@ -35,8 +35,8 @@ TOP = {
     "name": Setting(
         kind="label",
         description=(
-            "Name of the run, whose results are in results/NAME/; without one they are in results/. Configurations of "
-            "different names leave each other's results alone."
+            "Name of the run, whose results are in results/NAME/; without one they are in results/. Configurations "
+            "of different names leave each other's results alone."
         ),
         default="",
     ),
@@ -49,16 +49,18 @@ TOP = {
     ),
     "shard_points": Setting(
         kind="integer",
-        description="Most points that one job holds in memory. A result never depends on how points are cut into shards.",
+        description=(
+            "Most points that one job holds in memory. A result never depends on how points are cut into shards."
+        ),
         minimum=1,
         maximum=10**9,
         default=1_000_000,
     ),
     "shard_seconds": Setting(
         description=(
-            "Time that one job should take at the most, in seconds; a simulation whose points are dear then puts fewer "
-            "than shard_points into a shard. The default suits one machine; on a cluster, where jobs wait in a queue, "
-            "some minutes are better. `gradgap plan` says what to expect of a configuration."
+            "Time that one job should take at the most, in seconds; a simulation whose points are dear then puts "
+            "fewer than shard_points into a shard. The default suits one machine; on a cluster, where jobs wait in a "
+            "queue, some minutes are better. `gradgap plan` says what to expect of a configuration."
         ),
         above=0,
         maximum=1e6,
@@ -84,7 +86,7 @@ FIGURES = {
 _PER_DECADE = Setting(
     description="Values a factor of ten; the ends are always included.", above=0, maximum=1000
 )
-#: What a pair of top-level keys is.
+#: The other keys of the top level.
 SECTIONS = {
     "figures": "How figures are drawn.",
     "studies": "The studies to run, by name; a study that is left out is not run.",
@@ -183,10 +185,10 @@ def _axis_schema(axis: Axis) -> dict[str, Any]:
 
 
 def _setting_schema(setting: Setting) -> dict[str, Any]:
-    one = setting.schema()
+    one: dict[str, Any] = setting.schema()
     if setting.by is not None:
         names = AXES.find(setting.by).names
-        one = {"type": "object", "additionalProperties": False, "properties": {name: one for name in names}}
+        one = {"type": "object", "additionalProperties": False, "properties": dict.fromkeys(names, one)}
     default = {} if setting.default is None else {"default": setting.default}
     return {"description": setting.description, **one, **default}
 
@@ -420,13 +422,14 @@ def _concerned(
     for name, value in study.settings.items():
         setting = known[name]
         if setting.by is not None:
-            value = {**_usual(setting.by, sorted(here.get(setting.by, ())), name), **(value or {})}
-        elif name not in kept:
+            settings[name] = {**_usual(setting.by, sorted(here.get(setting.by, ())), name), **(value or {})}
+            continue
+        if name not in kept:
             if name in written:
                 problem = "no component of this study has such a setting; leave it out"
                 document.note((*place, name), problem)
             continue
-        elif value is None:
+        if value is None:
             document.note(place, f"the key {name!r} is missing")
         settings[name] = value
     return dataclasses.replace(study, settings=settings)

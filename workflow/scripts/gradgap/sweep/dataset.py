@@ -23,11 +23,12 @@ from .grid import (
     Shard,
     StudyConfig,
     all_values,
+    given_by,
     measurement_of,
+    settings_for,
     sources_of_measurement,
     sources_of_value,
     sweep_axes,
-    settings_for,
     sweep_owners,
     sweep_settings,
 )
@@ -47,9 +48,9 @@ class Contents:
     axes : dict of str to dict
         Of each axis: ``values`` (canonical texts), ``kind`` and ``attributes``.
     sweeps : dict of str to dict
-        Of each sweep: ``axes`` (their values, outermost first), ``at``, ``settings``, their ``owners``, ``seed``; ``sources`` of every
-        point and ``sources_of`` each value of each axis (module names); and ``variables``, of each the ``axes`` that
-        it depends on, ``dtype``, ``undefined`` and ``attributes``.
+        Of each sweep: ``axes`` (their values, outermost first), ``at``, ``settings``, their ``owners`` and what they are given ``by``, ``seed``;
+        ``sources`` of every point and ``sources_of`` each value of each axis (module names); and ``variables``, of
+        each the ``axes`` that it depends on, ``dtype``, ``undefined`` and ``attributes``.
     """
 
     study: str
@@ -83,6 +84,7 @@ class Contents:
                 "at": dict(sweep.at),
                 "settings": sweep_settings(config, sweep),
                 "owners": sweep_owners(config, sweep),
+                "by": given_by(sweep_settings(config, sweep)),
                 "seed": config.seed if measurement.random else 0,
                 "sources": sorted(sources_of_measurement(sweep.measurement)),
                 "sources_of": {
@@ -325,7 +327,8 @@ def _positions(contents: Contents, path: str | Path, shard: Shard) -> dict[str, 
         what = f"it belongs to {shard.study}/{shard.sweep}"
     else:
         whole = sweep["axes"]
-        here = _settings_for(sweep, shard)
+        points = all_values(shard.axes, shard.at)
+        here = settings_for(sweep["settings"], points, sweep["owners"], sweep["by"])
         other = [name for name in here if shard.settings.get(name) != here[name]]
         strange = [axis for axis, values in shard.axes.items() if not set(values) <= set(whole.get(axis, ()))]
         if not other and not strange and (shard.seed, shard.at) == (sweep["seed"], sweep["at"]):
@@ -333,12 +336,6 @@ def _positions(contents: Contents, path: str | Path, shard: Shard) -> dict[str, 
             return {axis: [where[axis][value] for value in values] for axis, values in shard.axes.items()}
         what = "other " + ", ".join([*other, *(f"values of {axis}" for axis in strange)] or ["seed"])
     raise ShardError(f"{path}: is no shard of the study {contents.study!r} as configured ({what}); delete it")
-
-
-def _settings_for(sweep: Mapping[str, Any], shard: Shard) -> dict[str, Any]:
-    """`grid.settings_for` a shard, the families being those that the contents name."""
-    families = sweep["sources_of"].get("family", ())
-    return settings_for(sweep["settings"], all_values(shard.axes, shard.at), sweep["owners"], families)
 
 
 def _point(axes: Mapping[str, Sequence[str]], dimensions: Iterable[str], index: Iterable[int]) -> str:

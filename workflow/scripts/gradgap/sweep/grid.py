@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..fingerprint import fingerprint, modules_of
-from ..settings import settings_of
+from ..settings import SETTINGS, settings_of
 from ..values import number
 from .axes import AXES
 from .cutting import cut
@@ -172,12 +172,12 @@ def owners(axes: Mapping[str, Iterable[str]]) -> dict[str, dict[str, list[str]]]
 
 
 def settings_for(
-    settings: Mapping[str, Any], axes: Mapping[str, tuple[str, ...]], owned: Owners, families: Container[str]
+    settings: Mapping[str, Any], axes: Mapping[str, tuple[str, ...]], owned: Owners, by: Mapping[str, str]
 ) -> dict[str, Any]:
     """Settings as they concern some points.
 
-    Of a setting that is given by family, that is the families there; one that belongs to components is left out where
-    none of these is there.
+    Of a setting that is given by the values of an axis, that is the values there; one that belongs to components is
+    left out where none of these is there.
 
     Parameters
     ----------
@@ -186,13 +186,13 @@ def settings_for(
         Values of axes, those that all points share among them (`all_values`).
     owned : mapping
         The `owners` of settings.
-    families : container of str
-        All bandit families.
+    by : mapping of str to str
+        The axis by which settings are given, see `given_by`.
     """
     found = {}
     for name, value in settings.items():
-        if isinstance(value, Mapping) and all(key in families for key in value):
-            found[name] = {key: of for key, of in value.items() if key in axes.get("family", ())}
+        if name in by:
+            found[name] = {key: of for key, of in value.items() if key in axes.get(by[name], ())}
         elif name not in owned or any(
             value in owned[name][axis] for axis in owned[name] for value in axes.get(axis, ())
         ):
@@ -200,12 +200,17 @@ def settings_for(
     return found
 
 
+def given_by(settings: Iterable[str]) -> dict[str, str]:
+    """Of some settings, those that are given by the values of an axis, each with that axis."""
+    return {name: by for name in settings if name in SETTINGS.discover() and (by := SETTINGS[name].by)}
+
+
 def settings_at(shard: "Shard", axes: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     """Settings of a shard as they concern some of its points."""
     own = owners(all_values(shard.axes, shard.at))
     shared = measurement_of(shard).settings
     own = {name: of for name, of in own.items() if name not in shared}
-    return settings_for(shard.settings, all_values(dict(axes), shard.at), own, AXES.find("family").names)
+    return settings_for(shard.settings, all_values(dict(axes), shard.at), own, given_by(shard.settings))
 
 
 def sweep_owners(config: StudyConfig, sweep: Sweep) -> dict[str, dict[str, list[str]]]:
@@ -253,16 +258,16 @@ def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Sh
     list of Shard
     """
     found = []
-    families = AXES.find("family").names
     for name, sweep in config.study.sweeps.items():
         measurement = measurement_of(sweep)
         seed = config.seed if measurement.random else 0  # an exact result knows no seed
         settings, own = sweep_settings(config, sweep), sweep_owners(config, sweep)
+        by = given_by(settings)
         ordered = {axis: in_order(axis, values) for axis, values in sweep_axes(config, sweep).items()}
         points = shard_points(sweep, ordered, settings, most, seconds)
         pieces = cut(ordered, measurement.split, points)
         for combination in itertools.product(*pieces.values()):
             axes = dict(zip(ordered, combination, strict=True))
-            here = settings_for(settings, all_values(axes, sweep.at), own, families)
+            here = settings_for(settings, all_values(axes, sweep.at), own, by)
             found.append(Shard(config.name, name, sweep.measurement, axes, here, seed, dict(sweep.at)))
     return found
