@@ -381,7 +381,7 @@ AXES = {
     "schedule": ("constant", "inverse-sqrt"),
     "rule": ("GRPO", "REINFORCE"),
     "group_size": ("4", "16"),
-    "effective_step_size": ("0.5", "20"),
+    "effective_learning_rate": ("0.5", "20"),
     "replicate": ("0", "1", "2"),
 }
 
@@ -408,7 +408,7 @@ def test_curves_are_those_of_the_sampled_runs():
         "length": ("8",),
         "success_rate": ("0.3",),
         "rule": ("GRPO",),
-        "curve_step_size": ("0.5",),
+        "curve_learning_rate": ("0.5",),
         "replicate": ("0", "1", "2"),
         "iteration": ("0", "28", "29", "30"),
     }
@@ -477,9 +477,9 @@ def test_the_configuration_takes_a_number_of_replicates():
         "success_rate": [0.3],
         "schedule": ["constant"],
         "group_size": [4],
-        "effective_step_size": [1],
+        "effective_learning_rate": [1],
         "replicate": 3,
-        "curve_step_size": [1],
+        "curve_learning_rate": [1],
         "iteration": [1],
     }
     found = config.parse({"studies": {"contextual": whole}}).studies["contextual"]
@@ -498,7 +498,9 @@ def test_the_configuration_takes_a_number_of_replicates():
 def test_the_command_line_runs_prompts_and_names_what_it_cannot_do(capsys):
     where = ["contextual", "--length", "8", "--success-rate", "0.3", "--advantage", "rloo"]
     for extra in ([], ["--group-size", "64"]):
-        assert cli.main(["run", *where, "--step-size", "10", "--iterations", "300", "--json", *extra]) == 0
+        assert (
+            cli.main(["run", *where, "--learning-rate", "10", "--iterations", "300", "--json", *extra]) == 0
+        )
         found = json.loads(capsys.readouterr().out)
         assert found["success_rate"][0] == pytest.approx(0.3)
         assert found["outcome"] == "slow"
@@ -509,7 +511,7 @@ def test_the_command_line_runs_prompts_and_names_what_it_cannot_do(capsys):
         "family": ["contextual"],
         "length": [8],
         "success_rate": [0.3],
-        "step_size": [1],
+        "learning_rate": [1],
         "rule": ["GRPO"],
     }
     with pytest.raises(ConfigError, match="vector of parameters"):
@@ -525,9 +527,9 @@ def test_the_study_goes_all_the_way_on_a_tiny_grid(tmp_path, replicates):
         "schedule": ["constant", "inverse-sqrt"],
         "rule": ["RLOO", "DAPO"],
         "group_size": [4],
-        "effective_step_size": [1, 10],
+        "effective_learning_rate": [1, 10],
         "replicate": replicates,
-        "curve_step_size": [1],
+        "curve_learning_rate": [1],
         "iteration": [1, 5],
         "iterations": 10,
     }

@@ -36,8 +36,8 @@ def test_a_dataset_opens_in_plain_xarray_and_says_what_it_holds(contents, stored
     dataset.write(dataset.assemble(contents, stored), path)
     with xr.open_dataset(path) as opened:
         found = opened.load()
-    assert found.final_failure_rate.dims == ("family", "length", "success_rate", "rule", "step_size")
-    assert found.critical.dims == ("family", "length", "success_rate", "rule")
+    assert found.final_failure_rate.dims == ("family", "length", "success_rate", "rule", "learning_rate")
+    assert found.critical_learning_rate.dims == ("family", "length", "success_rate", "rule")
     assert found.length.values.tolist() == [16, 64]
     assert found.rule.values.tolist() == ["GRPO"]
     np.testing.assert_allclose(found.failure_rate, [0.1, 0.01], rtol=1e-15)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from _small import only, run_missing
-from gradgap.report import panels
+from gradgap.report import figure_data
 from gradgap.sweep import config
 from gradgap.sweep.dataset import Contents
 
@@ -54,7 +54,7 @@ def test_a_dataset_job_imports_no_compiler_no_study_and_no_measurement(tmp_path)
 @pytest.mark.parametrize("study", ["phase_diagram", "bound_audit"])
 def test_a_figure_job_imports_no_compiler(smoke, tmp_path, study):
     analysis = smoke(study) / "analysis"
-    assert panels.read(analysis / f"{study}.csv")
+    assert figure_data.read(analysis / f"{study}.csv")
     job = [
         str(analysis / f"{study}.csv"),
         str(analysis / f"{study}.scaling.csv"),

@@ -14,7 +14,7 @@ LARGE = {
     "length": {"from": 16, "to": 4096, "per_decade": 40},
     "failure_rate": {"from": 0.4, "to": 0.004, "per_decade": 50},
     "rule": ["REINFORCE", "RLOO", "GRPO", "Dr. GRPO", "DAPO"],
-    "step_size": {"from": 1e-4, "to": 1e5, "per_decade": 240},
+    "learning_rate": {"from": 1e-4, "to": 1e5, "per_decade": 240},
     "iterations": 1000,
 }
 
@@ -56,7 +56,7 @@ def test_an_estimate_is_the_measured_cost_times_the_points(monkeypatch, tmp_path
             "length": (length,),
             "success_rate": ("0.9",),
             "rule": ("GRPO",),
-            "step_size": ("1",),
+            "learning_rate": ("1",),
             "iteration": ("10",),
         }
         settings = {"iterations": 500}
@@ -68,7 +68,7 @@ def test_an_estimate_is_the_measured_cost_times_the_points(monkeypatch, tmp_path
         "length": [64, 256],
         "failure_rate": [0.1],
         "rule": ["GRPO"],
-        "step_size": [1, 2, 3],
+        "learning_rate": [1, 2, 3],
         "iteration": [10],
         "iterations": 1000,
     }

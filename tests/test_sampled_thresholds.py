@@ -7,7 +7,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 from gradgap.bandits import FAMILIES
-from gradgap.measurements import sampled_thresholds as sampled_critical
+from gradgap.measurements import sampled_thresholds as measurement
 from gradgap.numerics import streams
 from gradgap.sweep.measurement import measure as at_every_point
 from gradgap.thresholds import sampled
@@ -95,7 +95,9 @@ SETTINGS = {"success_rate": {"counting": 0.2}, "sampled_iterations": 30, "replic
 
 def simulate(axes):
     """For worker processes: the measured thresholds at a product of axes."""
-    return at_every_point("sampled_thresholds", {"family": "counting", **axes}, SETTINGS)["sampled_critical"]
+    return at_every_point("sampled_thresholds", {"family": "counting", **axes}, SETTINGS)[
+        "half_kept_learning_rate"
+    ]
 
 
 def test_every_layout_gives_the_same_bits():
@@ -114,7 +116,7 @@ def test_neighbouring_points_have_streams_of_their_own():
     texts = [sampled.rung_text(rung) for rung in range(-64, 65)]
     assert len(set(texts)) == len(texts)
     states = {
-        tuple(streams.state(1, {**point, "step_size": t, "replicate": str(r)}))
+        tuple(streams.state(1, {**point, "learning_rate": t, "replicate": str(r)}))
         for t in texts
         for r in range(32)
     }
@@ -126,4 +128,4 @@ def test_a_rule_without_sampled_form_is_refused_before_anything_runs():
 
     axes = {"family": ("gated",), "length": ("64",), "success_rate": ("0.9",), "rule": ("gap/token-mean",)}
     with pytest.raises(ConfigError, match="gap"):
-        sampled_critical.check({**axes, "group_size": ("4",)}, {})
+        measurement.check({**axes, "group_size": ("4",)}, {})

@@ -36,12 +36,12 @@ AXES.add("length")(
 AXES.add("success_rate")(
     Axis("number", "success rate at the start", "1", "Asked success rate J of the start.", above=0, below=1)
 )
-AXES.add("step_size")(
+AXES.add("learning_rate")(
     Axis(
         "number",
-        "step size",
+        "learning rate",
         "1",
-        "Factor α of the update: the learning rate; for the unit rule the step η.",
+        "Factor α of the update u; for the unit rule this is the step size η.",
         above=0,
         maximum=1e100,
     )
@@ -103,22 +103,22 @@ AXES.add("replicate")(
         counted=True,
     )
 )
-AXES.add("effective_step_size")(
+AXES.add("effective_learning_rate")(
     Axis(
         "number",
-        "effective step size",
+        "effective learning rate",
         "1",
         "Factor of the summed score of a response: the learning rate α over what the aggregation divides by.",
         above=0,
         maximum=1e100,
     )
 )
-AXES.add("curve_step_size")(
+AXES.add("curve_learning_rate")(
     Axis(
         "number",
-        "effective step size",
+        "effective learning rate",
         "1",
-        "As effective_step_size, for learning curves.",
+        "As effective_learning_rate, for learning curves.",
         above=0,
         maximum=1e100,
     )
@@ -143,10 +143,10 @@ AXES.add("bound_fraction")(
         maximum=1e100,
     )
 )
-AXES.add("step_ratio")(
+AXES.add("learning_rate_ratio")(
     Axis(
         "number",
-        "step size over threshold",
+        "learning rate over threshold",
         "1",
         "Learning rate α over the critical one in closed form.",
         above=0,

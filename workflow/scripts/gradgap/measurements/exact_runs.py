@@ -52,13 +52,13 @@ def check(axes: Axes, settings: Settings) -> None:
                 f"iteration: {iteration} is above the {settings['iterations']} iterations of a run"
             )
     for _, point in product(
-        axes, [name for name in axes if name not in ("iteration", "step_size", "step_ratio")]
+        axes, [name for name in axes if name not in ("iteration", "learning_rate", "learning_rate_ratio")]
     ):
         instance = instance_at(point, settings)
-        if "step_ratio" in axes and math.isnan(
+        if "learning_rate_ratio" in axes and math.isnan(
             closed_forms.critical_closed_form(instance, *rules.of_point(point))
         ):
-            raise ConfigError(f"step_ratio: no threshold in closed form is known at {dict(point)}")
+            raise ConfigError(f"learning_rate_ratio: no threshold in closed form is known at {dict(point)}")
 
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
@@ -71,10 +71,10 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     for index, curve, here in rows(inner, "iteration"):
         at = {**point, **here}
         rule = rules.of_point(at)
-        if "step_ratio" in at:
-            rate = number(at["step_ratio"]) * closed_forms.critical_closed_form(instance, *rule)
+        if "learning_rate_ratio" in at:
+            rate = number(at["learning_rate_ratio"]) * closed_forms.critical_closed_form(instance, *rule)
         else:
-            rate = number(at["step_size"])
+            rate = number(at["learning_rate"])
         batches.setdefault((*rule, at.get("schedule", "constant")), []).append((index, curve, rate))
     order = np.argsort(kept, kind="stable")
     for (advantage, aggregation, schedule), members in batches.items():
@@ -100,7 +100,7 @@ MEASUREMENTS.add("exact_runs")(
     Measurement(
         VARIABLES,
         compute,
-        inner=(*RULE, "schedule", "step_size", "step_ratio", "iteration"),
+        inner=(*RULE, "schedule", "learning_rate", "learning_rate_ratio", "iteration"),
         together=("iteration",),
         settings=(*FAMILY_SETTINGS, "iterations", "tolerance"),
         split=("family",),

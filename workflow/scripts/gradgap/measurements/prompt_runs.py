@@ -32,9 +32,9 @@ from ..values import Rate, canonical, number
 
 SETTINGS = ("prompts", "contexts", "candidates", "dimension", "margin", "iterations")
 #: The axes that set the learning rate over the divisor of the aggregation, of runs and of curves.
-LEARNING_RATE, CURVE = "effective_step_size", "curve_step_size"
+LEARNING_RATE, CURVE = "effective_learning_rate", "curve_learning_rate"
 #: Axes whose values share an instance.
-INNER = ("schedule", "rule", "group_size", "effective_step_size", "curve_step_size", "iteration")
+INNER = ("schedule", "rule", "group_size", "effective_learning_rate", "curve_learning_rate", "iteration")
 #: Coordinates that key the random stream of a run. The features have a stream of their own.
 KEYS = (
     "family",
@@ -43,7 +43,7 @@ KEYS = (
     "schedule",
     "rule",
     "group_size",
-    "effective_step_size",
+    "effective_learning_rate",
     "replicate",
 )
 

@@ -29,7 +29,7 @@ Made by `gradgap reference datasets` from the measurements; `make docs` makes it
 
 ```python
 import xarray as xr
-rates = xr.load_dataset("results/datasets/length_scaling.nc").critical
+rates = xr.load_dataset("results/datasets/length_scaling.nc").critical_learning_rate
 rates.sel(family="counting", aggregation="seq-mean-token-sum").plot.line("o", x="length", xscale="log")
 ```
 

@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..settings import SETTINGS, Allowed, Setting, settings_of
 from ..values import read_number
+from . import former_names
 from .axes import AXES, MOST_VALUES, Axis, expand
 from .checks import check
 from .grid import StudyConfig, all_values, measurement_of, sweep_axes
@@ -268,7 +269,9 @@ def _mapping(document: Document, place: Place, value: Any, known: Iterable[str])
         )
         return {}
     for name in value:
-        if name not in known:
+        if former_names.KEYS.get(name) in known and name not in known:
+            document.note((*place, name), f"is now called {former_names.KEYS[name]!r}; rename the key")
+        elif name not in known:
             near = nearest(name, known) or f"; allowed: {', '.join(known)}"
             document.note((*place, name), f"unknown key {short(name)!r}{near}")
     return {name: part for name, part in value.items() if name in known}

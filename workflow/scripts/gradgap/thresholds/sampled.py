@@ -27,7 +27,7 @@ RUNGS = 16
 STRIDE = 4
 SCOUTS = 8
 #: Name of the axis that keys the random stream of a run.
-LEARNING_RATE = "step_size"
+LEARNING_RATE = "learning_rate"
 
 
 @dataclass(frozen=True)
