@@ -195,11 +195,9 @@ def test_search_breaks_a_bound_that_is_wrong(monkeypatch):
 
 def test_proposition_2_is_attained_on_gated_and_the_paper_falls_behind():
     """Two decades of T, three of 1 − J: a ratio within a quarter of constant, against one that grows as T."""
-    lengths, failures = ("16", "64", "256", "1600"), ("0.5", "0.1", "0.01", "0.0005")
-    rates = ("0.5", "0.9", "0.99", "0.9995")
+    lengths, rates = ("16", "64", "256", "1600"), ("0.5", "0.9", "0.99", "0.9995")
     axes = {"family": ("gated",), "length": lengths, "success_rate": rates}
     found = measure("starts", axes, {})
-    assert len(failures) == len(rates)
     ratio = {name: found["one_step_critical_step"] / found[f"bound_{name}"] for name in BOUNDS}
     for name, constant in (("prop2", 53.4 * 1.25), ("prop4", 53.4 / 4)):  # E3
         assert ratio[name].min() == pytest.approx(constant, rel=0.01)

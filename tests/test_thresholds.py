@@ -12,8 +12,9 @@ from gradgap.sweep import compute, config, grid
 from gradgap.theory import closed_forms
 from gradgap.thresholds import exact
 from gradgap.thresholds.exact import Search, critical, one_step
+from gradgap.training.outcome import Outcome
 from gradgap.training.rules import ADVANTAGES
-from gradgap.training.run import Outcome, run
+from gradgap.training.run import run
 
 
 def instances():

@@ -6,11 +6,12 @@ the aggregation.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ..bandits import FAMILIES, Instance
+from ..bandits.shared_prompts import SharedPrompts
 from ..errors import ConfigError
 from ..numerics import streams
 from ..sweep.measurement import (
@@ -73,15 +74,16 @@ CURVES = {
 }
 
 
-def instance_at(point: Point, settings: Settings) -> Instance:
+def instance_at(point: Point, settings: Settings) -> SharedPrompts:
     """The prompts at a point of the grid; a point without a replicate has the first."""
     family = FAMILIES.find("contextual")
     options = {name: settings[name] for name in (*SETTINGS[:-1], "seed") if name in settings}
     rate = Rate(point["success_rate"])
     replicate = int(number(point.get("replicate", "0")))
-    return family.instance(
+    instance = family.instance(
         int(number(point["length"])), rate.success, rate.failure, replicate=replicate, **options
     )
+    return cast(SharedPrompts, instance)
 
 
 def runs_at(

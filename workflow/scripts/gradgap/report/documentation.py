@@ -9,6 +9,7 @@ from ..sweep.axes import AXES, Axis
 from ..sweep.config import FIGURES, TOP, allowed, failure_rate, study_axes, study_settings
 from ..sweep.grid import measurement_of
 from ..sweep.study import STUDIES, Study
+from . import tables
 
 CONFIG = """# Keys of config.yaml
 
@@ -42,13 +43,6 @@ study, look = "length_scaling", config.load("config.yaml").figures
 numbers, scaling = f"results/analysis/{study}.csv", f"results/analysis/{study}.scaling.csv"
 figures.draw(f"gradgap.studies.{study}.figure", numbers, scaling, look, {"png": "redrawn.png"})
 ```
-"""
-
-RESULTS = """# Reproduce, figure by figure
-
-Made by `gradgap reference results` from `results/` after `make study`; `make docs` makes it anew. The predictions
-P1–P7 are spelled out in [theory.md](theory.md). Each part below says which of them a study tests, the command that
-makes its figure alone, and what came out, with every number filled in from the data.
 """
 
 
@@ -112,15 +106,7 @@ def datasets(folder: Path) -> str:
 
 def results(folder: Path) -> str:
     """What came out: the caption of every figure as the analysis filled it in."""
-    parts = [RESULTS]
-    for name, study in STUDIES.discover().items():
-        caption = folder / f"{name}.rst"
-        found = caption.read_text(encoding="utf-8").strip() if caption.is_file() else "Not run."
-        parts.append(
-            f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n"
-            f"```\n.venv/bin/snakemake results/figures/{name}.png\n```\n\n{found.replace('``', '`')}"
-        )
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return tables.findings({name: folder / f"{name}.rst" for name in STUDIES.discover()})
 
 
 #: Pages by name; each is made from the code, and `results` also from a folder of filled captions.

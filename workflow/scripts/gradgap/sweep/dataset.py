@@ -141,7 +141,7 @@ def coordinates(axis: str, meaning: Mapping[str, Any]) -> dict[str, xr.Variable]
 
 
 #: Values of a variable that are in memory at once while a dataset is written.
-_AT_ONCE = 2**20
+AT_ONCE = 2**20
 
 #: Of a sweep: each shard file, and where the values of its axes stand in the whole axes.
 Places = list[tuple[str | Path, dict[str, list[int]]]]
@@ -223,11 +223,11 @@ def aggregate(contents: Contents, shards: Iterable[str | Path], path: str | Path
 
 
 def _parts(shape: tuple[int, ...]) -> Iterator[list[range]]:
-    """Cut an array into boxes of at most `_AT_ONCE` values, last axis fastest."""
+    """Cut an array into boxes of at most `AT_ONCE` values, last axis fastest."""
     size = list(shape)
     for axis in range(len(size)):  # outer axes are cut first
         rest = math.prod(size[axis + 1 :])
-        size[axis] = max(1, min(size[axis], _AT_ONCE // rest))
+        size[axis] = max(1, min(size[axis], AT_ONCE // rest))
     starts = [range(0, whole, step) for whole, step in zip(shape, size, strict=True)]
     for corner in itertools.product(*starts):
         yield [

@@ -42,8 +42,8 @@ def interval(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, 
 def kept(success: np.ndarray, candidates: int, contexts: int) -> np.ndarray:
     """Where success rates stand between collapse (0) and the best (1).
 
-    As ‖θ‖ → ∞ along a direction that knows nothing of the right answers, each of the C contexts of a prompt settles on
-    one of its V candidates, so that J_∞ = V^−C; the best is J_max = 1.
+    As ‖θ‖ → ∞ in a random direction, each of the C contexts of a prompt settles on one of its V candidates, so that
+    J_∞ = V^−C; the best is J_max = 1.
 
     >>> kept(np.array([1.0, 0.0625]), candidates=4, contexts=2)
     array([1., 0.])

@@ -22,7 +22,7 @@ def analyse(dataset, settings):
     points["ratio"] = points.critical_learning_rate / points.critical_learning_rate_closed_form
     points["fitted"] = points.length >= settings["fit_from_length"]
     rows = []
-    fitted = {key: group for key, group in points[points.fitted].groupby(["family", *RULES], sort=False)}
+    fitted = dict(list(points[points.fitted].groupby(["family", *RULES], sort=False)))
     same = equivalence.searches(map(" ".join, fitted), (group.ratio for group in fitted.values()))
     for (family, advantage, aggregation), group in fitted.items():
         found = fit(group.response_length, group.critical_learning_rate)

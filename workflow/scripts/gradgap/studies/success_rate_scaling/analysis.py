@@ -50,9 +50,7 @@ def analyse(dataset, settings):
     both["fitted"] = both.success_rate >= settings["fit_from_success_rate"]
 
     rows = []
-    fitted = {
-        key: group for key, group in thresholds[thresholds.fitted].groupby(["family", *RULES], sort=False)
-    }
+    fitted = dict(list(thresholds[thresholds.fitted].groupby(["family", *RULES], sort=False)))
     same = equivalence.searches(map(" ".join, fitted), (group.ratio for group in fitted.values()))
     for (family, advantage, aggregation), group in fitted.items():
         found = fit(group.failure_rate, group.critical_learning_rate, group.length)
