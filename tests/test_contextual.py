@@ -499,9 +499,7 @@ def test_the_configuration_takes_a_number_of_replicates():
 def test_the_command_line_runs_prompts_and_names_what_it_cannot_do(capsys):
     where = ["contextual", "--length", "8", "--success-rate", "0.3", "--advantage", "rloo"]
     for extra in ([], ["--group-size", "64"]):
-        assert (
-            cli.main(["run", *where, "--learning-rate", "5", "--iterations", "300", "--json", *extra]) == 0
-        )
+        assert cli.main(["run", *where, "--learning-rate", "5", "--iterations", "300", "--json", *extra]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["success_rate"][0] == pytest.approx(0.3)
         assert found["outcome"] == "slow"

@@ -4,11 +4,11 @@ rule datasets:
             shard_file(shard) for shard in SHARDS[wildcards.study].values()
         ],
     output:
-        "results/datasets/{study}.nc",
+        "<results>/datasets/{study}.nc",
     log:
-        "results/logs/datasets/{study}.log",
+        "<results>/logs/datasets/{study}.log",
     benchmark:
-        "results/benchmarks/datasets/{study}.tsv"
+        "<results>/benchmarks/datasets/{study}.tsv"
     conda:
         "../../envs/datasets.yaml"
     threads: 1

@@ -29,7 +29,7 @@ MOST_POINTS = 10**10
 #: How runs and studies are named: they are folders and files.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 #: Folders of a run, which a run of another name must not be in.
-FOLDERS = ("shards", "datasets", "analysis", "figures", "tables", "logs", "benchmarks")
+FOLDERS = ("shards", "datasets", "analysis", "figures", "tables", "logs", "benchmarks", "digests", "smoke")
 
 #: Keys of the top level, beside `figures` and `studies`.
 TOP = {
