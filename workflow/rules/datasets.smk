@@ -4,12 +4,12 @@ rule datasets:
             shard_file(shard) for shard in SHARDS[wildcards.study].values()
         ],
     output:
-        dataset="results/datasets/{study}.nc",
-        digests="results/digests/datasets/{study}.json",
+        dataset="<results>/datasets/{study}.nc",
+        digests="<results>/digests/datasets/{study}.json",
     log:
-        "results/logs/datasets/{study}.log",
+        "<results>/logs/datasets/{study}.log",
     benchmark:
-        "results/benchmarks/datasets/{study}.tsv"
+        "<results>/benchmarks/datasets/{study}.tsv"
     conda:
         "../../envs/datasets.yaml"
     threads: 1

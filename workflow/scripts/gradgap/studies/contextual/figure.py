@@ -6,7 +6,7 @@ import numpy as np
 from ...report import style
 
 STEP = "effective_learning_rate"
-STEP_LABEL = "effective step size α / divisor"
+STEP_LABEL = "effective learning rate α / divisor"
 SCHEDULES = {"constant": "fixed step", "inverse-sqrt": "step ∝ 1/√(k+1)", "failure-rate": "step ∝ 1 − J"}
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 #: How far from its last mark the slope of a rule is written, in points: rules that agree do not overlap.

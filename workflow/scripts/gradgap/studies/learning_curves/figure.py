@@ -74,7 +74,7 @@ def draw(panels, scaling, look):
     ends.text(0.95, 1.26, "converged", ha="right", **small)
     ends.text(1.08, 1.26, "stagnated", **small)
     ends.text(runs.learning_rate_ratio.max(), 1.26, "collapsed", ha="right", **small)
-    ends.set_xlabel("step size over threshold α/α*")
+    ends.set_xlabel("learning rate over threshold α/α*")
     ends.set_ylabel("gain $(J − J_0) / (J_{max} − J_0)$")
     style.head(ends, "c", "all rules, lengths, success rates")
     style.decades(ends.xaxis)
