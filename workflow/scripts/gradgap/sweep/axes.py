@@ -35,6 +35,14 @@ class Axis:
     multiple: int = 1
     components: Registry | Callable[[str], Sequence[tuple[Registry, str]]] | None = None
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What the configuration may say of the axis where no schema says more: any values of its kind."""
+        items: dict[str, Any] = {"type": "string" if self.kind == "label" else self.kind}
+        if self.multiple > 1:
+            items["multipleOf"] = self.multiple
+        return {"description": self.description, "items": items}
+
     def named(self, value: str) -> list[tuple[Any, str]]:
         """Each component that a value stands for, and the module that registered it.
 

@@ -19,7 +19,7 @@ import yaml
 from ..errors import ConfigError
 from ..values import canonical, read_number
 from . import former_names
-from .axes import expand
+from .axes import AXES, expand
 from .checks import check
 from .grid import StudyConfig, measurement_of, sweep_axes
 from .reading import Document, from_mapping, nearest, read, short
@@ -92,7 +92,8 @@ def _axis_schema(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _study_schema(study: Study, definitions: Mapping[str, Any]) -> dict[str, Any]:
-    known = {**definitions, **study.schema}
+    own = {axis: AXES.find(axis).definition for axis in study.axes}
+    known = {**own, **definitions, **study.schema}
     properties = {}
     for axis in study.axes:
         properties[axis] = _axis_schema(known[axis])
