@@ -4,7 +4,8 @@ python benchmarks/headroom.py [replicates]
 
 Prints, for `counting` and `gated`, sizes of the batch and effective shares: 10, 50 and 90 % of estimate over truth
 for the probe, for weights normalised within the outcomes (ℓ(t) − ℓ(0) = K₁ − K₀ taken literally) and for the
-parabola in J; coverage of the 90 % interval; what `beyond reach` says against the truth; and `climb` on ten instances. docs/probe.md shows the table.
+parabola in J; coverage of the 90 % interval; what `beyond reach` says against the truth; and `climb` on ten
+instances. docs/probe.md shows the table.
 """
 
 import math
