@@ -28,7 +28,7 @@ def shard(points: int) -> Shard:
         "step_size": tuple(canonical(float(f"{10 ** (8 * k / steps - 4):.9g}")) for k in range(steps)),
         "iteration": ("200",),
     }
-    return Shard("phase_diagram", "runs", "gradgap.measurements.exact_runs", axes, SETTINGS, 0)
+    return Shard("phase_diagram", "runs", "exact_runs", axes, SETTINGS, 0)
 
 
 def compute(points: int) -> float:

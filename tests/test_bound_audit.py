@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gradgap.bandits.enumerated import Line, tree
-from gradgap.measurements import bound_attack, bound_audit, windows
-from gradgap.measurements import starts as instances
+from gradgap.measurements import bound_attack, bound_audit
 from gradgap.measurements.bound_audit import BOUNDS, audit, stream
 from gradgap.report import captions, style
 from gradgap.studies.bound_audit import figure
 from gradgap.studies.bound_audit.analysis import analyse, growth, violations
-from gradgap.sweep import compute, config, grid
+from gradgap.sweep import compute, config, grid, store
 from gradgap.sweep import dataset as datasets
+from gradgap.sweep.measurement import measure
 from gradgap.theory import closed_forms
 from test_policies import random_policy
 
@@ -24,7 +24,7 @@ SIZES = {"policy_length": ("1", "2", "3", "4"), "vocabulary": ("2", "3"), "dimen
 def simulated(draws):
     """The simulation of the random policies, a tenth of it or so."""
     axes = SIZES | {"draw": tuple(map(str, range(1, draws + 1))), "bound": BOUNDS}
-    return bound_audit.simulate(axes, {"seed": 7}, lambda done, total: None)
+    return measure("bound_audit", axes, {"seed": 7})
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_a_point_does_not_depend_on_the_others():
     whole = simulated(3)
     for corner in ({"policy_length": ("3",)}, {"draw": ("2",), "vocabulary": ("3",)}):
         axes = SIZES | {"draw": ("1", "2", "3"), "bound": BOUNDS} | corner
-        part = bound_audit.simulate(axes, {"seed": 7}, lambda done, total: None)
+        part = measure("bound_audit", axes, {"seed": 7})
         index = [[SIZES.get(a, ("1", "2", "3")).index(v) for v in axes[a]] for a in axes if a != "bound"]
         for name, values in part.items():
             assert np.array_equal(values, whole[name][np.ix_(*index)], equal_nan=True)
@@ -200,7 +200,7 @@ def test_proposition_2_is_attained_on_gated_and_the_paper_falls_behind():
     lengths, failures = ("16", "64", "256", "1600"), ("0.5", "0.1", "0.01", "0.0005")
     rates = ("0.5", "0.9", "0.99", "0.9995")
     axes = {"family": ("gated",), "length": lengths, "success_rate": rates}
-    found = instances.simulate(axes, {}, lambda done, total: None)
+    found = measure("starts", axes, {})
     assert len(failures) == len(rates)
     ratio = {name: found["one_step"] / found[f"bound_{name}"] for name in BOUNDS}
     for name, constant in (("prop2", 53.4 * 1.25), ("prop4", 53.4 / 4)):  # E3
@@ -212,7 +212,7 @@ def test_proposition_2_is_attained_on_gated_and_the_paper_falls_behind():
 
 def test_proposition_3_on_counting_loses_a_logarithm_at_the_most():
     axes = {"length": ("256", "4096"), "window": tuple(map(str, np.geomspace(2.2, 8, 20).round(2)))}
-    found = windows.simulate(axes, {"start_deviations": 2}, lambda done, total: None)
+    found = measure("windows", axes, {"start_deviations": 2})
     failure = found["window_failure_rate"]
     assert failure.min() < 1e-8
     for name in ("prop3", "prop5"):
@@ -261,7 +261,7 @@ def dataset(tmp_path_factory):
     for shard in grid.shards(study, 20_000):
         path = folder / shard.sweep / f"{shard.name}.npz"
         path.parent.mkdir(exist_ok=True)
-        compute.write(path, shard, compute.compute(shard))
+        store.write(path, shard, compute.compute(shard))
         paths.append(path)
     return study, datasets.assemble(study, paths)
 

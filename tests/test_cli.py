@@ -78,7 +78,7 @@ def test_text_and_json_say_the_same(capsys):
     [
         (
             ["run", "gated", "--length", 64, "--success-rate", 0.9, "--step-size", 1, "--group-size", 1],
-            ["--group-size", "1", "2 or more"],
+            ["--group-size", "1", "at least 2"],
         ),
         (
             [
@@ -107,6 +107,25 @@ def test_text_and_json_say_the_same(capsys):
             ["run", "counting", "--length", 64, "--success-rate", 0.2, "--step-size", 1, "--iterations", 0],
             ["--iterations", "0"],
         ),
+        *(
+            (
+                ["run", "gated", "--length", 64, "--success-rate", 0.9, "--step-size", 1, *argv],
+                [argv[0], argv[1]],
+            )
+            for argv in [
+                ("--step-size", "1e400"),
+                ("--step-size", "nan"),
+                ("--length", "100000000000"),
+                ("--length", "63"),
+                ("--length", "64.5"),
+                ("--success-rate", "1"),
+                ("--success-rate", "1e-400"),
+                ("--window", "inf"),
+                ("--seed", "-1"),
+                ("--iterations", "1e30"),
+            ]
+        ),
+        (["threshold", "counting", "--length", 64, "--success-rate", "0.9999999"], ["0.9999999", "best"]),
     ],
 )
 def test_bad_arguments_are_named_without_a_trace(capsys, argv, words):

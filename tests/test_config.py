@@ -46,7 +46,7 @@ BAD = {
     "length that is no number": (
         ["studies", "phase_diagram", "length"],
         ["long"],
-        ["length[0]", '"long"', "whole"],
+        ["length[0]", "'long'", "whole"],
     ),
     "success rate of 1": (
         ["studies", "phase_diagram", "success_rate"],
@@ -167,7 +167,7 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(ConfigError, match=r"missing\.yaml: no such file"):
         config.load(tmp_path / "missing.yaml")
     (tmp_path / "bad.yaml").write_text("studies: [unclosed")
-    with pytest.raises(ConfigError, match=r"bad\.yaml: not YAML"):
+    with pytest.raises(ConfigError, match=r"bad\.yaml:2: not YAML"):
         config.load(tmp_path / "bad.yaml")
     (tmp_path / "list.yaml").write_text("- 1\n- 2\n")
     with pytest.raises(ConfigError, match="expected a mapping"):
@@ -218,7 +218,7 @@ def test_the_default_configuration_holds_what_is_asked_of_it(root):
         (yaml.safe_dump(changed(*BAD["odd length"][:2])), ["phase_diagram.length[1]", "17", "even"]),
         (yaml.safe_dump(changed(*BAD["unknown key"][:2])), ["seeds", "unknown key"]),
         ("studies: [unclosed", ["YAML"]),
-        (None, ["config.yaml", "not present"]),
+        (None, ["config.yaml", "no such file"]),
     ],
 )
 def test_the_workflow_refuses_it_before_any_job(text, words, root, tmp_path):

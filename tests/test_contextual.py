@@ -11,12 +11,13 @@ from gradgap import cli
 from gradgap.bandits import FAMILIES
 from gradgap.bandits.shared_prompts import draw_wrong, evaluate
 from gradgap.errors import ConfigError
-from gradgap.measurements import contextual_curves, contextual_exact, contextual_sampled
+from gradgap.measurements.prompt_runs import check_curves
 from gradgap.numerics import streams
 from gradgap.report import captions, style
 from gradgap.studies.contextual import analysis as study
 from gradgap.studies.contextual import figure as contextual_figure
-from gradgap.sweep import compute, config, dataset, grid
+from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.sweep.measurement import measure
 from gradgap.training import prompts, rules
 from scipy import stats
 
@@ -390,15 +391,15 @@ def quiet(done, total):
 
 
 def test_numbers_do_not_depend_on_order_or_shard():
-    whole = contextual_sampled.simulate(AXES, SETTINGS, quiet)
-    again = contextual_sampled.simulate({a: v[::-1] for a, v in AXES.items()}, SETTINGS, quiet)
+    whole = measure("sampled_prompt_runs", AXES, SETTINGS)
+    again = measure("sampled_prompt_runs", {a: v[::-1] for a, v in AXES.items()}, SETTINGS)
     part = {**AXES, "length": ("8",), "group_size": ("16",), "replicate": ("2",)}
-    alone = contextual_sampled.simulate(part, SETTINGS, quiet)
+    alone = measure("sampled_prompt_runs", part, SETTINGS)
     for name, values in whole.items():
         np.testing.assert_array_equal(again[name][(slice(None, None, -1),) * len(AXES)], values)
         np.testing.assert_array_equal(alone[name], values[1:, :, :, :, 1:, :, 2:])
     assert len(np.unique(whole["final_success_rate"])) > 40  # and neighbours do not share a stream
-    reseeded = contextual_sampled.simulate(part, {**SETTINGS, "seed": 12}, quiet)
+    reseeded = measure("sampled_prompt_runs", part, {**SETTINGS, "seed": 12}, quiet)
     assert not np.array_equal(reseeded["final_success_rate"], alone["final_success_rate"])
 
 
@@ -411,47 +412,50 @@ def test_curves_are_those_of_the_sampled_runs():
         "replicate": ("0", "1", "2"),
         "iteration": ("0", "28", "29", "30"),
     }
-    curves = contextual_curves.simulate(axes, SETTINGS, quiet)
-    ends = contextual_sampled.simulate(AXES, SETTINGS, quiet)["final_success_rate"][1, 0, 0, 0, 0, 0]
+    curves = measure("prompt_curves", axes, SETTINGS)
+    ends = measure("sampled_prompt_runs", AXES, SETTINGS)["final_success_rate"][1, 0, 0, 0, 0, 0]
     rates = curves["curve_success_rate"][0, 0, 0, 0]
     np.testing.assert_allclose(rates[:, 0], 0.3, rtol=1e-12)
     np.testing.assert_allclose(rates[:, 1:].mean(axis=1), ends, rtol=1e-12)
     with pytest.raises(ConfigError, match="iteration: 31"):
-        contextual_curves.check({**axes, "iteration": ("31",)}, SETTINGS)
+        check_curves({**axes, "iteration": ("31",)}, SETTINGS)
 
 
 def test_aggregations_are_one_rule_at_equal_effective_steps():
     axes = {name: values for name, values in AXES.items() if name != "group_size"}
     axes["rule"] = ("GRPO", "DAPO", "grpo/seq-mean-token-sum", "grpo/seq-mean-token-sum-norm")
-    found = contextual_exact.simulate(axes, SETTINGS, quiet)["exact_success_rate"]
+    found = measure("exact_prompt_runs", axes, SETTINGS)["exact_success_rate"]
     for k in range(1, 4):
         np.testing.assert_allclose(found[:, :, :, k], found[:, :, :, 0], rtol=1e-9)
 
 
-def test_the_crossing_is_where_the_mean_falls_halfway():
+def test_the_threshold_is_where_the_mean_of_kept_falls_through_half():
     steps = np.geomspace(0.1, 1000, 41)
     critical = 37.0
-    falling = 0.2 + 0.8 / (1 + (steps / critical) ** 4)  # halfway between 1 and 0.2 at the critical step
+    falling = 1 / (1 + (steps / critical) ** 4)
     rising = np.minimum(falling, 0.5 + 0.5 * steps / (steps + 0.1))
-    assert study.crossing(steps, rising) == pytest.approx(critical, rel=0.01)
-    assert math.isnan(study.crossing(steps, np.linspace(0.2, 0.9, 41)))
-    assert math.isnan(study.crossing(steps, np.full(41, 0.3)))
+    assert study.threshold(steps, rising[:, None])[0] == pytest.approx(critical, rel=0.01)
+    assert math.isnan(study.threshold(steps, np.linspace(0.2, 0.9, 41)[:, None])[0])
+    assert math.isnan(study.threshold(steps, np.full((41, 3), 0.3))[0])
+
+
+def test_random_answers_keep_nothing():
+    """The collapsed level against parameters that are random and huge: every token is then certain, and random."""
+    generator = np.random.default_rng(0)
+    right = generator.integers(4, size=(20_000, 2)) == 0
+    assert study.kept(right.all(axis=1).mean(), 4, 2) == pytest.approx(0, abs=0.01)
+    assert study.kept(1.0, 4, 2) == 1
 
 
 def test_the_interval_of_a_threshold_covers_it():
     generator = np.random.default_rng(3)
     steps = np.geomspace(0.1, 1000, 41)
     truth, found = 30.0, []
+    own = truth * np.exp(0.5 * generator.standard_normal(4000))
+    expected = study.threshold(steps, (1 / (1 + (steps[:, None] / own) ** 6)).mean(1, keepdims=True))[0]
     for _ in range(40):
         own = truth * np.exp(0.5 * generator.standard_normal(32))
-        success = 1 / (1 + (steps[:, None] / own) ** 6)
-        expected = study.crossing(
-            steps,
-            (1 / (1 + (steps[:, None] / (truth * np.exp(0.5 * generator.standard_normal(4000)))) ** 6)).mean(
-                1
-            ),
-        )
-        critical, low, high = study.threshold(steps, success)
+        critical, low, high = study.threshold(steps, 1 / (1 + (steps[:, None] / own) ** 6))
         assert low <= critical <= high
         found.append(low <= expected <= high)
     assert 32 <= sum(found) <= 40  # 95 % of 40, give or take four deviations
@@ -532,8 +536,8 @@ def test_the_study_goes_all_the_way_on_a_tiny_grid(tmp_path, replicates):
     files = []
     for shard in grid.shards(one, 20):
         files.append(tmp_path / f"{shard.name}.npz")
-        compute.write(files[-1], shard, compute.compute(shard))
-    analysis = one.study.analyse(dataset.assemble(one, files), one.settings)
+        store.write(files[-1], shard, compute.compute(shard))
+    analysis = one.study.analyse(dataset.assemble(dataset.Contents.of(one), files), one.settings)
     text = captions.fill(captions.template("contextual"), analysis, one.settings)
     assert f"{16 * replicates} sampled runs of 10 updates" in text
     panels = {name: table.dropna(axis=1, how="all") for name, table in analysis.panels.items()}

@@ -7,9 +7,9 @@ import pytest
 from gradgap.bandits import FAMILIES
 from gradgap.errors import ConfigError
 from gradgap.measurements import exact_runs
-from gradgap.sweep import compute, config, dataset, grid
+from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.sweep.measurement import measure
 
-NOTHING = lambda done, total: None  # noqa: E731
 GATED = {"family": ("gated",), "length": ("32",), "success_rate": ("0.9",), "rule": ("GRPO",)}
 SETTINGS = {"iterations": 50, "tolerance": 1e-4}
 
@@ -27,7 +27,7 @@ def by_hand(learning_rate, iterations):
 
 def test_curve_is_the_iteration_done_by_hand():
     axes = GATED | {"step_size": ("5", "20", "200"), "iteration": ("1", "7", "50")}
-    found = exact_runs.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"]
+    found = measure("exact_runs", axes, SETTINGS)["curve_failure_rate"]
     assert found.shape == (1, 1, 1, 1, 3, 3)
     for i, step in enumerate((5.0, 20.0, 200.0)):
         np.testing.assert_allclose(found[0, 0, 0, 0, i], by_hand(step, 50)[0][[1, 7, 50]], rtol=1e-9)
@@ -44,7 +44,7 @@ def test_step_ratio_counts_in_units_of_where_the_slope_of_the_map_is_minus_one()
     h = 1e-5
     threshold = 2 / -((update(h) - update(-h)) / (2 * h))
     axes = GATED | {"step_ratio": ("0.5",), "iteration": ("1", "3")}
-    found = exact_runs.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"].ravel()
+    found = measure("exact_runs", axes, SETTINGS)["curve_failure_rate"].ravel()
     np.testing.assert_allclose(found, by_hand(0.5 * threshold, 3)[0][[1, 3]], rtol=1e-6)
 
 
@@ -70,8 +70,8 @@ def findings(name, section, folder):
     paths = []
     for shard in grid.shards(study, 10**9):
         paths.append(folder / f"{shard.name}.npz")
-        compute.write(paths[-1], shard, compute.compute(shard))
-    return study.study.analyse(dataset.assemble(study, paths), study.settings)
+        store.write(paths[-1], shard, compute.compute(shard))
+    return study.study.analyse(dataset.assemble(dataset.Contents.of(study), paths), study.settings)
 
 
 def test_learning_curves_fall_on_the_two_sides_of_the_threshold(tmp_path):

@@ -6,14 +6,14 @@ import math
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from _small import SMALL, assemble, changed, only, run_missing, shard_files
 from gradgap.errors import ShardError
-from gradgap.sweep import compute, config, dataset, grid
+from gradgap.sweep import compute, config, cutting, dataset, grid
 from gradgap.sweep.compare import compare
+from gradgap.sweep.measurement import MEASUREMENTS, measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +29,7 @@ def values_of(sizes):
 def test_shards_partition_the_grid(sizes, most, singly):
     """Every point lies in exactly one product of blocks, and no product is larger than asked."""
     axes = values_of(sizes)
-    pieces = grid.cut(axes, singly, most, most_shards=10**9)
+    pieces = cutting.cut(axes, singly, most, most_shards=10**9)
     for axis, found in pieces.items():
         assert sorted(itertools.chain(*found)) == sorted(axes[axis])
         assert axis not in singly or all(len(block) == 1 for block in found)
@@ -39,7 +39,7 @@ def test_shards_partition_the_grid(sizes, most, singly):
 @settings(max_examples=60, deadline=None)
 @given(st.tuples(*[st.integers(1, 40)] * 3), st.integers(1, 300), st.integers(1, 50))
 def test_a_sweep_has_no_more_shards_than_allowed(sizes, most, most_shards):
-    pieces = grid.cut(values_of(sizes), {"a"}, most, most_shards)
+    pieces = cutting.cut(values_of(sizes), {"a"}, most, most_shards)
     assert math.prod(map(len, pieces.values())) <= most_shards
 
 
@@ -50,10 +50,10 @@ def test_a_sweep_has_no_more_shards_than_allowed(sizes, most, most_shards):
 def test_a_value_added_anywhere_changes_one_block(numbers, most, random):
     """The other blocks stay as they were: the full one is divided at the most."""
     new, *old = map(str, numbers)
-    before = {frozenset(block) for block in grid.blocks(tuple(old), most)}
+    before = {frozenset(block) for block in cutting.blocks(tuple(old), most)}
     random.shuffle(old)
     old.insert(random.randrange(len(old) + 1), new)
-    after = {frozenset(block) for block in grid.blocks(tuple(old), most)}
+    after = {frozenset(block) for block in cutting.blocks(tuple(old), most)}
     gone = before - after
     assert len(gone) <= 1
     assert frozenset().union(*(after - before)) == frozenset().union(*gone) | {new}
@@ -117,20 +117,16 @@ def results(computed, tmp_path):
 
 @pytest.fixture
 def simulated(monkeypatch):
-    """Counts the points that are simulated, by sweep's simulation."""
+    """Counts the points that are simulated, by measurement."""
     count = {}
 
-    def counting(shard):
-        module = original(shard)
+    def counting(measurement, axes, *arguments):
+        name = next(name for name, known in MEASUREMENTS.items() if known is measurement)
+        points = math.prod(len(values) for values in axes.values() if not isinstance(values, str))
+        count[name] = count.get(name, 0) + points
+        return measure(measurement, axes, *arguments)
 
-        def simulate(axes, settings, progress):
-            count[module.__name__] = count.get(module.__name__, 0) + math.prod(map(len, axes.values()))
-            return module.simulate(axes, settings, progress)
-
-        return SimpleNamespace(**{**vars(module), "simulate": simulate})
-
-    original = grid.simulation
-    monkeypatch.setattr(compute, "simulation", counting)
+    monkeypatch.setattr(compute, "measure", counting)
     return count
 
 
@@ -248,9 +244,7 @@ def test_a_damaged_neighbour_is_not_used(results, simulated, caplog):
         path.write_bytes(content[: len(content) // 2])
     with caplog.at_level(logging.WARNING):
         ran = run_missing(changed(("studies", "phase_diagram", "step_size", [0.01, 0.1, 1, 10, 20])), results)
-    assert simulated["gradgap.measurements.exact_runs"] == sum(
-        s.points for s in ran.values() if s.sweep == "runs"
-    )
+    assert simulated["exact_runs"] == sum(s.points for s in ran.values() if s.sweep == "runs")
     assert "not used" in caplog.text
 
 
@@ -266,7 +260,7 @@ def test_shards_of_another_configuration_are_refused_by_name(results):
     other = changed(("studies", "phase_diagram", "iterations", 50))
     whole = config.parse(other)
     with pytest.raises(ShardError, match="other iterations"):
-        dataset.assemble(whole.studies["phase_diagram"], [second])
+        dataset.assemble(dataset.Contents.of(whole.studies["phase_diagram"]), [second])
 
 
 @settings(max_examples=100, deadline=None)

@@ -60,10 +60,10 @@ def test_an_estimate_is_the_measured_cost_times_the_points(monkeypatch, tmp_path
             "iteration": ("10",),
         }
         settings = {"iterations": 500}
-        shard = Shard("phase_diagram", "runs", "gradgap.measurements.exact_runs", axes, settings, 0)
-        return plan.Measurement(shard, 100, 100 * seconds, beside=1.0, memory=3e8)
+        shard = Shard("phase_diagram", "runs", "exact_runs", axes, settings, 0)
+        return plan.Job(shard, 100, 100 * seconds, beside=1.0, memory=3e8)
 
-    monkeypatch.setattr(plan, "measurements", lambda results: [measured("64", 2e-3), measured("256", 8e-3)])
+    monkeypatch.setattr(plan, "recorded_jobs", lambda results: [measured("64", 2e-3), measured("256", 8e-3)])
     study = {
         "length": [64, 256],
         "failure_rate": [0.1],
@@ -95,7 +95,7 @@ def test_what_jobs_recorded_is_read_back(tmp_path, caplog):
         benchmark = (tmp_path / "benchmarks" / "shards" / place).with_suffix(".tsv")
         benchmark.parent.mkdir(parents=True, exist_ok=True)
         benchmark.write_text("s\tmax_rss\tcpu_time\n999\t200\t99\n")
-    found = plan.measurements(tmp_path)
+    found = plan.recorded_jobs(tmp_path)
     assert {entry.shard.name for entry in found} == {shard.name for shard in ran.values()}
     runs = [entry for entry in found if entry.shard.sweep == "runs"]
     assert all(

@@ -7,9 +7,9 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 from gradgap.bandits import FAMILIES
-from gradgap.measurements import sampled_counting
 from gradgap.measurements import sampled_thresholds as sampled_critical
 from gradgap.numerics import streams
+from gradgap.sweep.measurement import measure as at_every_point
 from gradgap.thresholds import sampled
 from gradgap.thresholds.exact import Search
 
@@ -95,7 +95,7 @@ SETTINGS = {"success_rate": {"counting": 0.2}, "sampled_iterations": 30, "replic
 
 def simulate(axes):
     """For worker processes: the measured thresholds at a product of axes."""
-    return sampled_counting.simulate(axes, SETTINGS, lambda done, total: None)["sampled_critical"]
+    return at_every_point("sampled_thresholds", {"family": "counting", **axes}, SETTINGS)["sampled_critical"]
 
 
 def test_every_layout_gives_the_same_bits():

@@ -43,7 +43,7 @@ def test_every_measured_critical_learning_rate_of_the_default_grid(root, capsys)
         shard
         for study in parsed.studies.values()
         for shard in grid.shards(study, parsed.shard_points)
-        if shard.simulation == "gradgap.measurements.thresholds"
+        if shard.measurement == "thresholds"
     ]
     with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(compute.compute, todo))

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics.compiler import allocating_kernel, kernel
+from ..numerics.compiler import kernel
+from ..numerics.elementary import dot, exp, exp10, log, norm, times
+from ..numerics.sampling import normals
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def tree(length: int, vocabulary: int, ending: bool) -> Tree:
     return Tree(np.array(child), np.array(depth), responses)
 
 
-@allocating_kernel
+@kernel
 def _evaluate(logit, slope, child, depth, right, step, reach, score):
     """What `Line.at` returns; `reach` and `score` hold a number a context, `reach` is scratch as well."""
     contexts, vocabulary = logit.shape
@@ -73,7 +75,7 @@ def _evaluate(logit, slope, child, depth, right, step, reach, score):
         total = 0.0
         mean = 0.0
         for a in range(vocabulary):
-            weight[a] = math.exp(weight[a] - top)
+            weight[a] = exp(weight[a] - top)
             total += weight[a]
             mean += weight[a] * slope[h, a]
         mean /= total
@@ -95,7 +97,7 @@ def _evaluate(logit, slope, child, depth, right, step, reach, score):
     return success, failure, success_score, failure_score, length
 
 
-@allocating_kernel
+@kernel
 def _responses(logit, slope, child, probability, score):
     """Fill the probability and the score along the direction of every response."""
     contexts, vocabulary = logit.shape
@@ -107,7 +109,7 @@ def _responses(logit, slope, child, probability, score):
         total = 0.0
         mean = 0.0
         for a in range(vocabulary):
-            weight[a] = math.exp(logit[h, a] - top)
+            weight[a] = exp(logit[h, a] - top)
             total += weight[a]
             mean += weight[a] * slope[h, a]
         mean /= total
@@ -129,7 +131,7 @@ def _gain(success0, failure0, success, failure):
     return success - success0 if success0 < failure0 else failure0 - failure
 
 
-@allocating_kernel
+@kernel
 def _gains(logit, slope, child, depth, right, steps, out):
     reach = np.empty(depth.size)
     score = np.empty(depth.size)
@@ -139,7 +141,7 @@ def _gains(logit, slope, child, depth, right, steps, out):
         out[i] = _gain(success0, failure0, success, failure)
 
 
-@allocating_kernel
+@kernel
 def _longest(logit, slope, child, depth, right, span, points):
     reach = np.empty(depth.size)
     score = np.empty(depth.size)
@@ -150,7 +152,7 @@ def _longest(logit, slope, child, depth, right, span, points):
     return longest
 
 
-@allocating_kernel
+@kernel
 def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
     reach = np.empty(depth.size)
     score = np.empty(depth.size)
@@ -287,9 +289,7 @@ class Line:
         """
         if not first > 0:
             raise ValueError(f"first: {first} is not allowed; it must be above 0")
-        return _critical(
-            *self._arguments, float(first), float(last), 10 ** (1 / per_decade), float(precision)
-        )
+        return _critical(*self._arguments, float(first), float(last), exp10(1 / per_decade), float(precision))
 
 
 @dataclass(frozen=True)
@@ -313,7 +313,13 @@ class Policy:
 
     def line(self, direction: np.ndarray) -> Line:
         """The policy along a direction, a unit vector of shape (d,)."""
-        return Line(self.tree, self.features @ self.theta, self.features @ direction, self.right)
+        return Line(self.tree, self._along(self.theta), self._along(direction), self.right)
+
+    def _along(self, vector: np.ndarray) -> np.ndarray:
+        """⟨vector, φ⟩ of every token after every context."""
+        out = np.empty(self.features.shape[:-1])
+        times(self.features.reshape(-1, len(vector)), vector, out.reshape(-1))
+        return out
 
     def gap(self) -> np.ndarray:
         """Gradient gap g, shape (d,)."""
@@ -324,6 +330,31 @@ class Policy:
 LEAST_RATE = 1e-4
 #: So flat a direction, Δμ/G_p, is drawn again: the rise that a bound promises would drown in rounding.
 LEAST_ALIGNMENT = 1e-3
+
+
+def _normals(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard normal numbers from a stream that starts at bits of the generator."""
+    out = np.empty(shape)
+    normals(generator.integers(2**64, size=4, dtype=np.uint64), out.reshape(-1))
+    return out
+
+
+@kernel
+def _log_odds(success, failure):
+    out = np.empty(success.size)
+    for i in range(success.size):
+        out[i] = log(max(success[i], 1e-300)) - log(max(failure[i], 1e-300))
+    return out
+
+
+@kernel
+def entropy(probability):
+    """−Σ p log p, in nats."""
+    found = 0.0
+    for i in range(probability.size):
+        if probability[i] > 0.0:
+            found -= probability[i] * log(probability[i])
+    return found
 
 
 def draw(
@@ -347,18 +378,16 @@ def draw(
     ndarray, shape (d,)
         A unit vector w with Δμ > 0.
     """
-    reach = -math.log(LEAST_RATE)
+    reach = -log(LEAST_RATE)
     while True:
         shape = tree(length, vocabulary, bool(generator.random() < 0.5))
         blend, kind, target, level, turn, centre = generator.random(6)
-        own = generator.standard_normal((*shape.child.shape, dimension))
-        features = blend * own + (1 - blend) * generator.standard_normal((vocabulary, dimension))
-        theta, along, aside = generator.standard_normal((3, dimension))
-        theta *= 10 ** (3.5 * level - 2)
+        own = _normals(generator, (*shape.child.shape, dimension))
+        features = blend * own + (1 - blend) * _normals(generator, (vocabulary, dimension))
+        theta, along, aside = _normals(generator, (3, dimension))
+        theta *= exp10(3.5 * level - 2)
         every = np.zeros(shape.responses, bool)
-        probability, score = (
-            Policy(shape, features, theta, every).line(along / np.linalg.norm(along)).responses()
-        )
+        probability, score = Policy(shape, features, theta, every).line(along / norm(along)).responses()
         if kind < 1 / 4:
             key = generator.random(shape.responses)
         elif kind < 1 / 2:
@@ -368,7 +397,7 @@ def draw(
         order = np.argsort(key, kind="stable")
         success = np.cumsum(probability[order])[:-1]
         failure = np.cumsum(probability[order[::-1]])[-2::-1]
-        odds = np.log(np.maximum(success, 1e-300)) - np.log(np.maximum(failure, 1e-300))
+        odds = _log_odds(success, failure)
         chosen = int(np.argmin(np.abs(odds - reach * (2 * target - 1))))
         if min(success[chosen], failure[chosen]) < LEAST_RATE:
             continue
@@ -376,14 +405,14 @@ def draw(
         right[order[: chosen + 1]] = True
         policy = Policy(shape, features, theta, right)
         gap = policy.gap()
-        norm = np.linalg.norm(gap)
-        if norm == 0:
+        size = norm(gap)
+        if size == 0:
             continue
-        direction = gap / norm
-        aside -= (aside @ direction) * direction
+        direction = gap / size
+        aside -= dot(aside, direction) * direction
         if dimension > 1:
-            cosine = min(1.0, 10 ** (1 - 4 * turn))  # a quarter of the directions are those of the gap
-            direction = cosine * direction + math.sqrt(1 - cosine**2) * aside / np.linalg.norm(aside)
-            direction /= np.linalg.norm(direction)
-        if gap @ direction > LEAST_ALIGNMENT * policy.line(direction).spread:
+            cosine = min(1.0, exp10(1 - 4 * turn))  # a quarter of the directions are those of the gap
+            direction = cosine * direction + math.sqrt(1 - cosine * cosine) * aside / norm(aside)
+            direction /= norm(direction)
+        if dot(gap, direction) > LEAST_ALIGNMENT * policy.line(direction).spread:
             return policy, direction

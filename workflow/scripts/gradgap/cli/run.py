@@ -14,19 +14,15 @@ HELP = "one run of an update rule, and its outcome"
 def add_arguments(parser):
     """Arguments of the command."""
     _instance.add_arguments(parser)
-    parser.add_argument("--step-size", type=float, required=True, metavar="α", help="learning rate")
-    parser.add_argument(
-        "--iterations", type=int, default=1000, metavar="K", help="number of updates (default 1000)"
-    )
+    parser.add_argument("--step-size", required=True, metavar="α", help="learning rate")
+    parser.add_argument("--iterations", default="1000", metavar="K", help="number of updates (default 1000)")
     parser.add_argument(
         "--schedule", default="constant", help="schedule of the learning rate (default: constant)"
     )
     parser.add_argument(
-        "--group-size", type=int, metavar="n", help="sampled responses an update; exact dynamics if left out"
+        "--group-size", metavar="n", help="sampled responses an update; exact dynamics if left out"
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the random stream of a sampled run (default 0)"
-    )
+    parser.add_argument("--seed", default="0", help="of the random stream of a sampled run (default 0)")
 
 
 def main(arguments):
@@ -38,31 +34,34 @@ def main(arguments):
         ``outcome``, ``final_success_rate``, ``final_failure_rate`` and ``success_rate``, the list along the run.
     """
     from ..bandits.shared_prompts import VectorInstance
-    from ..errors import ConfigError
     from ..numerics import streams
     from ..training import prompts, sampled
     from ..training import run as dynamics
     from ..values import canonical
 
-    if not arguments.step_size > 0:
-        raise ConfigError(f"--step-size: {arguments.step_size:g} is not allowed; it must be above 0")
-    if arguments.iterations < 1:
-        raise ConfigError(f"--iterations: {arguments.iterations} is not allowed; it must be 1 or more")
-    if arguments.group_size is not None and arguments.group_size < 2:
-        raise ConfigError(f"--group-size: {arguments.group_size} is not allowed; it must be 2 or more")
+    step_size = _instance.value(arguments, "step_size")
+    iterations = _instance.value(arguments, "iterations", minimum=1)
+    seed = _instance.value(arguments, "seed")
+    group_size = None if arguments.group_size is None else _instance.value(arguments, "group_size")
     instance = _instance.instance(arguments)
-    how = {"iterations": arguments.iterations, "schedule": arguments.schedule}
-    if arguments.group_size is not None:
-        names = ("family", "length", "advantage", "aggregation", "schedule", "step_size", "group_size")
-        point = {name: canonical(getattr(arguments, name)) for name in names}
-        point["success_rate"] = arguments.success_rate
-        how |= {"group_size": arguments.group_size, "state": streams.state(arguments.seed, point)}
+    how = {"iterations": iterations, "schedule": arguments.schedule}
+    if group_size is not None:
+        point = {
+            name: getattr(arguments, name) for name in ("family", "advantage", "aggregation", "schedule")
+        }
+        point |= {
+            "length": canonical(_instance.value(arguments, "length")),
+            "step_size": canonical(step_size),
+            "group_size": canonical(group_size),
+            "success_rate": _instance.success_rate(arguments).text,
+        }
+        how |= {"group_size": group_size, "state": streams.state(seed, point)}
     if isinstance(instance, VectorInstance):
         run = prompts.run
     else:
-        run = dynamics.run if arguments.group_size is None else sampled.run
+        run = dynamics.run if group_size is None else sampled.run
         how["path"] = True
-    result = run(instance, arguments.advantage, arguments.aggregation, arguments.step_size, **how)
+    result = run(instance, arguments.advantage, arguments.aggregation, step_size, **how)
     return {
         "outcome": result.outcome.name,
         "final_success_rate": result.final_success_rate,

@@ -7,10 +7,10 @@ share them over all contexts, over contexts of one depth, or not at all, which s
 import math
 
 import numpy as np
-from scipy.optimize import minimize
 
 from ..bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, draw
-from . import Axes, Progress, Settings, Variable, empty, product
+from ..numerics.elementary import exp, log
+from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, stream
 
 VARIABLES = {
@@ -24,11 +24,6 @@ VARIABLES = {
     "attack_mean_length": Variable("mean response length", "tokens", "E|o| of the policy found."),
     "attack_responses": Variable("responses", "1", "Responses that the policy found can give.", integer=True),
 }
-SETTINGS = ("attack_evaluations",)
-SPLIT = ()
-RANDOM = True
-
-
 #: Largest length and vocabulary of the policies of a search, one pair each.
 SHAPES = ((1, 3), (2, 2), (2, 3), (3, 2), (4, 2))
 #: Random policies of which the worst is the start, and rounds of optimiser and flips of the reward.
@@ -103,6 +98,8 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
     Line
         The worst policy found.
     """
+    from scipy.optimize import minimize  # slow to import, and most jobs never search
+
     start = _NONE
     while start == _NONE:  # of some shapes no policy is within the condition of a bound and ever falls
         start, line, group, first = _worst_start(generator, name)
@@ -116,13 +113,13 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
 
         x0 = np.concatenate([line.logit[first].ravel(), line.slope[first].ravel()])
         found = minimize(
-            lambda x: math.log(ratio(tied(x), name)),
+            lambda x: log(ratio(tied(x), name)),
             x0,
             method="Powell",
             options={"maxfev": evaluations, "xtol": 1e-4, "ftol": 1e-7},
         )
-        if math.exp(found.fun) < best:
-            best, line = math.exp(found.fun), tied(found.x)
+        if exp(found.fun) < best:
+            best, line = exp(found.fun), tied(found.x)
         for response in generator.permutation(len(line.right))[: evaluations // 4]:
             right = line.right.copy()
             right[response] ^= True
@@ -133,25 +130,23 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
     return start, line
 
 
-def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
-    """All variables over bound × search."""
-    out = empty(axes, VARIABLES)
-    points = list(product(axes, tuple(axes)))
-    for done, (index, point) in enumerate(points):
-        generator = stream(settings["seed"], "attack", point["bound"], point["search"])
-        start, line = search(generator, point["bound"], settings["attack_evaluations"])
-        found = audit(line)
-        place = BOUNDS.index(point["bound"])
-        values = {
-            "attack_start": start,
-            "attack_ratio": found.ratio[place],
-            "attack_kept": found.kept[place],
-            "attack_success_rate": found.success_rate,
-            "attack_failure_rate": found.failure_rate,
-            "attack_mean_length": found.mean_length,
-            "attack_responses": line.tree.responses,
-        }
-        for name, value in values.items():
-            out[name][index] = value
-        progress(done + 1, len(points))
-    return out
+def compute(point: Point, inner: Axes, settings: Settings) -> dict:
+    """All variables of one search for the policy that is worst for one bound."""
+    generator = stream(settings["seed"], "attack", point["bound"], point["search"])
+    start, line = search(generator, point["bound"], settings["attack_evaluations"])
+    found = audit(line)
+    place = BOUNDS.index(point["bound"])
+    return {
+        "attack_start": start,
+        "attack_ratio": found.ratio[place],
+        "attack_kept": found.kept[place],
+        "attack_success_rate": found.success_rate,
+        "attack_failure_rate": found.failure_rate,
+        "attack_mean_length": found.mean_length,
+        "attack_responses": line.tree.responses,
+    }
+
+
+MEASUREMENTS.add("bound_attack")(
+    Measurement(VARIABLES, compute, settings=("attack_evaluations",), random=True, cost=cost)
+)

@@ -3,10 +3,21 @@
 import math
 
 from ..errors import ConfigError
+from ..sweep.measurement import (
+    MEASUREMENTS,
+    Axes,
+    Measurement,
+    Point,
+    Settings,
+    Variable,
+    empty,
+    product,
+    rows,
+)
 from ..theory import closed_forms
 from ..training import rules, run
 from ..values import number
-from . import FAMILY_SETTINGS, Axes, Progress, Settings, Variable, empty, instance_at, locator, product
+from . import FAMILY_SETTINGS, RULE, instance_at
 
 _END = ("iteration",)
 VARIABLES = {
@@ -21,10 +32,6 @@ VARIABLES = {
         "failure rate along the run", "1", "1 − J after so many updates, computed directly."
     ),
 }
-SETTINGS = (*FAMILY_SETTINGS, "iterations", "tolerance")
-SPLIT = ("family",)
-TOGETHER = ("iteration",)
-INNER = ("rule", "advantage", "aggregation", "schedule", "step_size", "step_ratio")
 
 
 def cost(settings: Settings) -> float:
@@ -49,38 +56,45 @@ def check(axes: Axes, settings: Settings) -> None:
             raise ConfigError(f"step_ratio: no threshold in closed form is known at {dict(point)}")
 
 
-def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
-    """All variables over instance × rule × step size, or step ratio, × iteration; the iteration comes last."""
-    out = empty(axes, VARIABLES)
-    names = tuple(name for name in axes if name != "iteration")
-    kept = [int(number(value)) for value in axes["iteration"]]
-    inner = [name for name in names if name in INNER]
-    instances = list(product(axes, [name for name in names if name not in inner]))
-    index_of = locator(axes, names)
-    for done, (_, outer_point) in enumerate(instances):
-        instance = instance_at(outer_point, settings)
-        for _, inner_point in product(axes, inner):
-            point = outer_point | inner_point
-            advantage, aggregation = rules.of_point(point)
-            if "step_ratio" in point:
-                threshold = closed_forms.critical_closed_form(instance, advantage, aggregation)
-                learning_rate = number(point["step_ratio"]) * threshold
-            else:
-                learning_rate = number(point["step_size"])
-            result = run.run(
-                instance,
-                advantage,
-                aggregation,
-                learning_rate,
-                iterations=settings["iterations"],
-                tolerance=settings["tolerance"],
-                schedule=point.get("schedule", "constant"),
-                path=True,
-            )
-            index = index_of(point)
-            out["final_success_rate"][index] = result.final_success_rate
-            out["final_failure_rate"][index] = result.final_failure_rate
-            out["outcome"][index] = result.outcome
-            out["curve_failure_rate"][index] = result.failure_rate[kept]
-        progress(done + 1, len(instances))
+def compute(point: Point, inner: Axes, settings: Settings) -> dict:
+    """All variables of one instance over its runs and, along each, the iterations that are kept."""
+    out = empty(inner, VARIABLES)
+    instance = instance_at(point, settings)
+    kept = [int(number(value)) for value in inner["iteration"]]
+    for index, curve, here in rows(inner, "iteration"):
+        at = {**point, **here}
+        advantage, aggregation = rules.of_point(at)
+        if "step_ratio" in at:
+            threshold = closed_forms.critical_closed_form(instance, advantage, aggregation)
+            learning_rate = number(at["step_ratio"]) * threshold
+        else:
+            learning_rate = number(at["step_size"])
+        result = run.run(
+            instance,
+            advantage,
+            aggregation,
+            learning_rate,
+            iterations=settings["iterations"],
+            tolerance=settings["tolerance"],
+            schedule=at.get("schedule", "constant"),
+            path=True,
+        )
+        out["final_success_rate"][index] = result.final_success_rate
+        out["final_failure_rate"][index] = result.final_failure_rate
+        out["outcome"][index] = result.outcome
+        out["curve_failure_rate"][curve] = result.failure_rate[kept]
     return out
+
+
+MEASUREMENTS.add("exact_runs")(
+    Measurement(
+        VARIABLES,
+        compute,
+        inner=(*RULE, "schedule", "step_size", "step_ratio", "iteration"),
+        together=("iteration",),
+        settings=(*FAMILY_SETTINGS, "iterations", "tolerance"),
+        split=("family",),
+        cost=cost,
+        check=check,
+    )
+)

@@ -1,10 +1,12 @@
 """What is predicted: bounds, closed forms and exponents. Every formula cites docs/theory.md."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ..bandits import Instance
 from ..numerics.binomial import pmf
+from ..numerics.compiler import kernel
+from ..numerics.elementary import log
 from ..training.rules import ADVANTAGES, AGGREGATIONS
 
 
@@ -36,18 +38,23 @@ class Bounds:
     prop5: float
 
 
-def tail_factor(failure_rate: float) -> float:
+#: Names of the bounds, the paper's first.
+BOUNDS = tuple(field.name for field in fields(Bounds))
+
+
+@kernel
+def tail_factor(failure_rate):
     """v ≥ 1 with v − 1 − log v = 2 log(1/(1−J)): how far the variance of the score grows given failure (Lemma 3).
 
     The mean square of a sub-Gaussian score, given an event of probability 1−J, is at most v times its proxy;
     v grows like 2 log(1/(1−J)).
     """
-    excess = -2 * math.log(failure_rate)
-    if excess <= 0:
+    excess = -2.0 * log(failure_rate)
+    if excess <= 0.0:
         return 1.0
     v = 1 + excess + math.sqrt(2 * excess)  # above the root of a convex function: Newton's steps only fall
     while True:
-        smaller = v - (v - 1 - math.log(v) - excess) / (1 - 1 / v)
+        smaller = v - (v - 1 - log(v) - excess) / (1 - 1 / v)
         if not smaller < v * (1 - 1e-15):
             return v
         v = smaller
@@ -83,16 +90,16 @@ def bounds(
     aligned = max(alignment, 0.0)
     score_bound = max_length * token_score_bound
     hessian_bound = max_length * token_hessian_bound
-    g2 = token_score_bound**2
+    g2 = token_score_bound * token_score_bound
     prop3 = prop5 = math.nan
     if failure_rate <= 0.5:
-        tail = 4 * g2 * math.log(math.sqrt(2) / failure_rate)
+        tail = 4 * g2 * log(math.sqrt(2) / failure_rate)
         prop3 = success_rate * aligned / (max_length * (token_hessian_bound + tail))
         tail = min(g2, token_hessian_bound) * tail_factor(failure_rate)
         prop5 = success_rate * aligned / (max_length * (token_hessian_bound + tail))
     return Bounds(
-        paper=aligned / (2 * (hessian_bound + 8 * score_bound**2)),
-        prop1=aligned / (2 * hessian_bound + score_bound**2),
+        paper=aligned / (2 * (hessian_bound + 8 * score_bound * score_bound)),
+        prop1=aligned / (2 * hessian_bound + score_bound * score_bound),
         prop2=success_rate * failure_rate * aligned / (length * (g2 + token_hessian_bound)),
         prop3=prop3,
         prop4=success_rate * failure_rate * aligned / (length * token_hessian_bound),

@@ -10,10 +10,12 @@ import functools
 import math
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import ndtr
 
 from ..bandits import Instance
+from ..numerics.binomial import pmf
+from ..numerics.compiler import kernel
+from ..numerics.elementary import exp, log, normal_cdf
+from ..numerics.roots import root
 from ..training import rules
 from ..training.rules import ADVANTAGES
 from ..training.sampled import FAILURES
@@ -22,9 +24,68 @@ from ..training.sampled import FAILURES
 _CELL, _FAR = 0.08, 32.0
 
 
-def long_failure_rate(x, window: float):
+@kernel
+def long_failure_rate(x, window):
     """q(x) = P(|Z| > b) for Z ~ N(x, 1), the failure rate of a long response."""
-    return ndtr(-window - x) + ndtr(x - window)
+    return normal_cdf(-window - x) + normal_cdf(x - window)
+
+
+@kernel
+def _reached(x, end, factor, window, wrong, below, within):
+    """P(the response moves x, and Z is below what moves it to `end`), from P(Z < −b) and P(Z < b)."""
+    z = (end - (1.0 - factor) * x) / factor
+    if wrong:  # Z lies outside the window
+        if z < -window:
+            return normal_cdf(z - x)
+        return below if z <= window else below + (normal_cdf(z - x) - within)
+    if z <= -window:
+        return 0.0
+    return (within if z >= window else normal_cdf(z - x)) - below
+
+
+@kernel
+def _kept(kick, window, start_failure_rate, responses, wrong, transition, failure, kept, density, moved):
+    cells = failure.size
+    factor = -kick if wrong else kick
+    best = 1.0 - long_failure_rate(0.0, window)
+    first = -1
+    for i in range(cells):
+        x = (i + 0.5) * _CELL
+        failure[i] = long_failure_rate(x, window)
+        kept[i] = (1.0 - failure[i]) / best
+        moving = failure[i] if wrong else 1.0 - failure[i]
+        below = normal_cdf(-window - x)
+        within = normal_cdf(window - x)
+        left = moving
+        before = 0.0
+        for j in range(cells + 1):
+            end = j * _CELL
+            here = abs(
+                _reached(x, end, factor, window, wrong, below, within)
+                - _reached(x, -end, factor, window, wrong, below, within)
+            )
+            if j > 0:
+                transition[i, j - 1] = abs(here - before)
+                left -= transition[i, j - 1]
+            before = here
+        transition[i, cells - 1] += left  # what leaves the grid stays at its end
+        transition[i, i] += 1.0 - moving
+        density[i] = 0.0
+        if first < 0 and long_failure_rate((i + 1) * _CELL, window) >= start_failure_rate:
+            first = i  # the cell that holds the start
+    density[first] = 1.0
+    tail = max(responses // 10, 1)
+    total = 0.0
+    for response in range(responses):
+        moved[:] = 0.0
+        for i in range(cells):
+            for j in range(cells):
+                moved[j] += density[i] * transition[i, j]
+        for i in range(cells):
+            density[i] = moved[i]
+            if response >= responses - tail:
+                total += density[i] * kept[i]
+    return total / tail
 
 
 def kept_alone(
@@ -53,32 +114,9 @@ def kept_alone(
     float
         (1 − q)/(1 − q(0)), its mean over the density and over the last tenth of the run.
     """
-    edges = np.arange(0.0, _FAR + _CELL / 2, _CELL)
-    x = (edges[:-1] + edges[1:]) / 2
-    here = x[:, None]
-    factor = -kick if wrong else kick
-
-    def reached(end: np.ndarray) -> np.ndarray:
-        """P(the response moves x, and Z is below what moves it to `end`), a row for each x."""
-        z = (end - (1 - factor) * here) / factor
-        right = ndtr(np.clip(z, -window, window) - here) - ndtr(-window - here)
-        return ndtr(z - here) - right if wrong else right
-
-    failure = long_failure_rate(x, window)
-    moving = failure if wrong else 1 - failure
-    moves = np.abs(np.diff(np.abs(reached(edges) - reached(-edges)), axis=1))
-    moves[:, -1] += moving - moves.sum(axis=1)  # what leaves the grid stays at its end
-    transition = moves + np.diag(1 - moving)
-    density = np.zeros(len(x))
-    density[int(brentq(lambda y: long_failure_rate(y, window) - start_failure_rate, 0.0, _FAR) / _CELL)] = 1.0
-    kept = (1 - failure) / (1 - long_failure_rate(0.0, window))
-    tail = max(responses // 10, 1)
-    total = 0.0
-    for response in range(responses):
-        density = density @ transition
-        if response >= responses - tail:
-            total += density @ kept
-    return total / tail
+    cells = round(_FAR / _CELL)
+    scratch = np.empty((cells, cells)), *np.empty((4, cells))
+    return _kept(kick, window, start_failure_rate, responses, wrong, *scratch)
 
 
 @functools.cache
@@ -103,7 +141,23 @@ def lone_kick(window: float, start_failure_rate: float, *, wrong: bool) -> float
     high = 0.2
     while excess(high) > 0:
         high *= 1.25
-    return brentq(excess, high / 1.25, high, xtol=1e-4)
+    return root(excess, high / 1.25, high, absolute=1e-4)
+
+
+@kernel
+def _most(size, p):
+    """The least count that Bin(size, p) exceeds with a chance of at most 1e-12."""
+    count = int((size + 1) * p)
+    mass = pmf(count, size, p, 1.0 - p)
+    while count < size:
+        ratio = (size - count) * p / ((count + 1) * (1.0 - p))
+        if ratio < 1.0 and mass * ratio <= 1e-12 * (
+            1.0 - ratio
+        ):  # the rest falls faster than a geometric series
+            break
+        mass *= ratio
+        count += 1
+    return count
 
 
 def critical(instance: Instance, advantage: str, aggregation: str, group_size: int, limit: float) -> float:
@@ -128,8 +182,6 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
     float
         nan where the weight depends on the lengths of the other responses, as for token-mean.
     """
-    from scipy import stats  # heavy, and not needed by all that import this module
-
     of_group, weight = rules.sampled(advantage, aggregation)
     long_length, half_width, share = instance.parameters
     window = (2 * half_width + 1) / math.sqrt(long_length)  # the window ends half-way between two counts
@@ -143,14 +195,13 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
         of_right, of_wrong = of_group(size - count if wrong else count, size)
         return abs(of_wrong if wrong else of_right) * weight(long_length, size, math.nan, instance.max_length)
 
-    most = int(stats.binom.isf(1e-12, group_size, p)) + 1
-    counts = np.arange(1, min(most, group_size) + 1)
-    mass = stats.binom.pmf(counts, group_size, p)
+    counts = np.arange(1, min(_most(group_size, p) + 1, group_size) + 1)
+    mass = np.array([pmf(count, group_size, p, 1 - p) for count in counts.tolist()])
     w = np.array([moved(float(count), float(group_size)) for count in counts])
     mean = np.sum(mass * w * counts)
-    noise = long_length / 4 * np.sum(mass * w**2 * counts) / mean / lone_kick(window, start, wrong=wrong)
+    noise = long_length / 4 * np.sum(mass * w * w * counts) / mean / lone_kick(window, start, wrong=wrong)
     many = 1e9  # responses: a group without noise
-    drift = np.sum(mass * w**2 * counts * (counts - 1)) / mean / (moved(many * p, many) * many * p) / limit
+    drift = np.sum(mass * w * w * counts * (counts - 1)) / mean / (moved(many * p, many) * many * p) / limit
     return float(1 / (noise + drift))
 
 
@@ -178,9 +229,9 @@ def crossing(instance: Instance, advantage: str, aggregation: str, limit: float)
     while math.isfinite(rates[-1]):
         sizes.append(math.ceil(sizes[-1] * math.sqrt(2)))
         rates.append(critical(instance, advantage, aggregation, sizes[-1], limit))
-        here = math.log(sizes[-1] * sizes[-2]) / 2
-        slope = math.log(rates[-1] / rates[-2]) / math.log(sizes[-1] / sizes[-2])
+        here = log(sizes[-1] * sizes[-2]) / 2
+        slope = log(rates[-1] / rates[-2]) / log(sizes[-1] / sizes[-2])
         if slope < power / 2 <= above[1] and failure * sizes[-1] > 1:
-            return failure * math.exp(here + (above[0] - here) * (power / 2 - slope) / (above[1] - slope))
+            return failure * exp(here + (above[0] - here) * (power / 2 - slope) / (above[1] - slope))
         above = here, slope
     return math.nan

@@ -6,9 +6,9 @@ import functools
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..bandits import Instance
+from ..numerics.elementary import exp10
+from ..numerics.roots import root
 from ..training.rules import ADVANTAGES
 from ..training.run import Outcome, run
 
@@ -23,8 +23,6 @@ def one_step(instance: Instance) -> float:
     float
         η*, in units of θ, to 1e-9 relative; infinite where no step up to 10⁶ score scales lowers it.
     """
-    from scipy.optimize import brentq  # slow to import, and most jobs never search
-
     success, failure, gap = instance.at(instance.theta0)
     direction = math.copysign(1.0, gap)
 
@@ -33,10 +31,11 @@ def one_step(instance: Instance) -> float:
         # the smaller of the two rates is the one whose difference keeps its digits
         return moved_success - success if success < failure else failure - moved_failure
 
-    low = 1e-4 / (instance.max_length * instance.token_score_bound)
-    for high in low * np.geomspace(1.0, 1e10, 16 * 10 + 1)[1:]:
+    low = first = 1e-4 / (instance.max_length * instance.token_score_bound)
+    for rung in range(1, 16 * 10 + 1):
+        high = first * exp10(rung / 16)
         if gain(high) < 0:
-            return brentq(gain, low, high, xtol=1e-300, rtol=1e-9)
+            return root(gain, low, high, relative=1e-9)
         low = high
     return math.inf
 
@@ -137,7 +136,7 @@ def critical(
         return outcome(rate(rung))
 
     def rate(rung: int) -> float:
-        return centre * 10 ** (rung / per_decade - decades)
+        return centre * exp10(rung / per_decade - decades)
 
     first = bisect.bisect_left(range(count + 1), True, key=lambda rung: at(rung) != Outcome.slow)
     if first <= count and at(first) != Outcome.converged:

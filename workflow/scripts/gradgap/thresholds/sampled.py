@@ -12,6 +12,8 @@ import numpy as np
 
 from ..bandits import Instance
 from ..numerics import streams
+from ..numerics.compiler import kernel
+from ..numerics.elementary import exp10, log10
 from ..training import run, sampled
 from ..training.rules import ADVANTAGES, AGGREGATIONS
 from ..values import canonical
@@ -44,7 +46,7 @@ class SampledCritical:
 
 def rung_text(rung: int) -> str:
     """Canonical text of the learning rate of a rung, to four digits."""
-    return canonical(float(f"{10 ** (rung / RUNGS):.4g}"))
+    return canonical(float(f"{exp10(rung / RUNGS):.4g}"))
 
 
 def kept(instance: Instance, failure_rate: float) -> float:
@@ -54,6 +56,32 @@ def kept(instance: Instance, failure_rate: float) -> float:
     """
     best, worst = instance.at(instance.best_theta)[1], instance.at(math.inf)[1]
     return (worst - failure_rate) / (worst - best)
+
+
+@kernel
+def _never_rising(values, count):
+    """Replace values by the nearest that never rise (least squares), pooling neighbours that do into their mean.
+
+    `count` is for scratch, of the same size: the values that are pooled into an entry.
+    """
+    pools = 0
+    for i in range(values.size):
+        mean = values[i]
+        pooled = 1.0
+        while pools > 0 and values[pools - 1] < mean:
+            pools -= 1
+            mean = (values[pools] * count[pools] + mean * pooled) / (count[pools] + pooled)
+            pooled += count[pools]
+        values[pools] = mean
+        count[pools] = pooled
+        pools += 1
+    last = values.size
+    for pool in range(pools - 1, -1, -1):
+        mean = values[pool]
+        first = last - int(count[pool])
+        for i in range(first, last):
+            values[i] = mean
+        last = first
 
 
 def crossing(rungs: np.ndarray, values: np.ndarray) -> float:
@@ -71,9 +99,8 @@ def crossing(rungs: np.ndarray, values: np.ndarray) -> float:
     float
         By linear interpolation; the nearer end where the curve stays on one side.
     """
-    from scipy.optimize import isotonic_regression  # slow to import, and most jobs never search
-
-    fitted = isotonic_regression(values, increasing=False).x
+    fitted = np.array(values, dtype=float)
+    _never_rising(fitted, np.empty(len(fitted)))
     above = int(np.sum(fitted >= 0.5))
     if above == 0 or above == len(rungs):
         return float(rungs[0] if above == 0 else rungs[-1])
@@ -86,7 +113,7 @@ def _first_rung(instance: Instance, advantage: str, aggregation: str) -> int:
     success, failure, gap = instance.at(instance.theta0)
     update = ADVANTAGES.find(advantage).coefficient(success, failure, abs(gap)) * abs(gap)
     centre = one_step(instance) * AGGREGATIONS.find(aggregation).divisor(instance) / update
-    return STRIDE * math.floor((math.log10(centre) - 4) * RUNGS / STRIDE)
+    return STRIDE * math.floor((log10(centre) - 4) * RUNGS / STRIDE)
 
 
 def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Search]:
@@ -170,8 +197,8 @@ def critical(
     picks = np.random.default_rng(bits).integers(replicates, size=(RESAMPLES, *values.shape))
     resampled = np.take_along_axis(values[None], picks, axis=2).mean(axis=2)
     spread = np.quantile([crossing(rungs, row) for row in resampled], [0.025, 0.975])
-    found = 10 ** (np.array([crossing(rungs, values.mean(axis=1)), *spread]) / RUNGS)
-    rate, *interval = found.tolist()
+    found = [crossing(rungs, values.mean(axis=1)), *spread.tolist()]
+    rate, *interval = (exp10(rung / RUNGS) for rung in found)
     return SampledCritical(rate, interval[0], interval[1], search)
 
 
@@ -188,17 +215,17 @@ def exact(instance: Instance, advantage: str, aggregation: str, *, iterations: i
     """
 
     def kept_at(rung: float) -> float:
-        result = run.run(instance, advantage, aggregation, 10 ** (rung / RUNGS), iterations=iterations)
+        result = run.run(instance, advantage, aggregation, exp10(rung / RUNGS), iterations=iterations)
         return kept(instance, result.final_failure_rate)
 
     below, _ = _scout(_first_rung(instance, advantage, aggregation), kept_at)
     if below is None:
         return math.nan
     low, high = float(below - STRIDE), float(below)
-    while (high - low) / RUNGS > math.log10(1.001):
+    while (high - low) / RUNGS > log10(1.001):
         middle = (low + high) / 2
         if kept_at(middle) >= 0.5:
             low = middle
         else:
             high = middle
-    return 10 ** ((low + high) / 2 / RUNGS)
+    return exp10((low + high) / 2 / RUNGS)

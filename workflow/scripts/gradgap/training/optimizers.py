@@ -61,6 +61,8 @@ class Optimizer:
     scale_free : bool
         With ``eps`` and ``weight_decay`` zero, updates that are all multiplied by one positive factor give the
         same steps.
+    plain : bool
+        Without weight decay the step is the update itself.
     largest_step : callable or None
         ``largest_step(settings)``: bound on a coordinate of the step whatever the updates, weight decay left out;
         None where there is none.
@@ -74,6 +76,7 @@ class Optimizer:
     settings: Mapping[str, Setting]
     memoryless: bool
     scale_free: bool
+    plain: bool = False
     largest_step: Callable[[Mapping[str, float]], float] | None = None
     stability: Callable[[Mapping[str, float]], float] | None = None
 
@@ -227,7 +230,7 @@ _ADAM_SETTINGS = {"beta1": Setting(0.9, 1.0), "beta2": Setting(0.999, 1.0), "eps
 #: All optimizers by name.
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
 OPTIMIZERS.add("sgd")(
-    Optimizer(_sgd, 0, _DECAY, memoryless=True, scale_free=False, stability=lambda settings: 2.0)
+    Optimizer(_sgd, 0, _DECAY, memoryless=True, scale_free=False, plain=True, stability=lambda settings: 2.0)
 )
 OPTIMIZERS.add("momentum")(
     Optimizer(

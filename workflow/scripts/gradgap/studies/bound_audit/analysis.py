@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from ...inference.power_laws import table
-from ...measurements.bound_audit import BOUNDS
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
+from ...theory.closed_forms import BOUNDS
 
 POLICY = ("policy_length", "vocabulary", "dimension", "draw")
 #: Below this ratio of critical step to bound the bound itself is wrong; below the other one its proof is, which
@@ -152,24 +152,3 @@ def analyse(dataset, settings):
         "counting": counting,
     }
     return Analysis(panels, table([]), findings)
-
-
-STUDIES.add("bound_audit")(
-    Study(
-        title="Is any bound on the step ever wrong, and how loose is each?",
-        predictions="P1, P2, P3, P4, P7",
-        sweeps={
-            "policies": Sweep(
-                (*POLICY, "bound"), "gradgap.measurements.bound_audit", fixed={"bound": BOUNDS}
-            ),
-            "attack": Sweep(
-                ("bound", "search"), "gradgap.measurements.bound_attack", fixed={"bound": BOUNDS}
-            ),
-            "instances": Sweep(("family", "length", "success_rate"), "gradgap.measurements.starts"),
-            "windows": Sweep(("length", "window"), "gradgap.measurements.windows"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.bound_audit.figure",
-        defaults={"family": ["gated"]},
-    )
-)

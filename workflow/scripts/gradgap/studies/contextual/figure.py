@@ -4,7 +4,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ...report import style
-from ...training import rules
 
 STEP = "effective_step_size"
 STEP_LABEL = "effective step size α / divisor"
@@ -142,9 +141,8 @@ def _thresholds(panel, panels, scaling, names, colours, marks, size, start):
         panel.errorbar(
             aside, line.critical, spread, fmt=marks[name], color=colours[name], elinewidth=0.7, capsize=1.2
         )
-        found = (
-            None if slopes is None or rules.rule(name) not in slopes.index else slopes.loc[rules.rule(name)]
-        )
+        rule = tuple(line[["advantage", "aggregation"]].iloc[0])
+        found = None if slopes is None or rule not in slopes.index else slopes.loc[rule]
         if found is not None:
             base = whole if len(whole) else line
             law = base.critical.iloc[0] * (base.length / base.length.iloc[0]) ** found.predicted

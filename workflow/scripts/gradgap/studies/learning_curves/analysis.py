@@ -1,7 +1,7 @@
 """P2 in one look: learning curves below, at and above the predicted threshold."""
 
 from ...inference.power_laws import table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...training import rules
 from ...training.run import Outcome
 
@@ -35,19 +35,3 @@ def analyse(dataset, settings):
         "first_collapsed": float(runs[runs.outcome == "collapsed"].step_ratio.min()),
     }
     return Analysis({"curves": curves, "runs": runs}, table([]), findings)
-
-
-STUDIES.add("learning_curves")(
-    Study(
-        title="What does learning look like below, at and above the threshold?",
-        predictions="P2",
-        sweeps={
-            "instances": Sweep(INSTANCE, "gradgap.measurements.starts"),
-            "critical": Sweep((*INSTANCE, "rule"), "gradgap.measurements.thresholds"),
-            "runs": Sweep((*RUN, "iteration"), "gradgap.measurements.exact_runs"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.learning_curves.figure",
-        defaults={"family": ["gated"]},
-    )
-)

@@ -1,11 +1,18 @@
 """P3 and P5: does the critical learning rate fall as 1/T, and does length normalisation remove that?"""
 
+from ...inference import equivalence
 from ...inference.power_laws import departure, fit, row, table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...theory import closed_forms
-from ...training.rules import PRESETS, rule
+from ...training.rules import rule
 
 RULES = ("advantage", "aggregation")
+
+
+def _closed_form(points, sampled):
+    """Closed form on `counting` at the points of one sampled rule; nan where the exact part does not have them."""
+    known = points[points.family == "counting"][["length", *RULES, "critical_closed_form"]]
+    return sampled.merge(known, how="left", on=["length", *RULES]).critical_closed_form
 
 
 def analyse(dataset, settings):
@@ -15,20 +22,35 @@ def analyse(dataset, settings):
     points["ratio"] = points.critical / points.critical_closed_form
     points["fitted"] = points.length >= settings["fit_from_length"]
     rows = []
-    for (family, advantage, aggregation), group in points[points.fitted].groupby(
-        ["family", *RULES], sort=False
-    ):
+    fitted = {key: group for key, group in points[points.fitted].groupby(["family", *RULES], sort=False)}
+    same = equivalence.searches(map(" ".join, fitted), (group.ratio for group in fitted.values()))
+    for (family, advantage, aggregation), group in fitted.items():
         found = fit(group.response_length, group.critical)
         if found is not None:
             labels = {"family": family, "advantage": advantage, "aggregation": aggregation}
             predicted = closed_forms.length_exponent(family, advantage, aggregation)
-            rows.append(row({"study": "length_scaling", **labels}, "length", predicted, found))
+            rows.append(
+                row(
+                    {"study": "length_scaling", **labels},
+                    "length",
+                    predicted,
+                    found,
+                    closed_form=fit(group.response_length, group.critical_closed_form),
+                    search=same[f"{family} {advantage} {aggregation}"],
+                )
+            )
 
     variables = ["sampled_critical", "sampled_critical_low", "sampled_critical_high", "halfway"]
     sampled = dataset[variables].to_dataframe().reset_index()
+    sampled["advantage"], sampled["aggregation"] = zip(*map(rule, sampled.rule), strict=True)
     sampled["fitted"] = sampled.length >= settings["fit_from_length"]
     for (name, size), group in sampled[sampled.fitted].groupby(["rule", "group_size"], sort=False):
-        found = fit(group.length, group.sampled_critical)
+        found = fit(
+            group.length,
+            group.sampled_critical,
+            low=group.sampled_critical_low,
+            high=group.sampled_critical_high,
+        )
         if found is not None:
             advantage, aggregation = rule(name)
             labels = {
@@ -37,7 +59,16 @@ def analyse(dataset, settings):
                 "aggregation": aggregation,
             }
             predicted = closed_forms.length_exponent("counting", advantage, aggregation)
-            rows.append(row({"study": "length_scaling", **labels}, "length", predicted, found, sampled=True))
+            rows.append(
+                row(
+                    {"study": "length_scaling", **labels},
+                    "length",
+                    predicted,
+                    found,
+                    closed_form=fit(group.length, _closed_form(points, group)),
+                    search=f"sampled {name}, n = {size}",
+                )
+            )
     to_limit = sampled.assign(ratio=sampled.sampled_critical / sampled.halfway).groupby("group_size").ratio
     findings = {
         "worst_ratio": departure(points.critical, points.critical_closed_form),
@@ -48,20 +79,3 @@ def analyse(dataset, settings):
         "to_limit": {int(size): float(ratio) for size, ratio in to_limit.median().items()},
     }
     return Analysis({"thresholds": points, "sampled": sampled}, table(rows), findings)
-
-
-STUDIES.add("length_scaling")(
-    Study(
-        title="How does the critical learning rate change with response length, and what does normalisation do?",
-        predictions="P3, P5",
-        sweeps={
-            "instances": Sweep(("family", "length"), "gradgap.measurements.starts"),
-            "critical": Sweep(("family", "length", *RULES), "gradgap.measurements.thresholds"),
-            "sampled": Sweep(("length", "rule", "group_size"), "gradgap.measurements.sampled_counting"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.length_scaling.figure",
-        settings=("fit_from_length",),
-        defaults={"rule": list(PRESETS), "group_size": [16, 64]},
-    )
-)

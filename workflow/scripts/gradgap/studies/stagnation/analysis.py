@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...inference.power_laws import departure, fit, table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...training.run import Outcome
 
 INSTANCE = ("family", "length", "success_rate")
@@ -58,28 +58,3 @@ def analyse(dataset, settings):
         "schedules": schedules,
     }
     return Analysis({"plateaus": plateaus, "curves": curves}, table([]), findings)
-
-
-STUDIES.add("stagnation")(
-    Study(
-        title="Where does a fixed step stall below 100 %, and does a step that shrinks with 1−J get there?",
-        predictions="P6",
-        sweeps={
-            "instances": Sweep(INSTANCE, "gradgap.measurements.starts"),
-            "runs": Sweep(
-                (*INSTANCE, "rule", "schedule", "step_size", "iteration"),
-                "gradgap.measurements.exact_runs",
-                fixed={"rule": ("unit/seq-mean-token-sum",)},
-            ),
-            "plateaus": Sweep((*INSTANCE, "step_size"), "gradgap.measurements.plateaus"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.stagnation.figure",
-        defaults={
-            "family": ["counting"],
-            "schedule": ["constant", "failure-rate"],
-            "iteration": [1, 2, 5, 10],
-            "window": 6,
-        },
-    )
-)
