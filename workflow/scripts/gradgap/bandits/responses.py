@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..numerics.binomial import pmf
-from ..numerics.elementary import exp, log, log1p
+from ..numerics.compiler import kernel
+from ..numerics.elementary import each, exp, log, log1p
 from . import Instance
 
 
@@ -45,6 +46,19 @@ def _sigmoid(x: float) -> float:
     return 1 / (1 + small) if x >= 0 else small / (1 + small)
 
 
+@kernel
+def _fill_masses(n, p, out):
+    for k in range(n + 1):
+        out[k] = pmf(k, n, p, 1.0 - p)
+
+
+def _masses(n: int, p: float) -> np.ndarray:
+    """Mass of every count of ones among n tokens."""
+    out = np.empty(n + 1)
+    _fill_masses(n, p, out)
+    return out
+
+
 def _shared(instance: Instance) -> tuple[np.ndarray, int]:
     """φ_right − φ, of shape (Q, C, V − 1, d), and the visits to each context."""
     constants = instance.kernels.constants
@@ -52,12 +66,26 @@ def _shared(instance: Instance) -> tuple[np.ndarray, int]:
     return constants[5:].reshape(shape), int(constants[4])
 
 
-def _candidates(logits: np.ndarray) -> tuple[np.ndarray, float]:
-    """Probability of the right candidate and of every wrong one, and log(1 + Σ e^logit)."""
-    top = max(0.0, float(logits.max()))
-    masses = np.array([exp(-top), *(exp(float(x) - top) for x in logits)])
-    total = float(masses.cumsum()[-1])
-    return masses / total, top + log(total)
+def _candidates(differences: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probability of the right candidate and of every wrong one, and the log of their sum over the right one's mass.
+
+    Parameters
+    ----------
+    differences : ndarray, shape (Q, C, V − 1, d)
+    theta : ndarray, shape (d,)
+
+    Returns
+    -------
+    ndarray, shape (Q, C, V)
+    ndarray, shape (Q, C)
+    """
+    # einsum without optimisation calls no BLAS: sums in fixed order
+    logits = np.zeros((*differences.shape[:2], differences.shape[2] + 1))
+    logits[..., 1:] = -np.einsum("qcaj,j->qca", differences, np.asarray(theta, dtype=float))
+    top = logits.max(axis=-1)
+    masses = each(exp, (logits - top[..., None]).ravel()).reshape(logits.shape)
+    total = masses.cumsum(axis=-1)[..., -1]
+    return masses / total[..., None], top + each(log, total.ravel()).reshape(total.shape)
 
 
 def draw(instance: Instance, theta: np.ndarray, size: int, generator: np.random.Generator) -> Responses:
@@ -94,7 +122,7 @@ def draw(instance: Instance, theta: np.ndarray, size: int, generator: np.random.
         length, half_width, share = instance.kernels.constants
         n = int(length)
         p = _sigmoid(float(theta[0]))
-        masses = np.array([pmf(k, n, p, 1 - p) for k in range(n + 1)])
+        masses = _masses(n, p)
         long = generator.random(size) < share
         ones = np.minimum(np.searchsorted(np.cumsum(masses), generator.random(size), side="right"), n)
         right = ~long | (np.abs(ones - n // 2) <= half_width)
@@ -111,16 +139,15 @@ def draw(instance: Instance, theta: np.ndarray, size: int, generator: np.random.
     prompts, contexts, others, dimension = differences.shape
     if size % prompts:
         raise ConfigError(f"responses: {size} is not allowed; it must be a multiple of the {prompts} prompts")
-    each = size // prompts
+    each_prompt = size // prompts
     features = np.zeros((size, dimension))
     rewards = np.ones(size)
-    prompt = np.repeat(np.arange(prompts), each)
+    prompt = np.repeat(np.arange(prompts), each_prompt)
+    bounds = _candidates(differences, theta)[0].cumsum(axis=-1)
     for q in range(prompts):
-        mine = slice(q * each, (q + 1) * each)
+        mine = slice(q * each_prompt, (q + 1) * each_prompt)
         for c in range(contexts):
-            # a sum in fixed order: einsum without optimisation calls no BLAS
-            masses, _ = _candidates(-np.einsum("aj,j->a", differences[q, c], theta))
-            picked = np.searchsorted(np.cumsum(masses), generator.random((each, visits)), side="right")
+            picked = np.searchsorted(bounds[q, c], generator.random((each_prompt, visits)), side="right")
             counts = np.stack([(picked == a + 1).sum(axis=1) for a in range(others)], axis=1)
             features[mine] -= np.einsum("na,aj->nj", counts, differences[q, c])
             rewards[mine] *= counts.sum(axis=1) == 0
@@ -144,15 +171,7 @@ def log_probability(instance: Instance, responses: Responses, theta: np.ndarray)
 def _normalisers(instance: Instance, theta: np.ndarray) -> np.ndarray:
     if instance.family == "contextual":
         differences, visits = _shared(instance)
-        return np.array(
-            [
-                sum(
-                    visits * _candidates(-np.einsum("aj,j->a", context, theta))[1]
-                    for context in differences[q]
-                )
-                for q in range(len(differences))
-            ]
-        )
+        return visits * _candidates(differences, theta)[1].cumsum(axis=1)[:, -1]
     length, _, share = instance.kernels.constants
     of_short = -log1p(-share) if share < 1 else 0.0
     return np.array([of_short, length * _softplus(float(theta[0])) - log(share)])
@@ -162,11 +181,8 @@ def scores(instance: Instance, responses: Responses, theta: np.ndarray) -> np.nd
     """∇ log π_θ(o) of every response, of shape (n, d)."""
     if instance.family == "contextual":
         differences, visits = _shared(instance)
-        slopes = np.zeros((len(differences), differences.shape[-1]))
-        for q, of_prompt in enumerate(differences):
-            for context in of_prompt:
-                masses, _ = _candidates(-np.einsum("aj,j->a", context, theta))
-                slopes[q] -= visits * np.einsum("a,aj->j", masses[1:], context)
+        masses = _candidates(differences, theta)[0][..., 1:]
+        slopes = -visits * np.einsum("qca,qcaj->qj", masses, differences)
         return responses.features - slopes[responses.kind]
     length = instance.kernels.constants[0]
     return responses.features - np.array([[0.0], [length * _sigmoid(float(theta[0]))]])[responses.kind]
