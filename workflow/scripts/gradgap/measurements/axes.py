@@ -2,6 +2,7 @@
 
 from ..bandits import FAMILIES
 from ..sweep.axes import AXES, Axis
+from ..training.optimizers import OPTIMIZERS
 from ..training.rules import ADVANTAGES, AGGREGATIONS, SCHEDULES, rule
 
 
@@ -107,3 +108,27 @@ AXES.add("search")(
     Axis("integer", "search", "1", "Number of a search for the policy that is worst for a bound.")
 )
 AXES.add("bound")(Axis("label", "bound", "1", "Sufficient condition on the step size."))
+AXES.add("start_spread")(
+    Axis(
+        "number",
+        "half the way to the edge",
+        "standard deviations",
+        "Half the distance from the start of a step to its edge, in standard deviations of the score along it.",
+    )
+)
+AXES.add("climb_spread")(
+    Axis("number", "half the way to the edge", "standard deviations", "As start_spread, for climbs.")
+)
+AXES.add("responses")(Axis("integer", "responses", "1", "Responses in one batch."))
+AXES.add("optimizer")(
+    Axis(
+        "label",
+        "optimizer",
+        "1",
+        "What turns updates into moves.",
+        components=lambda name: (OPTIMIZERS.find(name),),
+    )
+)
+AXES.add("control")(
+    Axis("label", "control", "1", "Learning rate held fixed, or set by the controller of the probe.")
+)
