@@ -18,7 +18,8 @@ from gradgap.studies.contextual import analysis as study
 from gradgap.studies.contextual import figure as contextual_figure
 from gradgap.sweep import compute, config, dataset, grid, store
 from gradgap.sweep.measurement import measure
-from gradgap.training import prompts, rules
+from gradgap.training import rules
+from gradgap.training import run as training
 from scipy import stats
 
 SAMPLED = ("reinforce", "rloo", "dr_grpo", "grpo")
@@ -244,7 +245,7 @@ def test_the_mean_sampled_update_is_the_expected_one(advantage, aggregation):
     theta = instance.theta0 + 0.4
     for size in (2, 5):
         state = streams.state(2, {"test": "mean", "rule": advantage + aggregation, "size": str(size)})
-        drawn = prompts.updates(
+        drawn = training.updates(
             instance, advantage, aggregation, theta, group_size=size, state=state, count=20000
         )
         error = drawn.std(axis=0, ddof=1) / math.sqrt(len(drawn))
@@ -257,7 +258,7 @@ def test_the_mean_sampled_update_is_the_expected_one(advantage, aggregation):
 def test_expected_updates_of_groups_tend_to_that_of_the_exact_dynamics(advantage):
     """Unbiased at every n for reinforce and rloo, (n−1)/n of it for dr_grpo, and in the limit for grpo."""
     instance = make(success_rate=0.6)
-    one = prompts.run(instance, advantage, "token-mean", 1.0, iterations=1)
+    one = training.run(instance, advantage, "token-mean", 1.0, iterations=1)
     exact = one.theta - instance.theta0
     for size in (4, 400):
         found = expected_update(instance, advantage, "token-mean", instance.theta0, size)
@@ -289,7 +290,7 @@ def test_updates_are_distributed_as_those_of_tokens_drawn_one_by_one():
             weights = rules.weights("grpo", "seq-mean-token-mean", rewards[i], [4] * size, 4)
             literal[i] += weights @ scores[i] / len(instance.differences)
     state = streams.state(8, {"test": "literal"})
-    drawn = prompts.updates(
+    drawn = training.updates(
         instance, "grpo", "seq-mean-token-mean", theta, group_size=size, state=state, count=count
     )
     for j in range(len(theta)):
@@ -300,7 +301,7 @@ def test_updates_are_distributed_as_those_of_tokens_drawn_one_by_one():
 @pytest.mark.parametrize("advantage", ["reinforce", "grpo", "gap"])
 def test_an_exact_run_is_the_expected_update_iterated(advantage, schedule):
     instance = make(success_rate=0.5)
-    run = prompts.run(instance, advantage, "token-mean", 2.0, iterations=40, schedule=schedule)
+    run = training.run(instance, advantage, "token-mean", 2.0, iterations=40, schedule=schedule)
     factor = {"reinforce": lambda j, n: j * n, "grpo": lambda j, n: math.sqrt(j * n), "gap": lambda j, n: 1.0}
     theta, start = instance.theta0.copy(), instance.at(instance.theta0)[1]
     for k in range(41):
@@ -342,11 +343,11 @@ def test_the_outcome_is_that_of_the_mean_over_prompts(path, outcome):
 
 def test_large_groups_follow_the_exact_dynamics():
     instance = make(success_rate=0.5)
-    exact = prompts.run(instance, "grpo", "token-mean", 1.0, iterations=60)
+    exact = training.run(instance, "grpo", "token-mean", 1.0, iterations=60)
 
     def distance(size):
         runs = [
-            prompts.run(
+            training.run(
                 instance,
                 "grpo",
                 "token-mean",
@@ -367,11 +368,11 @@ def test_large_groups_follow_the_exact_dynamics():
 def test_a_group_needs_two_responses_and_a_stream():
     instance = make()
     with pytest.raises(ConfigError, match="group_size: 1"):
-        prompts.run(
+        training.run(
             instance, "grpo", "token-mean", 1.0, iterations=2, group_size=1, state=np.zeros(4, np.uint64)
         )
     with pytest.raises(ConfigError, match="stream"):
-        prompts.run(instance, "grpo", "token-mean", 1.0, iterations=2, group_size=4)
+        training.run(instance, "grpo", "token-mean", 1.0, iterations=2, group_size=4)
 
 
 SETTINGS = {**SIZES, "iterations": 30, "seed": 11, "curve_group_size": 4}
@@ -381,7 +382,7 @@ AXES = {
     "schedule": ("constant", "inverse-sqrt"),
     "rule": ("GRPO", "REINFORCE"),
     "group_size": ("4", "16"),
-    "effective_step_size": ("0.5", "20"),
+    "effective_learning_rate": ("0.5", "20"),
     "replicate": ("0", "1", "2"),
 }
 
@@ -408,7 +409,7 @@ def test_curves_are_those_of_the_sampled_runs():
         "length": ("8",),
         "success_rate": ("0.3",),
         "rule": ("GRPO",),
-        "curve_step_size": ("0.5",),
+        "curve_learning_rate": ("0.5",),
         "replicate": ("0", "1", "2"),
         "iteration": ("0", "28", "29", "30"),
     }
@@ -477,9 +478,9 @@ def test_the_configuration_takes_a_number_of_replicates():
         "success_rate": [0.3],
         "schedule": ["constant"],
         "group_size": [4],
-        "effective_step_size": [1],
+        "effective_learning_rate": [1],
         "replicate": 3,
-        "curve_step_size": [1],
+        "curve_learning_rate": [1],
         "iteration": [1],
     }
     found = config.parse({"studies": {"contextual": whole}}).studies["contextual"]
@@ -498,7 +499,9 @@ def test_the_configuration_takes_a_number_of_replicates():
 def test_the_command_line_runs_prompts_and_names_what_it_cannot_do(capsys):
     where = ["contextual", "--length", "8", "--success-rate", "0.3", "--advantage", "rloo"]
     for extra in ([], ["--group-size", "64"]):
-        assert cli.main(["run", *where, "--step-size", "10", "--iterations", "300", "--json", *extra]) == 0
+        assert (
+            cli.main(["run", *where, "--learning-rate", "5", "--iterations", "300", "--json", *extra]) == 0
+        )
         found = json.loads(capsys.readouterr().out)
         assert found["success_rate"][0] == pytest.approx(0.3)
         assert found["outcome"] == "slow"
@@ -509,7 +512,7 @@ def test_the_command_line_runs_prompts_and_names_what_it_cannot_do(capsys):
         "family": ["contextual"],
         "length": [8],
         "success_rate": [0.3],
-        "step_size": [1],
+        "learning_rate": [1],
         "rule": ["GRPO"],
     }
     with pytest.raises(ConfigError, match="vector of parameters"):
@@ -525,9 +528,9 @@ def test_the_study_goes_all_the_way_on_a_tiny_grid(tmp_path, replicates):
         "schedule": ["constant", "inverse-sqrt"],
         "rule": ["RLOO", "DAPO"],
         "group_size": [4],
-        "effective_step_size": [1, 10],
+        "effective_learning_rate": [1, 10],
         "replicate": replicates,
-        "curve_step_size": [1],
+        "curve_learning_rate": [1],
         "iteration": [1, 5],
         "iterations": 10,
     }

@@ -139,7 +139,7 @@ def length_points(aggregations):
     exact = pd.DataFrame(
         [
             {"family": "counting", "advantage": "grpo", "aggregation": name, "response_length": length}
-            | dict.fromkeys(("critical", "critical_closed_form"), 100 / length)
+            | dict.fromkeys(("critical_learning_rate", "critical_learning_rate_closed_form"), 100 / length)
             for name in aggregations
             for length in lengths
         ]
@@ -153,7 +153,13 @@ def length_points(aggregations):
             "aggregation": "token-mean",
         }
         | dict.fromkeys(
-            ("sampled_critical", "sampled_critical_low", "sampled_critical_high", "halfway"), 1 / lengths
+            (
+                "half_kept_learning_rate",
+                "half_kept_learning_rate_low",
+                "half_kept_learning_rate_high",
+                "half_kept_learning_rate_exact",
+            ),
+            1 / lengths,
         )
     )
     return {"thresholds": exact, "sampled": sampled}

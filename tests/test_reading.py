@@ -101,12 +101,12 @@ studies:
     length: [16, 64]
     failure_rate: [0.1, 0.01]
     rule: [GRPO, reinforce/token-mean]
-    step_size: { from: 0.01, to: 10, per_decade: 4 }
+    learning_rate: { from: 0.01, to: 10, per_decade: 4 }
     iterations: 100
   stagnation:
     length: [64]
     success_rate: [0.2]
-    step_size: [0.1, 1.0e+1]
+    learning_rate: [0.1, 1.0e+1]
     window: 3
     iterations: 1000.0
   group_size:
@@ -150,7 +150,7 @@ def test_all_that_is_wrong_is_told_at_once():
         "seeed: unknown key 'seeed'; did you mean 'seed'?",
         "length[1]: 17 is not allowed; it must be a whole number, at least 2, at most 1048576, even",
         "length[2]: 1e3 is a text to YAML; write 1.0e+3",
-        "step_size.per_decade: 1.0e+8 is not allowed; it must be a number, above 0, at most 1000",
+        "learning_rate.per_decade: 1.0e+8 is not allowed; it must be a number, above 0, at most 1000",
         "windwo: unknown key 'windwo'; did you mean 'window'?",
     ):
         assert words in message

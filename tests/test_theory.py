@@ -15,8 +15,9 @@ from gradgap.measurements.bound_audit import audit
 from gradgap.numerics.binomial import window
 from gradgap.theory import closed_forms
 from gradgap.thresholds import exact as thresholds
+from gradgap.training.outcome import Outcome
 from gradgap.training.rules import ADVANTAGES, AGGREGATIONS
-from gradgap.training.run import Outcome, run
+from gradgap.training.run import run
 from scipy.optimize import minimize_scalar
 from scipy.special import lambertw
 from scipy.stats import binom, norm
@@ -225,7 +226,11 @@ every_instance = pytest.mark.parametrize("instance", list(INSTANCES.values()), i
 
 def exact_success(instance, theta):
     """J(θ) as a sum of binomial terms in mpmath."""
-    n, width, share = int(instance.parameters[0]), int(instance.parameters[1]), mp.mpf(instance.parameters[2])
+    n, width, share = (
+        int(instance.kernels.constants[0]),
+        int(instance.kernels.constants[1]),
+        mp.mpf(instance.kernels.constants[2]),
+    )
     p = 1 / (1 + mp.exp(-theta))
     inside = mp.fsum(
         mp.binomial(n, k) * p**k * (1 - p) ** (n - k) for k in range(n // 2 - width, n // 2 + width + 1)
@@ -235,7 +240,7 @@ def exact_success(instance, theta):
 
 @every_instance
 def test_c1_slope(instance):
-    n, width, share = instance.parameters
+    n, width, share = instance.kernels.constants
     a = int(n / 2 - width)
     for theta in (instance.theta0, 0.3 * instance.theta0, -instance.theta0):
         p = 1 / (1 + math.exp(-theta))
@@ -282,7 +287,7 @@ def test_c3_c4_the_fixed_point_loses_stability_there(instance, advantage, aggreg
 
 def test_c4_reinforce_as_written():
     instance = FAMILIES.find("gated").instance(64, 0.99)
-    n, width, share = instance.parameters
+    n, width, share = instance.kernels.constants
     written = 8 / (share * n * (2 * width + 1) * binom.pmf(n // 2 + width, n - 1, 0.5))
     assert closed_forms.critical_closed_form(instance, "reinforce", "seq-mean-token-sum") == pytest.approx(
         written

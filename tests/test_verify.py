@@ -178,7 +178,7 @@ def test_verify_finds_a_dataset_that_is_not_its_shards(results):
     path = results / "datasets" / "phase_diagram.nc"
     with xr.open_dataset(path) as opened:
         altered = opened.load()
-    altered["critical"][0, 0, 0, 0] *= 1 + 1e-12
+    altered["critical_learning_rate"][0, 0, 0, 0] *= 1 + 1e-12
     dataset.write(altered, path)
     assert "differs from its shards in critical" in verify(config.parse(RAW), results)[str(path)]
 

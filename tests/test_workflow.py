@@ -34,7 +34,7 @@ TINY = {
         "stagnation": {
             "length": [64],
             "success_rate": [0.2],
-            "step_size": {"from": 0.05, "to": 5, "per_decade": 2},
+            "learning_rate": {"from": 0.05, "to": 5, "per_decade": 2},
             "iteration": [10],
             "iterations": 200,
         },

@@ -12,7 +12,7 @@ from gradgap.sweep.measurement import MEASUREMENTS, Measurement, Variable, empty
 from gradgap.sweep.study import STUDIES, Analysis, Study, Sweep
 from gradgap.theory import closed_forms
 from gradgap.training import rules
-from gradgap.training import run as dynamics
+from gradgap.training import run as training
 from gradgap.values import number
 
 # ---- measurement ----
@@ -30,10 +30,10 @@ def compute(point, inner, settings):
     best = instance.at(instance.best_theta)[1]
     for index, here in product(inner):
         advantage, aggregation = rules.rule(here["rule"])
-        rate = number(here["step_ratio"]) * closed_forms.critical_closed_form(
+        rate = number(here["learning_rate_ratio"]) * closed_forms.critical_closed_form(
             instance, advantage, aggregation
         )
-        run = dynamics.run(
+        run = training.run(
             instance, advantage, aggregation, rate, iterations=settings["iterations"], path=True
         )
         half = np.flatnonzero(run.failure_rate <= (run.failure_rate[0] + best) / 2)
@@ -45,7 +45,7 @@ MEASUREMENTS.add("half_times")(
     Measurement(
         VARIABLES,
         compute,
-        inner=("rule", "step_ratio"),
+        inner=("rule", "learning_rate_ratio"),
         settings=(*FAMILY_SETTINGS, "iterations"),
         split=("family",),
         check=check_instances,
@@ -57,15 +57,15 @@ MEASUREMENTS.add("half_times")(
 def analyse(dataset, settings):
     points = dataset[["half_time"]].to_dataframe().reset_index()
     small = points[
-        (points.step_ratio <= 0.1) & (points.half_time >= 10)
+        (points.learning_rate_ratio <= 0.1) & (points.half_time >= 10)
     ]  # where whole updates are fine enough
     rows = []
     for (family, name), group in small.groupby(["family", "rule"]):
         advantage, aggregation = rules.rule(name)
         labels = {"study": "patience", "family": family, "advantage": advantage, "aggregation": aggregation}
-        found = fit(group.step_ratio, group.half_time, group.length)
+        found = fit(group.learning_rate_ratio, group.half_time, group.length)
         if found is not None:
-            rows.append(row(labels, "step_ratio", -1.0, found))
+            rows.append(row(labels, "learning_rate_ratio", -1.0, found))
     return Analysis({"points": points}, table(rows), {"slowest": float(points.half_time.max())})
 
 
@@ -73,7 +73,9 @@ def analyse(dataset, settings):
 def draw(panels, scaling, look):
     figure, panel = plt.subplots(figsize=(look.column_width, look.column_width * 0.8))
     for k, (name, line) in enumerate(panels["points"].groupby("rule")):
-        panel.loglog(line.step_ratio, line.half_time, style.MARKERS[k], label=name, color=style.palette(4)[k])
+        panel.loglog(
+            line.learning_rate_ratio, line.half_time, style.MARKERS[k], label=name, color=style.palette(4)[k]
+        )
     panel.set_xlabel("step size over threshold α/α*")
     panel.set_ylabel("half time (updates)")
     panel.legend()
@@ -84,7 +86,9 @@ STUDIES.add("patience")(
     Study(
         title="How long does a step below the threshold take?",
         predictions="none: an example",
-        sweeps={"runs": Sweep(("family", "length", "success_rate", "rule", "step_ratio"), "half_times")},
+        sweeps={
+            "runs": Sweep(("family", "length", "success_rate", "rule", "learning_rate_ratio"), "half_times")
+        },
         analysis=__name__,
         draw=__name__,
         caption="**Patience.** Half time against the step; the slowest run took {{ findings.slowest }}.",

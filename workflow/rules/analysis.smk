@@ -5,6 +5,7 @@ rule analysis:
         panels="results/analysis/{study}.csv",
         scaling="results/analysis/{study}.scaling.csv",
         caption="results/analysis/{study}.rst",
+        digests="results/digests/analysis/{study}.json",
     log:
         "results/logs/analysis/{study}.log",
     benchmark:
@@ -16,6 +17,7 @@ rule analysis:
         config=study_spec,
         code=lambda wildcards: fingerprint(
             "gradgap.report.captions",
+            "gradgap.report.digests",
             "gradgap.report.figure_data",
             module_of_study(wildcards),
         ),

@@ -55,7 +55,16 @@ except GradgapError as error:
     raise WorkflowError(str(error)) from None
 
 
+#: Of each figure, its study and the module that draws it.
+FIGURES = {
+    figure: (name, module)
+    for name, study in CONFIG.studies.items()
+    for figure, module in study.study.figures(name).items()
+}
+
+
 wildcard_constraints:
+    figure="|".join(FIGURES),
     study="|".join(STUDIES),
     sweep="[^/]+",
     shard="[^/]+",
@@ -75,6 +84,11 @@ def shard_of(wildcards):
 def study_spec(wildcards):
     """The configuration of one study: an edited value reruns just the studies that use it."""
     return vars(CONFIG.studies[wildcards.study])
+
+
+def study_of(wildcards):
+    """The study that a figure belongs to."""
+    return FIGURES[wildcards.figure][0]
 
 
 def module_of_study(wildcards):

@@ -3,7 +3,8 @@ rule explore:
         datasets=expand("results/datasets/{study}.nc", study=STUDIES),
         template=str(ROOT / "workflow/scripts/gradgap/report/explorer.html"),
     output:
-        "results/explore.html",
+        page="results/explore.html",
+        digests="results/digests/explore/explore.json",
     log:
         "results/logs/explore/explore.log",
     benchmark:
@@ -13,6 +14,6 @@ rule explore:
     threads: 1
     params:
         studies=STUDIES,
-        code=fingerprint("gradgap.report.explorer"),
+        code=fingerprint("gradgap.report.digests", "gradgap.report.explorer"),
     script:
         "../scripts/explore.py"

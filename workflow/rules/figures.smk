@@ -1,35 +1,39 @@
 rule figures:
     input:
-        panels="results/analysis/{study}.csv",
-        scaling="results/analysis/{study}.scaling.csv",
-        caption="results/analysis/{study}.rst",
+        panels=lambda wildcards: f"results/analysis/{study_of(wildcards)}.csv",
+        scaling=lambda wildcards: f"results/analysis/{study_of(wildcards)}.scaling.csv",
+        caption=lambda wildcards: f"results/analysis/{study_of(wildcards)}.rst",
     output:
-        pdf="results/figures/{study}.pdf",
-        svg="results/figures/{study}.svg",
+        pdf="results/figures/{figure}.pdf",
+        svg="results/figures/{figure}.svg",
         png=report(
-            "results/figures/{study}.png",
+            "results/figures/{figure}.png",
             caption="../report/figure.rst",
             category="Figures",
-            labels={"study": "{study}", "shows": "figure"},
+            labels={"study": "{figure}", "shows": "figure"},
         ),
+        digests="results/digests/figures/{figure}.json",
     log:
-        "results/logs/figures/{study}.log",
+        "results/logs/figures/{figure}.log",
     benchmark:
-        "results/benchmarks/figures/{study}.tsv"
+        "results/benchmarks/figures/{figure}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1
     params:
         look=CONFIG.figures,
         about=lambda wildcards: dict(
-            study=wildcards.study,
+            study=study_of(wildcards),
             **{
-                key: study_spec(wildcards)[key] for key in ("axes", "settings", "seed")
+                key: vars(CONFIG.studies[study_of(wildcards)])[key]
+                for key in ("axes", "settings", "seed")
             },
         ),
-        draw=lambda wildcards: CONFIG.studies[wildcards.study].study.draw,
+        draw=lambda wildcards: FIGURES[wildcards.figure][1],
         code=lambda wildcards: fingerprint(
-            "gradgap.report.figure_data", CONFIG.studies[wildcards.study].study.draw
+            "gradgap.report.digests",
+            "gradgap.report.figure_data",
+            FIGURES[wildcards.figure][1],
         ),
     script:
         "../scripts/figures.py"

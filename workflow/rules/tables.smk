@@ -1,6 +1,7 @@
 rule tables:
     input:
-        expand("results/analysis/{study}.scaling.csv", study=STUDIES),
+        rows=expand("results/analysis/{study}.scaling.csv", study=STUDIES),
+        captions=expand("results/analysis/{study}.rst", study=STUDIES),
     output:
         csv="results/tables/scaling.csv",
         html=report(
@@ -9,6 +10,8 @@ rule tables:
             category="Tables",
             labels={"study": "all", "shows": "exponents, predicted and measured"},
         ),
+        reproduce="results/reproduce.md",
+        digests="results/digests/tables/tables.json",
         provenance=report(
             "results/tables/provenance.html",
             caption="../report/provenance.rst",
@@ -23,8 +26,12 @@ rule tables:
         "../../envs/datasets.yaml"
     threads: 1
     params:
+        studies=STUDIES,
         config=CONFIG.source,
         seed=CONFIG.seed,
-        code=fingerprint("gradgap.report.tables"),
+        code=fingerprint(
+            "gradgap.report.digests",
+            "gradgap.report.tables",
+        ),
     script:
         "../scripts/tables.py"

@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 from gradgap import files, logs
-from gradgap.report import captions, figure_data
+from gradgap.report import captions, digests, figure_data
 from gradgap.sweep.grid import StudyConfig
 
 
@@ -15,6 +15,7 @@ def main(
     numbers: str | Path,
     scaling: str | Path,
     caption: str | Path,
+    record: str | Path,
     config: Mapping[str, Any],
     template: str,
 ) -> None:
@@ -26,6 +27,8 @@ def main(
         The netCDF file to read.
     numbers, scaling, caption : path
         Files to write: two CSV, and reStructuredText.
+    record : path
+        File to write with the digests of these and of the dataset.
     config : mapping
         Fields of the study's `StudyConfig`.
     template : str
@@ -38,6 +41,7 @@ def main(
     with files.replacing(scaling) as temporary:
         analysis.scaling.to_csv(temporary, index=False)
     files.write_text(caption, captions.fill(template, analysis, study.settings))
+    digests.write(record, [numbers, scaling, caption], [dataset])
 
 
 if "snakemake" in globals():
@@ -47,6 +51,7 @@ if "snakemake" in globals():
             snakemake.output.panels,  # noqa: F821
             snakemake.output.scaling,  # noqa: F821
             snakemake.output.caption,  # noqa: F821
+            snakemake.output.digests,  # noqa: F821
             snakemake.params.config,  # noqa: F821
             snakemake.params.caption,  # noqa: F821
         )

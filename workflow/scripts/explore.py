@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gradgap import logs
-from gradgap.report import explorer
+from gradgap.report import digests, explorer
 
 
-def main(datasets: Mapping[str, str | Path], output: str | Path) -> None:
+def main(datasets: Mapping[str, str | Path], output: str | Path, record: str | Path) -> None:
     """Write the page.
 
     Parameters
@@ -16,13 +16,17 @@ def main(datasets: Mapping[str, str | Path], output: str | Path) -> None:
         The netCDF file of each study.
     output : path
         The HTML file to write.
+    record : path
+        File to write with the digests of the page and of the datasets.
     """
     explorer.write(datasets, output)
+    digests.write(record, [output], datasets.values())
 
 
 if "snakemake" in globals():
     with logs.to(snakemake.log[0]):  # noqa: F821
         main(
             dict(zip(snakemake.params.studies, snakemake.input.datasets, strict=True)),  # noqa: F821
-            snakemake.output[0],  # noqa: F821
+            snakemake.output.page,  # noqa: F821
+            snakemake.output.digests,  # noqa: F821
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gradgap import logs
-from gradgap.report import figures
+from gradgap.report import digests, figures
 from gradgap.sweep import provenance
 
 
@@ -13,12 +13,14 @@ def main(
     numbers: str | Path,
     scaling: str | Path,
     outputs: Mapping[str, str | Path],
+    record: str | Path,
     draw: str,
     look: Mapping[str, Any],
     about: str = "",
 ) -> None:
-    """Draw a figure in every format; see `gradgap.report.figures.draw`."""
+    """Draw a figure in every format (see `gradgap.report.figures.draw`), and record the digests of its files."""
     figures.draw(draw, numbers, scaling, look, outputs, about)
+    digests.write(record, outputs.values(), [numbers, scaling])
 
 
 if "snakemake" in globals():
@@ -26,7 +28,8 @@ if "snakemake" in globals():
         main(
             snakemake.input.panels,  # noqa: F821
             snakemake.input.scaling,  # noqa: F821
-            dict(snakemake.output.items()),  # noqa: F821
+            {name: path for name, path in snakemake.output.items() if name != "digests"},  # noqa: F821
+            snakemake.output.digests,  # noqa: F821
             snakemake.params.draw,  # noqa: F821
             snakemake.params.look,  # noqa: F821
             provenance.about(**snakemake.params.about),  # noqa: F821

@@ -45,7 +45,7 @@ class Registry(dict[str, T]):
         self._discovered = False
 
     def discover(self) -> "Registry[T]":
-        """Import every module that may register a component; return the registry itself."""
+        """Import every module that may register a component; return the registry itself, in the order of names."""
         if not self._discovered:
             self._discovered = True
             if self._package is not None:
@@ -53,6 +53,9 @@ class Registry(dict[str, T]):
                 for found in pkgutil.iter_modules(package.__path__):
                     importlib.import_module(f"{self._package}.{found.name}")
             load_plugins()
+            ordered = sorted(self.items())  # whatever was imported first
+            self.clear()
+            self.update(ordered)
         return self
 
     def add(self, name: str) -> Callable[[T], T]:

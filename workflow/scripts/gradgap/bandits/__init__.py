@@ -99,8 +99,8 @@ class Kernels(NamedTuple):
     Attributes
     ----------
     evaluate : compiled function
-        ``evaluate(theta, constants, workspace, rates, gaps)`` fills the rates, each computed directly, and the gradient
-        gaps, of shape (Q, d).
+        ``evaluate(theta, constants, workspace, rates, gaps)`` fills the rates, each computed directly, and the
+        gradient gaps, of shape (Q, d).
     outcomes : compiled function or None
         ``outcomes(state, theta, constants, workspace, rates, size, most, group) -> (rows, batches)`` draws batches
         of `size` responses a prompt, up to the first that has a response with a score, and `most` at the most; a
@@ -108,8 +108,8 @@ class Kernels(NamedTuple):
         length, count and prompt of each row, and whatever `score` will need. `rows` may be 0 where no response has a
         score. None where the family cannot be sampled.
     score : compiled function or None
-        ``score(state, theta, constants, workspace, rows, group, update)`` adds Σ count · weight · score over the rows to
-        `update`, of shape (d,). Scores that were not drawn yet are drawn now, so that rows of weight 0 cost nothing.
+        ``score(state, theta, constants, workspace, rows, group, update)`` adds Σ count · weight · score over the rows
+        to `update`, of shape (d,). Scores that were not drawn yet are drawn now, so that rows of weight 0 cost nothing.
     constants : ndarray
         What the kernels need to know of the instance.
     workspace : int

@@ -193,7 +193,7 @@ def _outcomes(state, theta, constants, workspace, rates, size, most, group):
 
 @kernel
 def _score(state, theta, constants, workspace, rows, group, update):
-    """`Kernels.score`: every response scores ∇ log J_q, less what its wrong tokens stand apart from the right ones."""
+    """`Kernels.score`: a response scores ∇ log J_q, less how far its wrong tokens lie from the right ones."""
     prompts, contexts, others, dimension, visits = _sizes(constants)
     differences, wrong, right, log_right, ascent = _parts(constants, workspace)
     at = prompts * (contexts * others + 2 * contexts + dimension)

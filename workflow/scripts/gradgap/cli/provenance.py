@@ -20,7 +20,7 @@ def main(arguments):
     dict
         See `provenance.records`.
     """
-    from ..sweep.provenance import records
+    from ..report.provenance import records
 
     return records(arguments.results)
 

@@ -1,10 +1,12 @@
 """One run of an update rule on one bandit, and what became of it.
 
-gradgap run counting --length 256 --success-rate 0.2 --advantage reinforce --step-size 0.05
-gradgap run gated --length 64 --success-rate 0.99 --advantage grpo --step-size 0.02 --iterations 500 --json
-gradgap run gated --length 64 --success-rate 0.99 --advantage rloo --step-size 0.02 --group-size 64 --seed 7
-gradgap run contextual --length 32 --success-rate 0.3 --advantage grpo --step-size 5 --group-size 16
+gradgap run counting --length 256 --success-rate 0.2 --advantage reinforce --learning-rate 0.05
+gradgap run gated --length 64 --success-rate 0.99 --advantage grpo --learning-rate 0.02 --iterations 500 --json
+gradgap run gated --length 64 --success-rate 0.99 --advantage rloo --learning-rate 0.02 --group-size 64 --seed 7
+gradgap run contextual --length 32 --success-rate 0.3 --advantage grpo --learning-rate 5 --group-size 16
 """
+
+import argparse
 
 from . import _instance
 
@@ -14,7 +16,8 @@ HELP = "one run of an update rule, and its outcome"
 def add_arguments(parser):
     """Arguments of the command."""
     _instance.add_arguments(parser)
-    parser.add_argument("--step-size", required=True, metavar="α", help="learning rate")
+    parser.add_argument("--learning-rate", metavar="α", help="learning rate (required)")
+    parser.add_argument("--step-size", metavar="α", help=argparse.SUPPRESS)  # its former name
     parser.add_argument("--iterations", default="1000", metavar="K", help="number of updates (default 1000)")
     parser.add_argument(
         "--schedule", default="constant", help="schedule of the learning rate (default: constant)"
@@ -33,13 +36,16 @@ def main(arguments):
     dict
         ``outcome``, ``final_success_rate``, ``final_failure_rate`` and ``success_rate``, the list along the run.
     """
-    from ..bandits.shared_prompts import VectorInstance
+    from ..errors import ConfigError
     from ..numerics import streams
-    from ..training import prompts, sampled
-    from ..training import run as dynamics
+    from ..training.run import run
     from ..values import canonical
 
-    step_size = _instance.value(arguments, "step_size")
+    if arguments.step_size is not None:
+        raise ConfigError("--step-size: is now called --learning-rate; η = α‖u‖ is the step size")
+    if arguments.learning_rate is None:
+        raise ConfigError("--learning-rate: must be given")
+    learning_rate = _instance.value(arguments, "learning_rate")
     iterations = _instance.value(arguments, "iterations", minimum=1)
     seed = _instance.value(arguments, "seed")
     group_size = None if arguments.group_size is None else _instance.value(arguments, "group_size")
@@ -51,17 +57,12 @@ def main(arguments):
         }
         point |= {
             "length": canonical(_instance.value(arguments, "length")),
-            "step_size": canonical(step_size),
+            "learning_rate": canonical(learning_rate),
             "group_size": canonical(group_size),
             "success_rate": _instance.success_rate(arguments).text,
         }
         how |= {"group_size": group_size, "state": streams.state(seed, point)}
-    if isinstance(instance, VectorInstance):
-        run = prompts.run
-    else:
-        run = dynamics.run if group_size is None else sampled.run
-        how["path"] = True
-    result = run(instance, arguments.advantage, arguments.aggregation, step_size, **how)
+    result = run(instance, arguments.advantage, arguments.aggregation, learning_rate, path=True, **how)
     return {
         "outcome": result.outcome.name,
         "final_success_rate": result.final_success_rate,

@@ -19,17 +19,47 @@ def main(arguments):
     Returns
     -------
     dict
-        ``wrong``: of each bad file, what is wrong; ``remedy``: one line for the shell, where there is one.
+        ``wrong``: of each bad file, what is wrong; ``remedy``: one line for the shell that makes all of it anew, for
+        the configuration and folder that were checked; None where nothing is wrong.
     """
-    import shlex
-
     from ..report.verify import verify
     from ..sweep import config
 
     wrong = verify(config.load(arguments.configfile), arguments.results)
+    return {
+        "wrong": wrong,
+        "remedy": _remedy(wrong, arguments.results, arguments.configfile) if wrong else None,
+        "exit_code": 1 if wrong else 0,
+    }
+
+
+def _remedy(wrong, results, configfile):
+    """Remove what stands and is bad, and run the workflow as it was run for this folder and configuration."""
+    import shlex
+    import shutil
+    import sys
+    from pathlib import Path
+
+    from ..fingerprint import PACKAGE_DIR
+    from ..report.verify import REPORT, REPORT_RECORD
+
+    command = ["snakemake"] if shutil.which("snakemake") else [sys.executable, "-m", "snakemake"]
+    if not Path("Snakefile").is_file():
+        snakefile = PACKAGE_DIR.parents[2] / "Snakefile"
+        command += ["--snakefile", str(snakefile if snakefile.is_file() else "Snakefile")]
+        command += ["--cores", "all"]  # the profile that says so stands beside the Snakefile
+    directory = Path(results).parent
+    if directory.resolve() != Path.cwd():
+        command += ["--directory", str(directory)]
+    if Path(configfile).resolve() != Path("config.yaml").resolve():
+        command += ["--configfile", str(configfile)]
+    report = {str(Path(results) / name) for name in (REPORT, REPORT_RECORD)}
+    again = [] if report.isdisjoint(wrong) else ["--report", str(Path("results") / REPORT)]
+    if again:  # the page is removed with its record: what is made by this command has none
+        wrong = wrong | {path: wrong.get(path, "made anew") for path in report}
     standing = [path for path, what in wrong.items() if what != "missing"]
-    remedy = f"rm -f {' '.join(map(shlex.quote, standing))} && snakemake" if standing else "snakemake"
-    return {"wrong": wrong, "remedy": remedy if wrong else None, "exit_code": 1 if wrong else 0}
+    remove = f"rm -f {shlex.join(standing)} && " if standing else ""
+    return remove + shlex.join(command) + (f" && {shlex.join(command + again)}" if again else "")
 
 
 def show(result):

@@ -1,7 +1,7 @@
 """Verdicts by equivalence: a prediction is confirmed if the measured value is shown to lie near it.
 
-A test of "no difference" refutes every prediction once the measurement is precise enough, and confirms every
-prediction that was measured badly. So the question is put the other way round: does the whole interval lie within a
+A test of "no difference" refutes every prediction that is measured precisely, and confirms every one that is
+measured badly. So the question is put the other way round: does the whole interval lie within a
 margin of the prediction? The margin is a tenth of the distance between rival exponents, which differ by ½.
 """
 
@@ -17,7 +17,7 @@ RULE = (
     f"Verdicts are by equivalence with a margin of {MARGIN:g}: an exponent is confirmed if its whole 95 % interval "
     f"lies within {MARGIN:g} of the prediction, refuted if the interval lies wholly outside, and undecided "
     "otherwise. Where the prediction is the scaling of a bound, which may hold without being tight, it is attained "
-    "or not attained instead. The interval is the larger of the one from the residuals and the one from the bootstrap."
+    "or not attained instead. The interval is the larger of that from the residuals and that from the bootstrap."
 )
 
 
@@ -85,7 +85,7 @@ def searches(
     """Which searches are one and the same.
 
     With exact updates, dividing by a constant of the bandit only rescales the learning rate, and several advantages
-    have one expected update: their thresholds are one search written in several units, not several pieces of evidence.
+    have the same expected update. Their thresholds are one search in several units.
 
     Parameters
     ----------

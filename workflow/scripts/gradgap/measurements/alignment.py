@@ -123,7 +123,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
         found = _turned(
             instance.differences,
             instance.visits,
-            instance.theta0.copy(),
+            instance.start.copy(),
             aside,
             cosine,
             elementary.sine(angle),

@@ -1,15 +1,17 @@
 """The axes of the package's measurements, each with the registry of the components that its values name."""
 
 from ..bandits import FAMILIES
+from ..plugins import Registry
 from ..sweep.axes import AXES, Axis
 from ..training.optimizers import OPTIMIZERS
-from ..training.rules import ADVANTAGES, AGGREGATIONS, SCHEDULES, rule
+from ..training.rules import ADVANTAGES, AGGREGATIONS, rule
+from ..training.schedules import SCHEDULES
 
 
-def _rule(name: str) -> tuple[object, object]:
+def _rule(name: str) -> tuple[tuple[Registry, str], ...]:
     """The advantage and the aggregation of a rule."""
     advantage, aggregation = rule(name)
-    return ADVANTAGES.find(advantage), AGGREGATIONS.find(aggregation)
+    return (ADVANTAGES, advantage), (AGGREGATIONS, aggregation)
 
 
 AXES.add("family")(
@@ -18,7 +20,7 @@ AXES.add("family")(
         "bandit family",
         "1",
         "Instance of RLVR whose success rate is known exactly.",
-        components=lambda name: (FAMILIES.find(name),),
+        components=FAMILIES,
     )
 )
 AXES.add("length")(
@@ -27,9 +29,9 @@ AXES.add("length")(
 AXES.add("success_rate")(
     Axis("number", "success rate at the start", "1", "Asked success rate J of the start.")
 )
-AXES.add("step_size")(
+AXES.add("learning_rate")(
     Axis(
-        "number", "step size", "1", "Factor α of the update: the learning rate; for the unit rule the step η."
+        "number", "learning rate", "1", "Factor α of the update u; for the unit rule this is the step size η."
     )
 )
 AXES.add("advantage")(
@@ -38,7 +40,7 @@ AXES.add("advantage")(
         "advantage",
         "1",
         "How rewards become weights of responses.",
-        components=lambda name: (ADVANTAGES.find(name),),
+        components=ADVANTAGES,
     )
 )
 AXES.add("aggregation")(
@@ -47,7 +49,7 @@ AXES.add("aggregation")(
         "aggregation",
         "1",
         "How weighted token scores become one update.",
-        components=lambda name: (AGGREGATIONS.find(name),),
+        components=AGGREGATIONS,
     )
 )
 AXES.add("rule")(
@@ -68,22 +70,22 @@ AXES.add("schedule")(
         "schedule",
         "1",
         "How the learning rate changes along a run.",
-        components=lambda name: (SCHEDULES.find(name),),
+        components=SCHEDULES,
     )
 )
 AXES.add("replicate")(
     Axis("integer", "replicate", "1", "Number of the repetition, with random numbers of its own.")
 )
-AXES.add("effective_step_size")(
+AXES.add("effective_learning_rate")(
     Axis(
         "number",
-        "effective step size",
+        "effective learning rate",
         "1",
         "Factor of the summed score of a response: the learning rate α over what the aggregation divides by.",
     )
 )
-AXES.add("curve_step_size")(
-    Axis("number", "effective step size", "1", "As effective_step_size, for learning curves.")
+AXES.add("curve_learning_rate")(
+    Axis("number", "effective learning rate", "1", "As effective_learning_rate, for learning curves.")
 )
 AXES.add("angle")(
     Axis("number", "angle", "degrees", "Between the direction of the update and the gradient gap.")
@@ -91,8 +93,10 @@ AXES.add("angle")(
 AXES.add("bound_fraction")(
     Axis("number", "step over bound", "1", "Step size over the bound for a step along the gradient gap.")
 )
-AXES.add("step_ratio")(
-    Axis("number", "step size over threshold", "1", "Learning rate α over the critical one in closed form.")
+AXES.add("learning_rate_ratio")(
+    Axis(
+        "number", "learning rate over threshold", "1", "Learning rate α over the critical one in closed form."
+    )
 )
 AXES.add("iteration")(Axis("integer", "iteration", "updates", "Updates made so far in a run."))
 AXES.add("window")(
@@ -126,7 +130,7 @@ AXES.add("optimizer")(
         "optimizer",
         "1",
         "What turns updates into moves.",
-        components=lambda name: (OPTIMIZERS.find(name),),
+        components=OPTIMIZERS,
     )
 )
 AXES.add("control")(

@@ -11,7 +11,7 @@ import numpy as np
 from ..bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, draw
 from ..numerics.elementary import exp, log
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
-from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, stream
+from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, generator_at
 
 VARIABLES = {
     "attack_start": Variable(
@@ -132,7 +132,7 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     """All variables of one search for the policy that is worst for one bound."""
-    generator = stream(settings["seed"], "attack", point["bound"], point["search"])
+    generator = generator_at(settings["seed"], {"measurement": "bound_attack", **point})
     start, line = search(generator, point["bound"], settings["attack_evaluations"])
     found = audit(line)
     place = BOUNDS.index(point["bound"])

@@ -1,11 +1,11 @@
 """Random policies, all responses enumerated: exact critical step, every bound, and whether its promise is kept."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..bandits.enumerated import Line, draw, entropy
+from ..numerics import streams
 from ..numerics.elementary import each, log1p, norm
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from ..theory import closed_forms
@@ -33,7 +33,7 @@ VARIABLES = {
         "largest response length", "tokens", "Tokens of the longest.", drop=("bound",)
     ),
     "policy_entropy": Variable("entropy a response", "nats", "0 is deterministic.", drop=("bound",)),
-    "policy_critical": Variable(
+    "policy_critical_step": Variable(
         "one-step critical step", "1", "Smallest η that lowers J; infinite where none does.", drop=("bound",)
     ),
     "policy_bound": Variable(
@@ -118,15 +118,14 @@ def audit(line: Line) -> Audit:
     return Audit(success, failure, alignment, mean_length, critical, bound, critical / bound, kept)
 
 
-def stream(*coordinates: object) -> np.random.Generator:
-    """The random stream of a point: it depends on the coordinates given and on nothing else."""
-    digest = hashlib.blake2b("|".join(map(str, coordinates)).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
+def generator_at(seed: int, coordinates: Point) -> np.random.Generator:
+    """A generator whose draws depend on the seed and these coordinates, and on nothing else."""
+    return np.random.Generator(np.random.PCG64(streams.state(seed, coordinates)))
 
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     """All variables of one policy over the bounds."""
-    generator = stream(settings["seed"], "policies", *point.values())
+    generator = generator_at(settings["seed"], {"measurement": "bound_audit", **point})
     length, vocabulary, dimension = (
         int(number(point[name])) for name in ("policy_length", "vocabulary", "dimension")
     )
@@ -143,7 +142,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
         "policy_mean_length": found.mean_length,
         "policy_max_length": float(length),
         "policy_entropy": entropy(probability),
-        "policy_critical": found.critical,
+        "policy_critical_step": found.critical,
         "policy_bound": found.bound[order],
         "policy_ratio": found.ratio[order],
         "policy_kept": found.kept[order],

@@ -1,6 +1,9 @@
 """Exact runs, at given step sizes or at multiples of the predicted threshold: how they went and where they end."""
 
 import math
+from typing import Any
+
+import numpy as np
 
 from ..errors import ConfigError
 from ..sweep.measurement import (
@@ -15,7 +18,9 @@ from ..sweep.measurement import (
     rows,
 )
 from ..theory import closed_forms
-from ..training import rules, run
+from ..training import rules
+from ..training.outcome import Outcome
+from ..training.run import train
 from ..values import number
 from . import FAMILY_SETTINGS, RULE, instance_at
 
@@ -27,7 +32,7 @@ VARIABLES = {
     "final_failure_rate": Variable(
         "final failure rate", "1", "Mean 1 − J over the last tenth, computed directly.", drop=_END
     ),
-    "outcome": Variable("outcome", "1", "What became of the run.", codes=run.Outcome, drop=_END),
+    "outcome": Variable("outcome", "1", "What became of the run.", codes=Outcome, drop=_END),
     "curve_failure_rate": Variable(
         "failure rate along the run", "1", "1 − J after so many updates, computed directly."
     ),
@@ -47,13 +52,13 @@ def check(axes: Axes, settings: Settings) -> None:
                 f"iteration: {iteration} is above the {settings['iterations']} iterations of a run"
             )
     for _, point in product(
-        axes, [name for name in axes if name not in ("iteration", "step_size", "step_ratio")]
+        axes, [name for name in axes if name not in ("iteration", "learning_rate", "learning_rate_ratio")]
     ):
         instance = instance_at(point, settings)
-        if "step_ratio" in axes and math.isnan(
+        if "learning_rate_ratio" in axes and math.isnan(
             closed_forms.critical_closed_form(instance, *rules.of_point(point))
         ):
-            raise ConfigError(f"step_ratio: no threshold in closed form is known at {dict(point)}")
+            raise ConfigError(f"learning_rate_ratio: no threshold in closed form is known at {dict(point)}")
 
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
@@ -61,28 +66,33 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     out = empty(inner, VARIABLES)
     instance = instance_at(point, settings)
     kept = [int(number(value)) for value in inner["iteration"]]
+    # all learning rates of one rule and schedule are one call
+    batches: dict[tuple[str, str, str], list[tuple[Any, Any, float]]] = {}
     for index, curve, here in rows(inner, "iteration"):
         at = {**point, **here}
-        advantage, aggregation = rules.of_point(at)
-        if "step_ratio" in at:
-            threshold = closed_forms.critical_closed_form(instance, advantage, aggregation)
-            learning_rate = number(at["step_ratio"]) * threshold
+        rule = rules.of_point(at)
+        if "learning_rate_ratio" in at:
+            rate = number(at["learning_rate_ratio"]) * closed_forms.critical_closed_form(instance, *rule)
         else:
-            learning_rate = number(at["step_size"])
-        result = run.run(
+            rate = number(at["learning_rate"])
+        batches.setdefault((*rule, at.get("schedule", "constant")), []).append((index, curve, rate))
+    order = np.argsort(kept, kind="stable")
+    for (advantage, aggregation, schedule), members in batches.items():
+        results = train(
             instance,
             advantage,
             aggregation,
-            learning_rate,
+            [rate for *_, rate in members],
             iterations=settings["iterations"],
             tolerance=settings["tolerance"],
-            schedule=at.get("schedule", "constant"),
-            path=True,
+            schedule=schedule,
+            record=np.array(kept)[order],
         )
-        out["final_success_rate"][index] = result.final_success_rate
-        out["final_failure_rate"][index] = result.final_failure_rate
-        out["outcome"][index] = result.outcome
-        out["curve_failure_rate"][curve] = result.failure_rate[kept]
+        for (index, curve, _), result in zip(members, results, strict=True):
+            out["final_success_rate"][index] = result.final_success_rate
+            out["final_failure_rate"][index] = result.final_failure_rate
+            out["outcome"][index] = result.outcome
+            out["curve_failure_rate"][curve][order] = result.failure_rate
     return out
 
 
@@ -90,7 +100,7 @@ MEASUREMENTS.add("exact_runs")(
     Measurement(
         VARIABLES,
         compute,
-        inner=(*RULE, "schedule", "step_size", "step_ratio", "iteration"),
+        inner=(*RULE, "schedule", "learning_rate", "learning_rate_ratio", "iteration"),
         together=("iteration",),
         settings=(*FAMILY_SETTINGS, "iterations", "tolerance"),
         split=("family",),

@@ -355,7 +355,7 @@ def _run(point: Point, inner: Axes, settings: Settings) -> dict:
     instance = _instance(point["family"], settings, int(number(point["replicate"])))
     chosen = OPTIMIZERS.find(point["optimizer"])
     scale = reference(instance, point["optimizer"])
-    first = rate = scale * number(point["step_ratio"])
+    first = rate = scale * number(point["learning_rate_ratio"])
     controller = HeadroomController(rate) if point["control"] == "controller" else None
     generator = _generator(settings, point)
     theta = instance.start.copy()

@@ -18,7 +18,7 @@ VARIABLES = {
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     """The plateau of one instance at one step size."""
     instance = instance_at(point, settings)
-    return {"plateau_closed_form": closed_forms.plateau_closed_form(instance, number(point["step_size"]))}
+    return {"plateau_closed_form": closed_forms.plateau_closed_form(instance, number(point["learning_rate"]))}
 
 
 MEASUREMENTS.add("plateaus")(Measurement(VARIABLES, compute, settings=FAMILY_SETTINGS, check=check_instances))

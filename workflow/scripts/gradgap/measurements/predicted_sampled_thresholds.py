@@ -8,21 +8,21 @@ from ..values import number
 from . import FAMILY_SETTINGS, check_instances, instance_at
 
 VARIABLES = {
-    "sampled_critical_predicted": Variable(
-        "sampled critical learning rate, predicted",
+    "half_kept_learning_rate_predicted": Variable(
+        "half-kept learning rate, predicted",
         "1",
         "From the thresholds of lone failures and of the exact dynamics, combined by mean-square stability; nan "
         "where the weight of a response depends on the lengths of the others.",
         undefined=True,
     ),
-    "crossing_predicted": Variable(
+    "crossover_predicted": Variable(
         "crossover, predicted",
         "responses",
         "Failing responses n(1 − J) in a group at the start at which noise and the expected update weigh the same.",
         drop=("group_size",),
         undefined=True,
     ),
-    "critical_closed_form": Variable(
+    "critical_learning_rate_closed_form": Variable(
         "critical learning rate, closed form",
         "1",
         "Where the best θ loses stability under the exact dynamics.",
@@ -42,12 +42,14 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     out = empty(inner, VARIABLES)
     instance = instance_at(point, settings)
     rule = rules.of_point(point)
-    limit = sampled.exact(instance, *rule, iterations=settings["sampled_iterations"])
-    out["crossing_predicted"][()] = sampled_groups.crossing(instance, *rule, limit)
-    out["critical_closed_form"][()] = closed_forms.critical_closed_form(instance, *rule)
+    limit = sampled.half_kept_exact(instance, *rule, iterations=settings["sampled_iterations"])
+    out["crossover_predicted"][()] = sampled_groups.crossing(instance, *rule, limit)
+    out["critical_learning_rate_closed_form"][()] = closed_forms.critical_closed_form(instance, *rule)
     for index, here in product(inner):
         size = int(number({**point, **here}["group_size"]))
-        out["sampled_critical_predicted"][index] = sampled_groups.critical(instance, *rule, size, limit)
+        out["half_kept_learning_rate_predicted"][index] = sampled_groups.critical(
+            instance, *rule, size, limit
+        )
     return out
 
 

@@ -5,10 +5,13 @@ the aggregation.
 """
 
 import math
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
 
-from ..bandits import FAMILIES
-from ..bandits.shared_prompts import VectorInstance
+import numpy as np
+
+from ..bandits import FAMILIES, Instance
+from ..bandits.shared_prompts import SharedPrompts
 from ..errors import ConfigError
 from ..numerics import streams
 from ..sweep.measurement import (
@@ -22,13 +25,17 @@ from ..sweep.measurement import (
     product,
     rows,
 )
-from ..training import prompts, rules
+from ..training import rules
+from ..training.outcome import LOST, Run
 from ..training.rules import AGGREGATIONS
+from ..training.run import train
 from ..values import canonical, failure_rate, number
 
 SETTINGS = ("prompts", "contexts", "candidates", "dimension", "margin", "iterations")
+#: The axes that set the learning rate over the divisor of the aggregation, of runs and of curves.
+LEARNING_RATE, CURVE = "effective_learning_rate", "curve_learning_rate"
 #: Axes whose values share an instance.
-INNER = ("schedule", "rule", "group_size", "effective_step_size", "curve_step_size", "iteration")
+INNER = ("schedule", "rule", "group_size", "effective_learning_rate", "curve_learning_rate", "iteration")
 #: Coordinates that key the random stream of a run. The features have a stream of their own.
 KEYS = (
     "family",
@@ -37,7 +44,7 @@ KEYS = (
     "schedule",
     "rule",
     "group_size",
-    "effective_step_size",
+    "effective_learning_rate",
     "replicate",
 )
 
@@ -67,37 +74,56 @@ CURVES = {
 }
 
 
-def instance_at(point: Point, settings: Settings) -> VectorInstance:
+def instance_at(point: Point, settings: Settings) -> SharedPrompts:
     """The prompts at a point of the grid; a point without a replicate has the first."""
     family = FAMILIES.find("contextual")
     options = {name: settings[name] for name in (*SETTINGS[:-1], "seed") if name in settings}
     rate = point["success_rate"]
     replicate = int(number(point.get("replicate", "0")))
-    return family.instance(
+    instance = family.instance(
         int(number(point["length"])), number(rate), failure_rate(rate), replicate=replicate, **options
     )
+    return cast(SharedPrompts, instance)
 
 
-def run_at(point: Point, instance: VectorInstance, settings: Settings, *, sampled: bool) -> prompts.PromptRun:
-    """The run at a point of the grid, the schedule being constant where it is no coordinate."""
-    point = {"family": "contextual", "schedule": "constant", **point}
-    advantage, aggregation = rules.of_point(point)
-    learning_rate = number(point["effective_step_size"]) * AGGREGATIONS.find(aggregation).divisor(instance)
-    draws: dict[str, Any] = {}
-    if sampled:
-        draws = {
-            "group_size": int(number(point["group_size"])),
-            "state": streams.state(settings["seed"], {name: point[name] for name in KEYS}),
-        }
-    return prompts.run(
-        instance,
-        advantage,
-        aggregation,
-        learning_rate,
-        iterations=settings["iterations"],
-        schedule=point["schedule"],
-        **draws,
-    )
+def runs_at(
+    points: Iterable[tuple[Any, Point]],
+    instance: Instance,
+    settings: Settings,
+    *,
+    sampled: bool,
+    record: Sequence[int] | np.ndarray = (),
+) -> Iterator[tuple[Any, Run]]:
+    """The runs at points of the grid, each with its label; the schedule is constant where it is no coordinate.
+
+    All runs of one rule, schedule and group size are one call of the training loop.
+    """
+    batches: dict[tuple, list[tuple[Any, Point]]] = {}
+    for label, point in points:
+        point = {"family": "contextual", "schedule": "constant", **point}
+        size = int(number(point["group_size"])) if sampled else None
+        batches.setdefault((*rules.of_point(point), point["schedule"], size), []).append((label, point))
+    for (advantage, aggregation, schedule, size), members in batches.items():
+        divisor = AGGREGATIONS.find(aggregation).divisor(instance)
+        states = None
+        if sampled:
+            states = [
+                streams.state(settings["seed"], {name: point[name] for name in KEYS}) for _, point in members
+            ]
+        results = train(
+            instance,
+            advantage,
+            aggregation,
+            [number(point[LEARNING_RATE]) * divisor for _, point in members],
+            iterations=settings["iterations"],
+            schedule=schedule,
+            group_size=size,
+            states=states,
+            record=record,
+            outcome=False,
+        )
+        for (label, _), result in zip(members, results, strict=True):
+            yield label, result
 
 
 def features(settings: Settings) -> float:
@@ -139,8 +165,8 @@ def compute_exact(point: Point, inner: Axes, settings: Settings) -> dict:
     """Where the exact runs of one instance end: the expected update in place of sampled groups."""
     out = empty(inner, EXACT)
     instance = instance_at(point, settings)
-    for index, here in product(inner):
-        result = run_at({**point, **here}, instance, settings, sampled=False)
+    points = ((index, {**point, **here}) for index, here in product(inner))
+    for index, result in runs_at(points, instance, settings, sampled=False):
         out["exact_success_rate"][index] = result.final_success_rate
         out["exact_failure_rate"][index] = result.final_failure_rate
         out["exact_lost_share"][index] = result.lost_share
@@ -151,8 +177,8 @@ def compute_sampled(point: Point, inner: Axes, settings: Settings) -> dict:
     """Where the sampled runs of one instance end, and how many prompts they lose."""
     out = empty(inner, SAMPLED)
     instance = instance_at(point, settings)
-    for index, here in product(inner):
-        result = run_at({**point, **here}, instance, settings, sampled=True)
+    points = ((index, {**point, **here}) for index, here in product(inner))
+    for index, result in runs_at(points, instance, settings, sampled=True):
         out["final_success_rate"][index] = result.final_success_rate
         out["final_failure_rate"][index] = result.final_failure_rate
         out["lost_share"][index] = result.lost_share
@@ -167,17 +193,16 @@ def compute_curves(point: Point, inner: Axes, settings: Settings) -> dict:
     """
     out = empty(inner, CURVES)
     instance = instance_at(point, settings)
-    kept = [int(number(value)) for value in inner["iteration"]]
-    for _, curve, here in rows(inner, "iteration"):
-        at = {**point, **here}
-        same = {
-            **at,
-            "group_size": canonical(settings["curve_group_size"]),
-            "effective_step_size": at["curve_step_size"],
-        }
-        result = run_at(same, instance, settings, sampled=True)
-        out["curve_success_rate"][curve] = result.success_rate[kept]
-        out["curve_lost_share"][curve] = (result.prompt_success_rate[kept] < prompts.LOST).mean(axis=1)
+    kept = np.array([int(number(value)) for value in inner["iteration"]])
+    order = np.argsort(kept, kind="stable")
+    size = {"group_size": canonical(settings["curve_group_size"])}
+    points = (
+        (curve, {**point, **here, **size, LEARNING_RATE: here[CURVE]})
+        for _, curve, here in rows(inner, "iteration")
+    )
+    for curve, result in runs_at(points, instance, settings, sampled=True, record=kept[order]):
+        out["curve_success_rate"][curve][order] = result.success_rate
+        out["curve_lost_share"][curve][order] = (result.prompt_success_rate < LOST).mean(axis=1)
     return out
 
 

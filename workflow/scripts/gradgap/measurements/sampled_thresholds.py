@@ -8,22 +8,22 @@ from ..values import number
 from . import FAMILY_SETTINGS, RULE, check_instances, instance_at
 
 VARIABLES = {
-    "sampled_critical": Variable(
-        "sampled critical learning rate",
+    "half_kept_learning_rate": Variable(
+        "half-kept learning rate",
         "1",
         "Where the mean final J over replicates falls through halfway between its best and collapsed level; nan "
         "where no scanned learning rate kept half, or all did.",
         undefined=True,
     ),
-    "sampled_critical_low": Variable(
-        "sampled critical learning rate, lower end", "1", "Of the 95 % bootstrap interval.", undefined=True
+    "half_kept_learning_rate_low": Variable(
+        "half-kept learning rate, lower end", "1", "Of the 95 % bootstrap interval.", undefined=True
     ),
-    "sampled_critical_high": Variable(
-        "sampled critical learning rate, upper end", "1", "Of the 95 % bootstrap interval.", undefined=True
+    "half_kept_learning_rate_high": Variable(
+        "half-kept learning rate, upper end", "1", "Of the 95 % bootstrap interval.", undefined=True
     ),
     "sampled_search": Variable("end of the search", "1", "How the search for it ended.", codes=Search),
-    "halfway": Variable(
-        "exact limit of the sampled critical learning rate",
+    "half_kept_learning_rate_exact": Variable(
+        "half-kept learning rate, exact",
         "1",
         "The same crossing of the exact dynamics; nan where there is none.",
         drop=("group_size",),
@@ -51,7 +51,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     rule = rules.of_point(point)
     for index, here in product(inner):
         at = {**point, **here}
-        found = sampled.critical(
+        found = sampled.half_kept(
             instance,
             *rule,
             group_size=int(number(at["group_size"])),
@@ -60,11 +60,13 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
             seed=settings["seed"],
             coordinates=at,
         )
-        out["sampled_critical"][index] = found.learning_rate
-        out["sampled_critical_low"][index] = found.low
-        out["sampled_critical_high"][index] = found.high
+        out["half_kept_learning_rate"][index] = found.learning_rate
+        out["half_kept_learning_rate_low"][index] = found.low
+        out["half_kept_learning_rate_high"][index] = found.high
         out["sampled_search"][index] = found.search
-    out["halfway"][()] = sampled.exact(instance, *rule, iterations=settings["sampled_iterations"])
+    out["half_kept_learning_rate_exact"][()] = sampled.half_kept_exact(
+        instance, *rule, iterations=settings["sampled_iterations"]
+    )
     return out
 
 

@@ -19,10 +19,10 @@ VARIABLES = {
         "norm of the gradient gap", "1", "‖g‖ at the start; the gap alignment of a step along g."
     ),
     "best_failure_rate": Variable("least failure rate", "1", "1 − J_max, the failure rate at the best θ."),
-    "one_step": Variable(
+    "one_step_critical_step": Variable(
         "one-step critical step", "1", "Smallest step η along the gradient gap that lowers the success rate."
     ),
-    "one_step_closed_form": Variable(
+    "one_step_critical_step_closed_form": Variable(
         "one-step critical step, closed form",
         "1",
         "2|θ₀|; nan where no closed form is known.",
@@ -57,8 +57,8 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
         "theta0": instance.theta0,
         "gap": abs(instance.at(instance.theta0)[2]),
         "best_failure_rate": instance.at(instance.best_theta)[1],
-        "one_step": exact.one_step(instance),
-        "one_step_closed_form": closed_forms.one_step_closed_form(instance),
+        "one_step_critical_step": exact.one_step(instance),
+        "one_step_critical_step_closed_form": closed_forms.one_step_closed_form(instance),
         **{f"bound_{name}": value for name, value in bounds.items()},
     }
 

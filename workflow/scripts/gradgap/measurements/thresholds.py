@@ -7,23 +7,23 @@ from ..training import rules
 from . import FAMILY_SETTINGS, RULE, check_instances, instance_at
 
 VARIABLES = {
-    "critical": Variable(
+    "critical_learning_rate": Variable(
         "critical learning rate",
         "1",
         "Largest learning rate below which the exact dynamics converge; nan where the search found none.",
         undefined=True,
     ),
-    "critical_low": Variable(
+    "critical_learning_rate_low": Variable(
         "bracket, converged end",
         "1",
         "Largest learning rate seen to converge below the critical one.",
         undefined=True,
     ),
-    "critical_high": Variable(
+    "critical_learning_rate_high": Variable(
         "bracket, other end", "1", "Smallest learning rate seen not to converge above it.", undefined=True
     ),
     "search": Variable("end of the search", "1", "How the threshold search ended.", codes=exact.Search),
-    "critical_closed_form": Variable(
+    "critical_learning_rate_closed_form": Variable(
         "critical learning rate, closed form",
         "1",
         "Where the best θ loses stability; nan where no closed form is known.",
@@ -55,11 +55,11 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
                 per_decade=settings["scan_per_decade"],
             )
         found = token_sums[coefficient].divided(rules.AGGREGATIONS.find(aggregation).divisor(instance))
-        out["critical"][index] = found.learning_rate
-        out["critical_low"][index] = found.low
-        out["critical_high"][index] = found.high
+        out["critical_learning_rate"][index] = found.learning_rate
+        out["critical_learning_rate_low"][index] = found.low
+        out["critical_learning_rate_high"][index] = found.high
         out["search"][index] = found.search
-        out["critical_closed_form"][index] = closed_forms.critical_closed_form(
+        out["critical_learning_rate_closed_form"][index] = closed_forms.critical_closed_form(
             instance, advantage, aggregation
         )
     return out

@@ -12,7 +12,9 @@ VARIABLES = {
     "window_success_rate": Variable("success rate", "1", "J at the start, as the window gives it."),
     "window_failure_rate": Variable("failure rate", "1", "1 − J at the start, computed directly."),
     "window_gap": Variable("norm of the gradient gap", "1", "‖g‖ at the start."),
-    "window_one_step": Variable("one-step critical step", "1", "Smallest step along the gap that lowers J."),
+    "window_one_step_critical_step": Variable(
+        "one-step critical step", "1", "Smallest step along the gap that lowers J."
+    ),
     "window_bound_paper": Variable("bound of the paper", "1", "As bound_paper."),
     "window_bound_prop1": Variable("bound of Proposition 1", "1", "As bound_prop1."),
     "window_bound_prop2": Variable("bound of Proposition 2", "1", "As bound_prop2."),
@@ -37,7 +39,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
         "window_success_rate": success,
         "window_failure_rate": failure,
         "window_gap": abs(gap),
-        "window_one_step": exact.one_step(instance),
+        "window_one_step_critical_step": exact.one_step(instance),
         "window_bound_paper": bounds.paper,
         "window_bound_prop1": bounds.prop1,
         "window_bound_prop2": bounds.prop2,

@@ -1,1 +1,1 @@
-"""The report: the numbers behind figures, figures, captions, tables, the explorer page, and the check of all of them."""
+"""The report: figures and their numbers, captions, tables, the explorer page, and the check of them all."""

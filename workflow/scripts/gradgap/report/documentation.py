@@ -8,6 +8,7 @@ from ..sweep.axes import AXES
 from ..sweep.config import allowed, schema
 from ..sweep.grid import measurement_of
 from ..sweep.study import STUDIES, Study
+from . import tables
 
 CONFIG = """# Keys of config.yaml
 
@@ -27,7 +28,7 @@ Made by `gradgap reference datasets` from the measurements; `make docs` makes it
 
 ```python
 import xarray as xr
-rates = xr.load_dataset("results/datasets/length_scaling.nc").critical
+rates = xr.load_dataset("results/datasets/length_scaling.nc").critical_learning_rate
 rates.sel(family="counting", aggregation="seq-mean-token-sum").plot.line("o", x="length", xscale="log")
 ```
 
@@ -40,13 +41,6 @@ study, look = "length_scaling", config.load("config.yaml").figures
 numbers, scaling = f"results/analysis/{study}.csv", f"results/analysis/{study}.scaling.csv"
 figures.draw(f"gradgap.studies.{study}.figure", numbers, scaling, look, {"png": "redrawn.png"})
 ```
-"""
-
-RESULTS = """# Reproduce, figure by figure
-
-Made by `gradgap reference results` from `results/` after `make study`; `make docs` makes it anew. The predictions
-P1–P7 are spelled out in [theory.md](theory.md). Each part below says which of them a study tests, the command that
-makes its figure alone, and what came out, with every number filled in from the data.
 """
 
 
@@ -105,15 +99,7 @@ def datasets(folder: Path) -> str:
 
 def results(folder: Path) -> str:
     """What came out: the caption of every figure as the analysis filled it in."""
-    parts = [RESULTS]
-    for name, study in STUDIES.discover().items():
-        caption = folder / f"{name}.rst"
-        found = caption.read_text(encoding="utf-8").strip() if caption.is_file() else "Not run."
-        parts.append(
-            f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n"
-            f"```\n.venv/bin/snakemake results/figures/{name}.png\n```\n\n{found.replace('``', '`')}"
-        )
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return tables.findings({name: folder / f"{name}.rst" for name in STUDIES.discover()})
 
 
 #: Pages by name; each is made from the code, and `results` also from a folder of filled captions.

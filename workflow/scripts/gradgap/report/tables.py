@@ -1,8 +1,8 @@
-"""The scaling table of all studies, and the page that says which configuration and software made it."""
+"""The scaling table of all studies, the page of what each found, and the page that says what made them."""
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ..files import replacing, write_text
 from ..inference import equivalence
 from ..inference.power_laws import COLUMNS
 from ..sweep import provenance
+from ..sweep.study import STUDIES
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
@@ -30,6 +31,14 @@ pre {{ background: #f5f5f5; padding: 1em; overflow-x: auto; }}
 
 #: Of a row whose prediction does not stand.
 MARKED = ' class="marked"'
+
+
+_FINDINGS = """# Reproduce, figure by figure
+
+Made by the workflow beside the figures, so it is of the same data. The predictions P1–P8 are spelled out in
+docs/theory.md. Each part below says which of them a study tests, the command that makes its figure alone, and what
+came out, with every number filled in from the data.
+"""
 
 
 def gather(rows: Iterable[str | Path]) -> pd.DataFrame:
@@ -57,8 +66,8 @@ def write(table: pd.DataFrame, csv: str | Path, html: str | Path) -> None:
     counts = table.verdict.value_counts()
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     body = (
-        f"<p>{len(table)} exponents from {table.search.nunique()} independent searches: {escape(found)}. Rows with one "
-        f"search are one piece of evidence, written in several units. {escape(equivalence.RULE)} The column closed "
+        f"<p>{len(table)} exponents from {table.search.nunique()} independent searches: {escape(found)}. Rows of one "
+        f"search are one piece of evidence. {escape(equivalence.RULE)} The column closed "
         f"form holds the exponent that the closed form itself has on the same grid. Rows whose prediction does not "
         f"stand are marked.</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>\n{chr(10).join(lines)}\n</tbody></table>"
@@ -78,3 +87,22 @@ def write_provenance(path: str | Path, config: str, seed: int) -> None:
         f"<h2>Software</h2><table>{versions}</table><h2>Configuration</h2><pre>{escape(text)}</pre>"
     )
     write_text(path, _PAGE.format(title="Configuration, software and seed", body=body))
+
+
+def findings(captions: Mapping[str, str | Path]) -> str:
+    """What came out, study by study, as Markdown.
+
+    Parameters
+    ----------
+    captions : mapping of str to path
+        Of each study its caption as the analysis filled it in; a study without one was not run.
+    """
+    parts = [_FINDINGS]
+    for name, path in captions.items():
+        study, caption = STUDIES.find(name), Path(path)
+        found = caption.read_text(encoding="utf-8").strip() if caption.is_file() else "Not run."
+        parts.append(
+            f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n"
+            f"```\n.venv/bin/snakemake results/figures/{name}.png\n```\n\n{found.replace('``', '`')}"
+        )
+    return "\n\n".join(part.strip() for part in parts) + "\n"

@@ -1,16 +1,16 @@
 """Is everything in a results folder whole, and does it belong together?
 
-Shards are read whole and checked against their digests; each dataset is put together once more from its shards and
-compared bit by bit; each analysis is done once more from its dataset and compared line by line; figures and tables
-are opened.
+Shards are read whole and checked against the digests that they hold; each dataset is put together once more from its
+shards and compared bit by bit; each analysis is done once more from its dataset and compared byte by byte. Everything
+that a stage wrote after the shards is also held against the record of digests that it wrote (see `digests`), so that
+one pass names all that is bad, whatever is bad before it. Logs and benchmarks are not looked at: nothing is made from
+them.
 """
 
-import csv
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 import xarray as xr
 
@@ -20,9 +20,43 @@ from ..sweep import grid, store
 from ..sweep.compare import compare
 from ..sweep.config import Config
 from ..sweep.grid import StudyConfig
-from . import captions, figure_data
+from . import captions, digests, figure_data
 
 FORMATS = ("pdf", "svg", "png")
+#: What the tables stage and the explore stage write, below the results folder.
+TABLES = ("tables/scaling.csv", "tables/scaling.html", "tables/provenance.html", "reproduce.md")
+EXPLORER = ("explore.html",)
+#: Written by ``make report``, which is no job of the workflow; checked where it is recorded.
+REPORT, REPORT_RECORD = "report.html", "digests/report/report.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a stage, as its record of digests should have it; paths are below the results folder."""
+
+    record: str
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...]
+
+
+def jobs(config: Config) -> list[Job]:
+    """Every job that writes a record of digests, those that read a file after the one that wrote it."""
+    names = list(config.studies)
+    found = []
+    for name in names:
+        written = tuple(f"analysis/{name}{ending}" for ending in (".csv", ".scaling.csv", ".rst"))
+        found.append(Job(f"digests/analysis/{name}.json", written, (f"datasets/{name}.nc",)))
+    for name, study in config.studies.items():
+        for figure in study.study.figures(name):
+            drawn = tuple(f"figures/{figure}.{ending}" for ending in FORMATS)
+            numbers = (f"analysis/{name}.csv", f"analysis/{name}.scaling.csv")
+            found.append(Job(f"digests/figures/{figure}.json", drawn, numbers))
+    read = [f"analysis/{name}{ending}" for ending in (".scaling.csv", ".rst") for name in names]
+    found.append(Job("digests/tables/tables.json", TABLES, tuple(read)))
+    found.append(
+        Job("digests/explore/explore.json", EXPLORER, tuple(f"datasets/{name}.nc" for name in names))
+    )
+    return found
 
 
 def verify(config: Config, results: str | Path) -> dict[str, str]:
@@ -43,22 +77,60 @@ def verify(config: Config, results: str | Path) -> dict[str, str]:
     results = Path(results)
     wrong: dict[str, str] = {}
     for study in config.studies.values():
-        expected = {
-            results / "shards" / shard.study / shard.sweep / f"{shard.name}.npz"
-            for shard in grid.shards(study, config.shard_points, config.shard_seconds)
-        }
-        for path in sorted(expected):
-            _note(wrong, path, store.read_current)
-        if not any(str(path) in wrong for path in expected):
-            dataset = results / "datasets" / f"{study.name}.nc"
-            _note(wrong, dataset, _dataset, study, sorted(expected))
-            if str(dataset) not in wrong:
-                wrong.update(_analysis(study, dataset, results / "analysis"))
-        for ending in FORMATS:
-            _note(wrong, results / "figures" / f"{study.name}.{ending}", _opens)
-    for name in ("scaling.csv", "scaling.html", "provenance.html"):
-        _note(wrong, results / "tables" / name, _opens)
+        _remade(wrong, study, config, results)
+    for job in jobs(config):
+        _recorded(wrong, job, results)
+    if (results / REPORT_RECORD).is_file():
+        _recorded(wrong, Job(REPORT_RECORD, (REPORT,), ()), results)
     return wrong
+
+
+def _remade(wrong: dict[str, str], study: StudyConfig, config: Config, results: Path) -> None:
+    """Check shards by their digests, the dataset by its shards, and the analysis by its dataset."""
+    expected = {
+        results / "shards" / shard.study / shard.sweep / f"{shard.name}.npz"
+        for shard in grid.shards(study, config.shard_points, config.shard_seconds)
+    }
+    for path in sorted(expected):
+        _note(wrong, path, store.read_current)
+    dataset = results / "datasets" / f"{study.name}.nc"
+    if any(str(path) in wrong for path in expected):
+        _note(wrong, dataset, _opens)
+    else:
+        _note(wrong, dataset, _dataset, study, sorted(expected))
+        if str(dataset) not in wrong:
+            wrong.update(_analysis(study, dataset, results / "analysis"))
+
+
+def _recorded(wrong: dict[str, str], job: Job, results: Path) -> None:
+    """Check what a job wrote and read against its record."""
+    path = results / job.record
+    for name in job.outputs:
+        if not (results / name).is_file():
+            wrong.setdefault(str(results / name), "missing")
+    try:
+        record = digests.read(path)
+    except GradgapError as error:
+        wrong[str(path)] = str(error).removeprefix(f"{path}: ")
+        return
+    if set(record.outputs) != set(job.outputs) or set(record.inputs) != set(job.inputs):
+        wrong[str(path)] = "of a job that wrote or read other files"
+        return
+    for name, known in record.outputs.items():
+        file = results / name
+        if file.is_file() and digests.digest_of(file) != known:
+            wrong.setdefault(str(file), "differs from its recorded digest")
+    for name, known in record.inputs.items():
+        file = results / name
+        if str(file) in wrong or not file.is_file():
+            continue  # what is made from it is made again with it
+        if digests.digest_of(file) != known:
+            if job.record.startswith(
+                "digests/analysis/"
+            ):  # nothing before it has a record: the dataset is blamed
+                wrong[str(file)] = "not the file that its analysis was made from"
+            else:  # the file is as its own record has it, so what was made from it is older
+                wrong[str(path)] = f"made from another {name}"
 
 
 def _note(wrong: dict[str, str], path: Path, check: Callable, *arguments) -> None:
@@ -78,10 +150,17 @@ class _Differs(GradgapError):
     """A file is not what the stage before it gives."""
 
 
+def _opens(path: Path) -> None:
+    with xr.open_dataset(path, engine="netcdf4") as opened:
+        opened.load()
+
+
 def _dataset(path: Path, study: StudyConfig, files: list[Path]) -> None:
+    """Put a dataset together once more, and compare the values and then the bytes."""
     with xr.open_dataset(path, engine="netcdf4") as opened:
         found = opened.load()
-    expected = datasets.assemble(datasets.Contents.of(study), files)
+    contents = datasets.Contents.of(study)
+    expected = datasets.assemble(contents, files)
     for name in ("config", "seed"):
         if found.attrs.get(name) != expected.attrs[name]:
             raise _Differs(f"of another {name}")
@@ -106,37 +185,3 @@ def _analysis(study: StudyConfig, dataset: Path, folder: Path) -> Iterator[tuple
                 yield str(found), "missing"
             elif found.read_bytes() != path.read_bytes():
                 yield str(found), "differs from what its dataset gives"
-
-
-def _opens(path: Path) -> None:
-    """Raise an error where a figure or table cannot be opened."""
-    content = path.read_bytes()
-    match path.suffix:
-        case ".png":
-            _png(content)
-        case ".svg":
-            ElementTree.fromstring(content)
-        case ".pdf":
-            if not content.startswith(b"%PDF-") or not content.rstrip().endswith(b"%%EOF"):
-                raise _Differs("damaged (no whole PDF)")
-        case ".csv":
-            if len({len(row) for row in csv.reader(content.decode().splitlines())}) != 1:
-                raise _Differs("damaged (rows of unequal length, or none)")
-        case ".html":
-            if not content.decode().rstrip().endswith("</html>"):
-                raise _Differs("damaged (no whole page)")
-
-
-def _png(content: bytes) -> None:
-    """Check the checksum of every chunk of a PNG file."""
-    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise _Differs("damaged (no PNG)")
-    at, kind = 8, b""
-    while at < len(content):
-        size, kind = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8]
-        body, checksum = content[at + 4 : at + 8 + size], content[at + 8 + size : at + 12 + size]
-        if zlib.crc32(body) != int.from_bytes(checksum) or len(checksum) != 4:
-            raise _Differs(f"damaged (checksum of chunk {kind.decode(errors='replace')})")
-        at += 12 + size
-    if kind != b"IEND":
-        raise _Differs("damaged (cut short)")

@@ -23,10 +23,9 @@ class Axis:
         Attributes of the dataset's coordinate.
     multiple : int
         Integers are multiples of this; a range rounds to them.
-    components : callable, optional
-        ``components(value) -> tuple`` of what a label names: the objects, found in their registries, on which the
-        numbers at that value depend. Raises `ConfigError` where there is none of that name. None where the values
-        name nothing.
+    components : Registry or callable, optional
+        The registry in which the values are names, or ``components(value)``, which gives the registry and the name
+        of every component that a value stands for. None where the values name nothing.
     """
 
     kind: Literal["label", "integer", "number"]
@@ -34,7 +33,23 @@ class Axis:
     units: str
     description: str
     multiple: int = 1
-    components: Callable[[str], tuple[Any, ...]] | None = None
+    components: Registry | Callable[[str], Sequence[tuple[Registry, str]]] | None = None
+
+    def named(self, value: str) -> list[tuple[Any, str]]:
+        """Each component that a value stands for, and the module that registered it.
+
+        Raises
+        ------
+        ConfigError
+            If there is none of that name.
+        """
+        if self.components is None:
+            return []
+        if isinstance(self.components, Registry):
+            pairs: Sequence[tuple[Registry, str]] = [(self.components, value)]
+        else:
+            pairs = self.components(value)
+        return [(registry.find(name), registry.origins[name]) for registry, name in pairs]
 
 
 #: All axes by name; `gradgap.measurements.axes` registers those of the package.

@@ -32,12 +32,9 @@ def check(config: StudyConfig) -> None:
         If a name is unknown or a point cannot be computed.
     """
     for axis, values in config.axes.items():
-        components = AXES.find(axis).components
-        if components is None:
-            continue
         for value in values:
             try:
-                components(value)
+                AXES.find(axis).named(value)
             except ConfigError as error:
                 raise ConfigError(f"{axis}: {error}") from None
     for sweep in config.study.sweeps.values():

@@ -18,6 +18,7 @@ import yaml
 
 from ..errors import ConfigError
 from ..values import canonical, read_number
+from . import former_names
 from .axes import expand
 from .checks import check
 from .grid import StudyConfig, measurement_of, sweep_axes
@@ -163,6 +164,11 @@ def _note(document: Document, error: jsonschema.ValidationError) -> None:
         case "additionalProperties":
             known = sorted(error.schema["properties"])
             for extra in sorted(set(error.instance) - set(known)):
+                if former_names.KEYS.get(extra) in known:
+                    document.note(
+                        (*place, extra), f"is now called {former_names.KEYS[extra]!r}; rename the key"
+                    )
+                    continue
                 near = nearest(extra, known) or f"; allowed: {', '.join(known)}"
                 document.note((*place, extra), f"unknown key {short(extra)!r}{near}")
         case "required":

@@ -132,8 +132,10 @@ def sources_of_measurement(name: str) -> set[str]:
 
 def sources_of_value(axis: str, value: str) -> set[str]:
     """Modules that numbers at a value of an axis depend on, beside those of the measurement."""
-    components = AXES.find(axis).components
-    return modules_of(components(value)) if components is not None else set()
+    found: set[str] = set()
+    for component, origin in AXES.find(axis).named(value):
+        found |= modules_of(component) | {origin}
+    return found
 
 
 def sources(shard: Shard) -> set[str]:
@@ -172,11 +174,8 @@ def settings_for(settings: Mapping[str, Any], axes: Mapping[str, tuple[str, ...]
 
 def _by_family(value: Any) -> bool:
     """Whether the value of a setting is a mapping from bandit families."""
-    components = AXES.find("family").components
-    if not isinstance(value, Mapping) or components is None:
-        return False
     try:
-        return all(components(name) for name in value)
+        return isinstance(value, Mapping) and all(AXES.find("family").named(name) for name in value)
     except ConfigError:
         return False
 

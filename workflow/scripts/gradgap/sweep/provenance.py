@@ -1,8 +1,6 @@
 """Which configuration, code and software made a result.
 
-A dataset says so in its attributes, a figure in its metadata. A figure is drawn from its study's analysis, which is
-read off the dataset of the same name: each is made after what it is made from, so a figure that is newer than its
-dataset is of that dataset.
+A dataset says so in its attributes, a figure in its metadata.
 """
 
 import functools
@@ -11,11 +9,8 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any
 
 from .. import __version__
-from ..errors import ConfigError
 from ..fingerprint import PACKAGE_DIR
 
 SOURCE = "Suk and Duan, On the optimization dynamics of RLVR, arXiv:2510.08539: predictions put to the test"
@@ -55,54 +50,3 @@ def about(study: str, axes: Mapping, settings: Mapping, seed: int) -> str:
             "software": software(),
         }
     )
-
-
-def records(results: str | Path) -> dict[str, Any]:
-    """What made each dataset and figure of a results folder.
-
-    Parameters
-    ----------
-    results : path
-
-    Returns
-    -------
-    dict
-        ``studies``: of each study the ``file`` of its dataset; ``config`` (its axes and settings), ``commit``,
-        ``software`` and ``seed`` that made it; and its ``figures``, each a ``file`` with its ``state``: ``of this
-        dataset``, or ``older than its dataset``.
-
-    Raises
-    ------
-    ConfigError
-        If there is no dataset, or one cannot be read.
-    """
-    import xarray as xr  # heavy, and not in the environment of every job that asks for versions
-
-    from .compare import datasets_of
-
-    studies = {}
-    for file in datasets_of(results).values():
-        try:
-            with xr.open_dataset(file, engine="netcdf4") as opened:
-                attributes = opened.attrs
-            record = {name: attributes[name] for name in ("commit", "software", "seed")}
-            record["config"] = json.loads(attributes["config"])
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise ConfigError(f"{file}: cannot be read as a dataset of this workflow ({error})") from None
-        study = attributes["study"]
-        figures = sorted(Path(results).glob(f"figures/{study}.*")) if Path(results).is_dir() else []
-        made = file.stat().st_mtime_ns
-        studies[study] = {
-            "file": str(file),
-            **record,
-            "figures": [
-                {
-                    "file": str(figure),
-                    "state": "of this dataset"
-                    if figure.stat().st_mtime_ns >= made
-                    else "older than its dataset",
-                }
-                for figure in figures
-            ],
-        }
-    return {"studies": studies}

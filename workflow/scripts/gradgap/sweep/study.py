@@ -72,6 +72,9 @@ class Study:
         Module with ``analyse(dataset, settings) -> Analysis``.
     draw : str
         Module with ``draw(panels, scaling, look) -> Figure``; see `gradgap.report.figures`.
+    more_figures : mapping of str to str
+        Further figures of the study, where one cannot say it all: the module of each, by a name that is added to the
+        study's.
     caption : str, optional
         Text of the caption, a Jinja template over ``findings``, ``scaling`` (rows) and ``settings``; by default
         the file caption.rst beside the module that registers the study.
@@ -88,6 +91,7 @@ class Study:
     sweeps: Mapping[str, Sweep]
     analysis: str
     draw: str
+    more_figures: Mapping[str, str] = field(default_factory=dict)
     caption: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
@@ -96,6 +100,16 @@ class Study:
     def analyse(self, dataset: "xr.Dataset", settings: Mapping[str, Any]) -> Analysis:
         """Read the answer off a dataset."""
         return module(self.analysis).analyse(dataset, settings)
+
+    def figures(self, name: str) -> dict[str, str]:
+        """Modules of all figures of the study, by the name that their files have.
+
+        Parameters
+        ----------
+        name : str
+            Name of the study.
+        """
+        return {name: self.draw} | {f"{name}_{part}": module for part, module in self.more_figures.items()}
 
     @property
     def axes(self) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ def critical_closed_form(instance: Instance, advantage: str, aggregation: str) -
     """
     if instance.family not in _COUNTED or advantage == "unit":
         return math.nan
-    long_length, width, share = instance.parameters
+    long_length, width, share = instance.kernels.constants
     n, b = int(long_length), int(width)
     curvature = share * n / 4 * (2 * b + 1) * pmf(n // 2 + b, n - 1, 0.5, 0.5)
     success, failure, _ = instance.at(instance.best_theta)

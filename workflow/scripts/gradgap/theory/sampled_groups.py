@@ -18,7 +18,7 @@ from ..numerics.elementary import exp, log, normal_cdf
 from ..numerics.roots import root
 from ..training import rules
 from ..training.rules import ADVANTAGES
-from ..training.sampled import FAILURES
+from ..training.run import FAILURES
 
 #: Grid of |x|: cells this wide, up to where every long response has long failed.
 _CELL, _FAR = 0.08, 32.0
@@ -126,7 +126,7 @@ def lone_kick(window: float, start_failure_rate: float, *, wrong: bool) -> float
     Parameters
     ----------
     window, start_failure_rate, wrong
-        As in `kept_alone`; the run is as long as `sampled.iterations_to_judge` makes it.
+        As in `kept_alone`; the run is as long as `training.run.iterations_to_judge` makes it.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
     group_size : int
         n ≥ 2.
     limit : float
-        α_∞, the threshold of the exact dynamics by the same criterion (`sampled_thresholds.exact`).
+        α_∞, the threshold of the exact dynamics by the same criterion (`thresholds.sampled.half_kept_exact`).
 
     Returns
     -------
@@ -183,7 +183,7 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
         nan where the weight depends on the lengths of the other responses, as for token-mean.
     """
     of_group, weight = rules.sampled(advantage, aggregation)
-    long_length, half_width, share = instance.parameters
+    long_length, half_width, share = instance.kernels.constants
     window = (2 * half_width + 1) / math.sqrt(long_length)  # the window ends half-way between two counts
     start = instance.at(instance.theta0)[1] / share
     wrong = of_group(group_size - 1.0, float(group_size))[1] != 0.0

@@ -11,6 +11,7 @@ which nothing can be learned are counted at once where a family can.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -59,9 +60,9 @@ class RuleKernels(NamedTuple):
         Length of the longest response, in tokens.
     """
 
-    coefficient: types.FunctionType
-    advantage: types.FunctionType
-    aggregation: types.FunctionType
+    coefficient: Callable
+    advantage: Callable
+    aggregation: Callable
     divisor: float
     max_length: float
 
@@ -85,8 +86,8 @@ class MoveKernels(NamedTuple):
         Largest norm of an update; infinite where it is not clipped.
     """
 
-    optimizer: types.FunctionType
-    schedule: types.FunctionType
+    optimizer: Callable
+    schedule: Callable
     settings: np.ndarray
     plain: bool
     memoryless: bool
@@ -263,7 +264,7 @@ def draw_updates(policy, rule, protocol, state, theta, work, out):
 
 @kernel
 def _same(a, b):
-    for j in range(a.size):
+    for j in range(a.size):  # noqa: SIM110 (numba knows no generator here)
         if a[j] != b[j]:
             return False
     return True

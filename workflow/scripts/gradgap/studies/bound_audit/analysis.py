@@ -53,16 +53,20 @@ def _distribution(points: pd.DataFrame) -> pd.DataFrame:
 
 def _families(dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Ratio of the critical step to every bound on `gated`, and on `counting` with J set by the window."""
-    columns = ["one_step", "response_length", *(f"bound_{name}" for name in BOUNDS)]
+    columns = ["one_step_critical_step", "response_length", *(f"bound_{name}" for name in BOUNDS)]
     gated = dataset[columns].to_dataframe().reset_index()
     for name in BOUNDS:
-        gated[f"ratio_{name}"] = gated.one_step / gated[f"bound_{name}"]
-    columns = ["window_failure_rate", "window_one_step", *(f"window_bound_{name}" for name in BOUNDS)]
+        gated[f"ratio_{name}"] = gated.one_step_critical_step / gated[f"bound_{name}"]
+    columns = [
+        "window_failure_rate",
+        "window_one_step_critical_step",
+        *(f"window_bound_{name}" for name in BOUNDS),
+    ]
     counting = (
         dataset[columns].to_dataframe().reset_index().rename(columns={"window_failure_rate": "failure_rate"})
     )
     for name in BOUNDS:
-        counting[f"ratio_{name}"] = counting.window_one_step / counting[f"window_bound_{name}"]
+        counting[f"ratio_{name}"] = counting.window_one_step_critical_step / counting[f"window_bound_{name}"]
     return gated, counting
 
 

@@ -4,7 +4,7 @@ from ...sweep.study import STUDIES, Study, Sweep
 
 INSTANCE = ("length", "success_rate")
 RUN = (*INSTANCE, "schedule", "rule")
-STEP = "effective_step_size"
+STEP = "effective_learning_rate"
 #: The one family of these runs; no axis of the dataset.
 AT = {"family": "contextual"}
 
@@ -16,7 +16,7 @@ STUDIES.add("contextual")(
             "sampled": Sweep((*RUN, "group_size", STEP, "replicate"), "sampled_prompt_runs", at=AT),
             "exact": Sweep((*RUN, STEP, "replicate"), "exact_prompt_runs", at=AT),
             "curves": Sweep(
-                (*INSTANCE, "rule", "curve_step_size", "replicate", "iteration"),
+                (*INSTANCE, "rule", "curve_learning_rate", "replicate", "iteration"),
                 "prompt_curves",
                 at=AT,
             ),

@@ -13,7 +13,7 @@ from ...training import rules
 
 INSTANCE = ("length", "success_rate")
 RUN = (*INSTANCE, "schedule", "rule")
-STEP = "effective_step_size"
+STEP = "effective_learning_rate"
 #: Of the bootstrap.
 _SEED = 0
 
@@ -42,8 +42,8 @@ def interval(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, 
 def kept(success: np.ndarray, candidates: int, contexts: int) -> np.ndarray:
     """Where success rates stand between collapse (0) and the best (1).
 
-    As ‖θ‖ → ∞ along a direction that knows nothing of the right answers, each of the C contexts of a prompt settles on
-    one of its V candidates, so that J_∞ = V^−C; the best is J_max = 1.
+    As ‖θ‖ → ∞ in a random direction, each of the C contexts of a prompt settles on one of its V candidates, so that
+    J_∞ = V^−C; the best is J_max = 1.
 
     >>> kept(np.array([1.0, 0.0625]), candidates=4, contexts=2)
     array([1., 0.])
@@ -103,7 +103,7 @@ def _thresholds(dataset, variable: str, outer: list[str], settings) -> pd.DataFr
     summed = frame.aggregation == "seq-mean-token-sum"
     divisor = np.where(summed, 1.0, frame.length)
     for end in ("", "_low", "_high"):
-        frame[f"critical{end}"] = frame[f"effective{end}"] * divisor
+        frame[f"half_kept_learning_rate{end}"] = frame[f"effective{end}"] * divisor
     return frame
 
 
@@ -131,10 +131,10 @@ def analyse(dataset, settings):
         advantage, aggregation = rules.rule(name)
         found = fit(
             here.length,
-            here.critical,
+            here.half_kept_learning_rate,
             here.success_rate.astype(str) + "/" + here.group_size.astype(str),
-            low=here.critical_low,
-            high=here.critical_high,
+            low=here.half_kept_learning_rate_low,
+            high=here.half_kept_learning_rate_high,
         )
         if found is not None:
             labels = {

@@ -9,7 +9,9 @@ STUDIES.add("headroom")(
         sweeps={
             "estimates": Sweep(("family", "start_spread", "responses", "replicate"), "headroom_estimates"),
             "climbs": Sweep(("family", "climb_spread", "replicate"), "headroom_climbs"),
-            "runs": Sweep(("family", "optimizer", "control", "step_ratio", "replicate"), "headroom_runs"),
+            "runs": Sweep(
+                ("family", "optimizer", "control", "learning_rate_ratio", "replicate"), "headroom_runs"
+            ),
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",

@@ -57,7 +57,7 @@ def thresholds(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     fixed = runs[runs.control == "fixed"]
     for (family, optimizer), here in fixed.groupby(["family", "optimizer"], sort=False):
-        kept = here.pivot(index="step_ratio", columns="replicate", values="kept").sort_index()
+        kept = here.pivot(index="learning_rate_ratio", columns="replicate", values="kept").sort_index()
         found = half_kept(np.log(kept.index.to_numpy()), kept.to_numpy(), np.random.default_rng(0))
         rows.append(
             {"family": family, "optimizer": optimizer}
@@ -70,7 +70,9 @@ def forecasts(runs: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
     """Learning rate × pooled headroom of fixed runs over the half-kept learning rate."""
     rows = []
     fixed = runs[runs.control == "fixed"].merge(edges, on=["family", "optimizer"])
-    for (family, optimizer, ratio), here in fixed.groupby(["family", "optimizer", "step_ratio"], sort=False):
+    for (family, optimizer, ratio), here in fixed.groupby(
+        ["family", "optimizer", "learning_rate_ratio"], sort=False
+    ):
         low, middle, high = _quantiles(here.forecast / here.half_kept)
         rows.append(
             {
@@ -88,10 +90,10 @@ def forecasts(runs: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
 
 def controlled(runs: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
     """Mean success rate of the runs against the rate they start with, fixed or controlled."""
-    keys = ["family", "optimizer", "control", "step_ratio"]
+    keys = ["family", "optimizer", "control", "learning_rate_ratio"]
     means = runs.groupby(keys, sort=False).mean_success_rate.agg(["mean", "min", "max"]).reset_index()
     means = means.merge(edges[["family", "optimizer", "half_kept"]], on=["family", "optimizer"])
-    means["rate"] = means.step_ratio / means.half_kept
+    means["rate"] = means.learning_rate_ratio / means.half_kept
     return means
 
 

@@ -10,8 +10,8 @@ STUDIES.add("learning_curves")(
         predictions="P2",
         sweeps={
             "instances": Sweep(INSTANCE, "starts"),
-            "critical": Sweep((*INSTANCE, "rule"), "thresholds"),
-            "runs": Sweep((*INSTANCE, "rule", "step_ratio", "iteration"), "exact_runs"),
+            "thresholds": Sweep((*INSTANCE, "rule"), "thresholds"),
+            "runs": Sweep((*INSTANCE, "rule", "learning_rate_ratio", "iteration"), "exact_runs"),
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",

@@ -10,7 +10,7 @@ STUDIES.add("length_scaling")(
         predictions="P3, P5",
         sweeps={
             "instances": Sweep(("family", "length"), "starts"),
-            "critical": Sweep(("family", "length", *RULES), "thresholds"),
+            "thresholds": Sweep(("family", "length", *RULES), "thresholds"),
             "sampled": Sweep(
                 ("length", "rule", "group_size"), "sampled_thresholds", at={"family": "counting"}
             ),

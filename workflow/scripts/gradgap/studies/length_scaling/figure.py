@@ -47,10 +47,12 @@ def _exact(figure, points, scaling):
             predicted = set()
             for k, advantage in enumerate(advantages):
                 line = here[here.advantage == advantage].sort_values("response_length")
-                panel.loglog(line.response_length, line.critical_closed_form, **style.CLOSED_FORM)
+                panel.loglog(
+                    line.response_length, line.critical_learning_rate_closed_form, **style.CLOSED_FORM
+                )
                 panel.loglog(
                     line.response_length,
-                    line.critical,
+                    line.critical_learning_rate,
                     marker=style.MARKERS[k],
                     color=colours[advantage],
                     **style.MARK,
@@ -60,7 +62,7 @@ def _exact(figure, points, scaling):
                     predicted.add(style.signed(found.predicted, 1).removesuffix(".0"))
                     panel.annotate(
                         style.signed(found.measured, 3),
-                        (line.response_length.iloc[-1], line.critical.iloc[-1]),
+                        (line.response_length.iloc[-1], line.critical_learning_rate.iloc[-1]),
                         xytext=(4, 0),
                         textcoords="offset points",
                         va="center",

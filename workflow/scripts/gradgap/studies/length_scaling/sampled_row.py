@@ -18,8 +18,12 @@ def draw(figure, points, scaling, letters):
         notes = []
         for k, name in enumerate(names):
             line = points[(points.rule == name) & (points.group_size == size)].sort_values("length")
-            rate, low, high = line.sampled_critical, line.sampled_critical_low, line.sampled_critical_high
-            panel.loglog(line.length, line.halfway, **EXACT)
+            rate, low, high = (
+                line.half_kept_learning_rate,
+                line.half_kept_learning_rate_low,
+                line.half_kept_learning_rate_high,
+            )
+            panel.loglog(line.length, line.half_kept_learning_rate_exact, **EXACT)
             panel.errorbar(
                 line.length * 1.06 ** (k - (len(names) - 1) / 2),  # so that marks do not hide one another
                 rate,

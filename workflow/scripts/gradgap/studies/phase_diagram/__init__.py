@@ -10,8 +10,8 @@ STUDIES.add("phase_diagram")(
         predictions="P2, P3, P4",
         sweeps={
             "instances": Sweep(INSTANCE, "starts"),
-            "critical": Sweep((*INSTANCE, "rule"), "thresholds"),
-            "runs": Sweep((*INSTANCE, "rule", "step_size", "iteration"), "exact_runs"),
+            "thresholds": Sweep((*INSTANCE, "rule"), "thresholds"),
+            "runs": Sweep((*INSTANCE, "rule", "learning_rate", "iteration"), "exact_runs"),
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",

@@ -11,11 +11,11 @@ STUDIES.add("stagnation")(
         sweeps={
             "instances": Sweep(INSTANCE, "starts"),
             "runs": Sweep(
-                (*INSTANCE, "rule", "schedule", "step_size", "iteration"),
+                (*INSTANCE, "rule", "schedule", "learning_rate", "iteration"),
                 "exact_runs",
                 fixed={"rule": ("unit/seq-mean-token-sum",)},
             ),
-            "plateaus": Sweep((*INSTANCE, "step_size"), "plateaus"),
+            "plateaus": Sweep((*INSTANCE, "learning_rate"), "plateaus"),
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",

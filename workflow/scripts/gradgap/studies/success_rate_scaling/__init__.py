@@ -11,7 +11,7 @@ STUDIES.add("success_rate_scaling")(
         predictions="P4",
         sweeps={
             "instances": Sweep(("family", "length", "success_rate"), "starts"),
-            "critical": Sweep(("family", "length", "success_rate", *RULES), "thresholds"),
+            "thresholds": Sweep(("family", "length", "success_rate", *RULES), "thresholds"),
             "windows": Sweep(("length", "window"), "windows"),
         },
         analysis=f"{__name__}.analysis",

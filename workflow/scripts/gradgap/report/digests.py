@@ -1,0 +1,108 @@
+"""Digests of what each stage wrote and read: so that a damaged or foreign file is told from the right one.
+
+A stage writes one record beside its outputs, ``results/digests/STAGE/NAME.json``, with the digest of every file that
+it wrote and of every file in the results folder that it read. The record holds a digest of itself too.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import GradgapError
+from ..files import write_text
+
+FOLDER = "digests"
+
+
+class DigestError(GradgapError):
+    """A record of digests is missing, damaged, or not what it says."""
+
+
+def digest(content: bytes) -> str:
+    """Digest of some bytes, as 32 hexadecimal digits.
+
+    >>> digest(b"")
+    'cae66941d9efbd404e4d88758ea67670'
+    """
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def digest_of(path: str | Path) -> str:
+    """Digest of a file."""
+    return digest(Path(path).read_bytes())
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one job of a stage wrote and read: digests by path below the results folder.
+
+    Attributes
+    ----------
+    outputs, inputs : dict of str to str
+    """
+
+    outputs: dict[str, str]
+    inputs: dict[str, str]
+
+
+def _text(outputs: Mapping[str, str], inputs: Mapping[str, str]) -> str:
+    body = {"outputs": dict(sorted(outputs.items())), "inputs": dict(sorted(inputs.items()))}
+    own = digest(json.dumps(body).encode())
+    return json.dumps({**body, "digest": own}, indent=1) + "\n"
+
+
+def write(path: str | Path, outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
+    """Write the record of a job.
+
+    Parameters
+    ----------
+    path : path
+        ``results/digests/STAGE/NAME.json``; the results folder is the one that holds ``digests``.
+    outputs, inputs : iterable of path
+        Files of the job. Inputs outside the results folder are left out: the code says what they are.
+    """
+    results = Path(path).resolve().parents[2]
+
+    def digests(files: Iterable[str | Path]) -> dict[str, str]:
+        found = {}
+        for file in files:
+            whole = Path(file).resolve()
+            if whole.is_relative_to(results):
+                found[whole.relative_to(results).as_posix()] = digest_of(whole)
+        return found
+
+    write_text(path, _text(digests(outputs), digests(inputs)))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """``python -m gradgap.report.digests RECORD FILE…``: record files that no job of the workflow writes."""
+    write(arguments[0], arguments[1:], [])
+
+
+def read(path: str | Path) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    DigestError
+        If it is not there or not as it was written, to the byte.
+    """
+    try:
+        content = Path(path).read_bytes().decode("utf-8")
+        found = json.loads(content)
+        record = Record(found["outputs"], found["inputs"])
+        whole = content == _text(record.outputs, record.inputs)
+    except FileNotFoundError:
+        raise DigestError(f"{path}: missing") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise DigestError(f"{path}: damaged (no record of digests as it was written)")
+    return record
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
