@@ -3,10 +3,8 @@
 The instrument calls libraries whose last bits differ by processor, so what is kept of it is rounded to six digits.
 """
 
-import enum
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,8 @@ from ..numerics.binomial import pmf
 from ..numerics.elementary import exp10, norm
 from ..numerics.roots import root
 from ..probe import Headroom, HeadroomController, Record, Status, climb, pool, probe
-from ..probe.weights import crossing, log_mean_exp
+from ..probe.result import Word
+from ..probe.weights import contributions, crossing, excess, log_mean_exp
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from ..training import rules
 from ..training.optimizers import OPTIMIZERS
@@ -29,14 +28,6 @@ FAMILY = ("prompts", "contexts", "candidates", "margin", "dimension", "window", 
 NEAR, FAR = 4.0, 20.0
 TRIALS = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0])
 AROUND = np.array([-1.0, -0.5, 0.0, 0.5])
-
-
-class Word(enum.IntEnum):
-    """The word that goes with an estimate."""
-
-    measured = 0
-    beyond_reach = 1
-    void = 2
 
 
 def _word(found: Headroom) -> Word:
@@ -193,12 +184,13 @@ ESTIMATES = {
         undefined=True,
     ),
     "gain_in_sample": Variable(
-        "gain in sample", "1", "Gain of a step as its own batch of that size shows it."
+        "gain in sample", "1", "Gain of a small step as its own batch, of a sixteenth of that size, shows it."
     ),
-    "gain_fresh": Variable(
-        "gain fresh", "1", "Gain of the same step as a fresh batch of that size shows it."
+    "gain_fresh": Variable("gain fresh", "1", "Gain of the same steps as fresh batches show it."),
+    "gain_responses": Variable(
+        "responses that built the step", "1", "Of the batches whose gains are seen.", integer=True
     ),
-    "gain_exact": Variable("gain exact", "1", "Gain of the same step."),
+    "gain_exact": Variable("gain exact", "1", "Mean gain of the same steps."),
 }
 
 
@@ -211,6 +203,7 @@ def _estimate(point: Point, inner: Axes, settings: Settings) -> dict:
     drawn = line.draw(int(number(point["responses"])), generator)
     out: dict[str, Any] = dict.fromkeys(ESTIMATES, math.nan)
     out.update(headroom_word=Word.void, headroom_covered=0)
+    out["gain_responses"] = int(number(point["responses"])) // SMALLER
     out.update(_gains(line, int(number(point["responses"])), generator))
     if drawn.rewards.all() or not drawn.rewards.any():
         return out
@@ -243,28 +236,31 @@ def _estimate(point: Point, inner: Axes, settings: Settings) -> dict:
     return out
 
 
+#: Batches that gains are averaged over at each point, and how much smaller than the point's own they are.
+BATCHES, SMALLER = 8, 16
+
+
 def _gains(line: Line, size: int, generator: np.random.Generator) -> dict[str, float]:
-    """Gain of a step of Dr. GRPO's update from a batch: as that batch, as a fresh one, and as exact rates show it."""
-    instance = line.instance
-    theta = line.theta
-    batch = responses.draw(instance, theta, size, generator)
-    step = 0.05 * reference(instance, "sgd") * _update(instance, batch, theta)
-    moved = Line(instance, theta, step, math.nan)
-    fresh = responses.draw(instance, theta, size, generator)
+    """Gain of a small step of RLOO from a batch: as that batch, as a fresh one, and as exact rates show it."""
+    instance, theta = line.instance, line.theta
+    found = []
+    for _ in range(BATCHES):
+        batch, fresh = (responses.draw(instance, theta, size // SMALLER, generator) for _ in range(2))
+        step = 0.05 * reference(instance, "sgd") * _update(instance, batch, theta)
+        moved = Line(instance, theta, step, math.nan)
+        before, after = instance.at(theta), instance.at(theta + step)
+        exact = after[0] - before[0] if before[0] < before[1] else before[1] - after[1]
+        found.append((_gain(moved, batch), _gain(moved, fresh), exact))
+    return dict(
+        zip(("gain_in_sample", "gain_fresh", "gain_exact"), map(rounded, np.mean(found, axis=0)), strict=True)
+    )
 
-    def gain(drawn: responses.Responses) -> float:
-        if drawn.rewards.all() or not drawn.rewards.any():
-            return 0.0
-        steps = np.array([0.0, 1.0])
-        prompts = _prompts(moved, drawn)
-        found = probe(
-            drawn.rewards, moved.scored(drawn, steps), steps, prompts=prompts, seed=generator, resamples=2
-        )
-        return rounded(found.gain) if math.isfinite(found.gain) else 0.0
 
-    before, after = instance.at(theta), instance.at(theta + step)
-    exact = after[0] - before[0] if before[0] < before[1] else before[1] - after[1]
-    return {"gain_in_sample": gain(batch), "gain_fresh": gain(fresh), "gain_exact": exact}
+def _gain(line: Line, drawn: responses.Responses) -> float:
+    """J(1) − J(0) as the probe estimates it."""
+    change = (line.score(drawn, 1.0) - line.score(drawn, 0.0))[:, None]
+    weight = np.full(len(change), 1 / len(change))
+    return float(contributions(weight, excess(change), drawn.rewards == 1, _prompts(line, drawn)).sum())
 
 
 def _update(instance: Instance, batch: responses.Responses, theta: np.ndarray) -> np.ndarray:
@@ -401,20 +397,16 @@ def lost_rate(instance: Instance) -> float:
     return float(shape[2] + 1) ** -float(shape[1])
 
 
-def _check(known: str) -> Callable[[Axes, Settings], None]:
-    def check(axes: Axes, settings: Settings) -> None:
-        """Every family has a success rate and responses that can be drawn."""
-        families = axes["family"]
-        for family in [families] if isinstance(families, str) else families:
-            if family not in ("counting", "gated", "contextual"):
-                raise ConfigError(
-                    f"family: {family} is not allowed for headroom; allowed: counting, gated and contextual"
-                )
-            line_at(family, settings, 0.5, NEAR, 0)
-        for name in axes.get("optimizer", ()):
-            OPTIMIZERS.find(name)
-
-    return check
+def check(axes: Axes, settings: Settings) -> None:
+    """Every family has a success rate and responses that can be drawn."""
+    families = axes["family"]
+    for family in [families] if isinstance(families, str) else families:
+        if family not in settings["success_rate"]:
+            raise ConfigError(
+                f"success_rate: no value for family {family!r}; found {dict(settings['success_rate'])}"
+            )
+        line = line_at(family, settings, 0.5, NEAR, 0)
+        line.draw(line.instance.kernels.prompts, np.random.default_rng(0))
 
 
 _SETTINGS = (*FAMILY, "headroom_length", "headroom_resamples")
@@ -426,7 +418,7 @@ MEASUREMENTS.add("headroom_estimates")(
         split=("family",),
         random=True,
         cost=lambda settings: 0.05,
-        check=_check("estimates"),
+        check=check,
     )
 )
 MEASUREMENTS.add("headroom_climbs")(
@@ -437,7 +429,7 @@ MEASUREMENTS.add("headroom_climbs")(
         split=("family",),
         random=True,
         cost=lambda settings: 0.2,
-        check=_check("climbs"),
+        check=check,
     )
 )
 MEASUREMENTS.add("headroom_runs")(
@@ -448,6 +440,6 @@ MEASUREMENTS.add("headroom_runs")(
         split=("family",),
         random=True,
         cost=lambda settings: 1e-3 * settings["run_iterations"],
-        check=_check("runs"),
+        check=check,
     )
 )

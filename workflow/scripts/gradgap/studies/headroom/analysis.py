@@ -5,7 +5,7 @@ import pandas as pd
 
 from ...inference.crossings import half_kept
 from ...inference.power_laws import table
-from ...measurements.headroom import ESTIMATES, Word
+from ...probe.result import Word
 from ...sweep.study import Analysis
 
 #: Estimators of one batch, and the columns that they stand in.
@@ -14,6 +14,17 @@ ESTIMATORS = {
     "K₁ − K₀": "ratio_over_truth",
     "parabola": "parabola_over_truth",
 }
+#: What else a batch gives.
+BESIDE = (
+    "headroom_word",
+    "headroom_covered",
+    "headroom_claim",
+    "effective_share",
+    "gain_responses",
+    "gain_in_sample",
+    "gain_fresh",
+    "gain_exact",
+)
 CELL = ["family", "start_spread", "responses"]
 
 
@@ -99,14 +110,14 @@ def controlled(runs: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
 
 def analyse(dataset, settings):
     """Every panel of the figure, and the findings of the caption."""
-    points = dataset[list(ESTIMATES)].to_dataframe().reset_index()
+    points = dataset[[*ESTIMATORS.values(), *BESIDE]].to_dataframe().reset_index()
     climbs = dataset[["climb_over_truth", "climb_covered", "climb_responses"]].to_dataframe().reset_index()
     names = ["kept", "mean_success_rate", "forecast", "last_rate", "reference_rate"]
     runs = dataset[names].to_dataframe().reset_index()
     batches, edges = estimates(points), thresholds(runs)
     seen, held = forecasts(runs, edges), controlled(runs, edges)
     probes = batches[batches.estimator == "probe"]
-    gains = points.groupby(["family", "responses"], sort=False)[
+    gains = points.groupby(["family", "gain_responses"], sort=False)[
         ["gain_in_sample", "gain_fresh", "gain_exact"]
     ].mean()
     gains = gains.reset_index()
@@ -129,6 +140,7 @@ def analyse(dataset, settings):
         "climb_responses": float(climbs.climb_responses.mean()),
         "forecast_low": float(safe["median"].min()) if len(safe) else None,
         "forecast_high": float(safe["median"].max()) if len(safe) else None,
+        "in_sample": float((gains.gain_in_sample / gains.gain_exact).max()),
         "control": [
             {
                 "family": family,

@@ -58,32 +58,36 @@ def _estimates(panel, table):
 
 
 def _coverage(panel, table):
-    """Share of the 90 % intervals that hold the truth, by effective share."""
+    """Share of the 90 % intervals that hold the truth, all sizes of the batch together, by effective share."""
     table = table[(table.estimator == "probe") & (table.measured > 0)]
     families = list(dict.fromkeys(table.family))
     colours = dict(zip(families, style.palette(len(families)), strict=True))
     panel.axhspan(0.85, 0.95, color="0.92", linewidth=0)
     panel.axhline(0.9, **style.PREDICTED)
     for k, (family, here) in enumerate(table.groupby("family", sort=False)):
-        size = 2 + np.log2(here.responses / here.responses.min()) / 2
-        for row, mark in zip(here.itertuples(), size, strict=True):
-            panel.plot(
-                [row.share],
-                [row.covered / row.measured],
-                **style.MARK | {"marker": style.MARKERS[k], "color": colours[family], "markersize": mark + 1},
-            )
+        cells = here.groupby("start_spread").agg({"share": "mean", "covered": "sum", "measured": "sum"})
+        part = cells.covered / cells.measured
+        # Wilson's score interval of 90 %
+        z2 = 1.645**2
+        middle = (part + z2 / (2 * cells.measured)) / (1 + z2 / cells.measured)
+        half = np.sqrt(z2 * (part * (1 - part) / cells.measured + z2 / (4 * cells.measured**2))) / (
+            1 + z2 / cells.measured
+        )
+        x = cells.share + (k - 1) * 0.008
+        panel.vlines(x, middle - half, middle + half, color=colours[family], linewidth=0.7)
+        panel.plot(x, part, **style.MARK | {"marker": style.MARKERS[k], "color": colours[family]})
     total = table.covered.sum() / table.measured.sum()
     panel.annotate(
         f"all: {total:.2f} of {table.measured.sum():g}", (0.5, 0.06), xycoords="axes fraction", ha="center"
     )
-    panel.set_ylim(0, 1.05)
+    panel.set_ylim(0.5, 1.02)
     panel.set_xlabel("effective share at the edge")
     panel.set_ylabel("90 % intervals that hold the truth")
     handles = [
         style.legend_entry(family, marker=style.MARKERS[k], color=colours[family], linestyle="none")
         for k, family in enumerate(families)
     ]
-    panel.legend(handles=handles, loc="center left")
+    panel.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 0.1))
     style.head(panel, "b", "coverage where measured")
 
 
@@ -188,8 +192,8 @@ def _gains(panel, table):
         for column, dash in (("gain_in_sample", (0, (1, 1))), ("gain_fresh", "-")):
             ratio = (here[column] / here.gain_exact).to_numpy()
             panel.plot(
-                here.responses,
-                np.clip(ratio, 0, 4),
+                here.gain_responses,
+                np.clip(ratio, 0, 6),
                 color=colours[family],
                 marker=style.MARKERS[k],
                 linestyle=dash,
@@ -199,8 +203,11 @@ def _gains(panel, table):
             )
     panel.set_xscale("log")
     panel.axhline(1, **style.PREDICTED)
-    panel.set_ylim(-0.1, 4.1)
-    panel.set_xlabel("responses n")
+    panel.set_ylim(-0.1, 6.1)
+    sizes = np.sort(table.gain_responses.unique())
+    panel.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    panel.minorticks_off()
+    panel.set_xlabel("responses that built the step")
     panel.set_ylabel("gain as seen over exact gain")
     handles = [
         style.legend_entry("its own batch", color="0.3", linestyle=(0, (1, 1))),
