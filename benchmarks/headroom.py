@@ -116,6 +116,11 @@ def main():
     ):
         for size in (256, 1024, 4096):
             print(calibrate(Line(64, spreads, share, 4.0), size, replicates), flush=True)
+    climbs(replicates)
+
+
+def climbs(replicates):
+    """Print the table of `climb` on ten instances."""
     print("\n| climb: T, spreads, share | J(0) | within 10 % | 10/50/90 % | covered | responses | s |")
     print("|---|---|---|---|---|---|---|")
     for length, spreads, share in (

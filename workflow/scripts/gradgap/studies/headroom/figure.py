@@ -119,7 +119,8 @@ def _forecasts(panel, table):
     """Learning rate × headroom against the learning rate, both over the half-kept one."""
     _, optimizers, colours = _series(table)
     for (family, optimizer), here in table.groupby(["family", "optimizer"], sort=False):
-        shown = here[np.isfinite(here["median"]) & (here["median"] > 0)].sort_values("rate")
+        # what a run says that has died is of no use to anyone
+        shown = here[here.safe & np.isfinite(here["median"]) & (here["median"] > 0)].sort_values("rate")
         if shown.empty:
             continue
         mark = style.MARKERS[optimizers.index(optimizer)]
@@ -128,7 +129,7 @@ def _forecasts(panel, table):
         panel.errorbar(
             shown.rate,
             middle,
-            yerr=[middle - np.clip(shown.low, 0.03, None), np.clip(shown.high, None, 30) - middle],
+            yerr=[middle - np.clip(shown.low, 0.1, None), np.clip(shown.high, None, 10) - middle],
             color=colours[family],
             marker=mark,
             linestyle=dash,
@@ -139,12 +140,12 @@ def _forecasts(panel, table):
         )
     panel.set_xscale("log")
     panel.set_yscale("log")
-    panel.set_ylim(0.03, 30)
+    panel.set_ylim(0.1, 10)
     panel.axhline(1, **style.PREDICTED)
     panel.axvline(1, color="0.4", linewidth=0.8, linestyle=(0, (1, 1)), zorder=1)
     ends = np.array(panel.get_xlim())
     panel.plot(ends, ends, color="0.6", linewidth=0.8, zorder=1)
-    panel.annotate("headroom 1", (ends[0] * 2, ends[0] * 2.3), fontsize="x-small", rotation=30)
+    panel.annotate("headroom 1", (0.12, 0.13), fontsize="x-small", rotation=40)
     panel.set_xlim(ends)
     panel.set_xlabel("learning rate over half-kept α½")
     panel.set_ylabel("learning rate × headroom over α½")
@@ -193,7 +194,7 @@ def _gains(panel, table):
             ratio = (here[column] / here.gain_exact).to_numpy()
             panel.plot(
                 here.gain_responses,
-                np.clip(ratio, 0, 6),
+                np.clip(ratio, 0, 10),
                 color=colours[family],
                 marker=style.MARKERS[k],
                 linestyle=dash,
@@ -203,7 +204,7 @@ def _gains(panel, table):
             )
     panel.set_xscale("log")
     panel.axhline(1, **style.PREDICTED)
-    panel.set_ylim(-0.1, 6.1)
+    panel.set_ylim(-0.2, 10.2)
     sizes = np.sort(table.gain_responses.unique())
     panel.set_xticks(sizes, [f"{size:g}" for size in sizes])
     panel.minorticks_off()
