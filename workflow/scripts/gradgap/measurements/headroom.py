@@ -184,7 +184,9 @@ ESTIMATES = {
         undefined=True,
     ),
     "gain_in_sample": Variable(
-        "gain in sample", "1", "Gain of a small step as its own batch, of a sixteenth of that size, shows it."
+        "gain in sample",
+        "1",
+        "Gain of a small step as its own batch, some sixteenth of the point's, shows it.",
     ),
     "gain_fresh": Variable("gain fresh", "1", "Gain of the same steps as fresh batches show it."),
     "gain_responses": Variable(
@@ -203,8 +205,11 @@ def _estimate(point: Point, inner: Axes, settings: Settings) -> dict:
     drawn = line.draw(int(number(point["responses"])), generator)
     out: dict[str, Any] = dict.fromkeys(ESTIMATES, math.nan)
     out.update(headroom_word=Word.void, headroom_covered=0)
-    out["gain_responses"] = int(number(point["responses"])) // SMALLER
-    out.update(_gains(line, int(number(point["responses"])), generator))
+    # every prompt has a group of two or more
+    prompts = line.instance.kernels.prompts
+    built = max(int(number(point["responses"])) // (SMALLER * prompts), 2) * prompts
+    out["gain_responses"] = built
+    out.update(_gains(line, built, generator))
     if drawn.rewards.all() or not drawn.rewards.any():
         return out
     found = probe(
@@ -245,7 +250,7 @@ def _gains(line: Line, size: int, generator: np.random.Generator) -> dict[str, f
     instance, theta = line.instance, line.theta
     found = []
     for _ in range(BATCHES):
-        batch, fresh = (responses.draw(instance, theta, size // SMALLER, generator) for _ in range(2))
+        batch, fresh = (responses.draw(instance, theta, size, generator) for _ in range(2))
         step = 0.05 * reference(instance, "sgd") * _update(instance, batch, theta)
         moved = Line(instance, theta, step, math.nan)
         before, after = instance.at(theta), instance.at(theta + step)
