@@ -3,6 +3,7 @@
 from ..bandits import FAMILIES
 from ..plugins import Registry
 from ..sweep.axes import AXES, Axis
+from ..training.optimizers import OPTIMIZERS
 from ..training.rules import ADVANTAGES, AGGREGATIONS, rule
 from ..training.schedules import SCHEDULES
 
@@ -204,4 +205,37 @@ AXES.add("search")(
 )
 AXES.add("bound")(
     Axis("label", "bound", "1", "Sufficient condition on the step size.", choices=("paper", "prop1"))
+)
+AXES.add("start_spread")(
+    Axis(
+        "number",
+        "half the way to the edge",
+        "standard deviations",
+        "Half the distance from the start of a step to its edge, in standard deviations of the score along it.",
+        above=0,
+        maximum=10,
+    )
+)
+AXES.add("climb_spread")(
+    Axis(
+        "number",
+        "half the way to the edge",
+        "standard deviations",
+        "As start_spread, for climbs.",
+        above=0,
+        maximum=10,
+    )
+)
+AXES.add("responses")(Axis("integer", "responses", "1", "Responses in one batch.", minimum=8, maximum=2**20))
+AXES.add("optimizer")(
+    Axis("label", "optimizer", "1", "What turns updates into moves.", components=OPTIMIZERS)
+)
+AXES.add("control")(
+    Axis(
+        "label",
+        "control",
+        "1",
+        "Learning rate held fixed, or set by the controller of the probe.",
+        choices=("fixed", "controller"),
+    )
 )

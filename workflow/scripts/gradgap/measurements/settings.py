@@ -104,3 +104,48 @@ SETTINGS.add("attack_evaluations")(
         default=1000,
     )
 )
+SETTINGS.add("headroom_length")(
+    Setting(
+        kind="integer",
+        description="Response length T of the bandits on which the probe is calibrated, in tokens.",
+        minimum=2,
+        maximum=65536,
+        default=64,
+    )
+)
+SETTINGS.add("headroom_resamples")(
+    Setting(
+        kind="integer",
+        description="Resamples of the bootstrap of the probe.",
+        minimum=20,
+        maximum=100000,
+        default=200,
+    )
+)
+SETTINGS.add("run_responses")(
+    Setting(
+        kind="integer",
+        description="Responses of a batch in the runs of the headroom study; for contextual a multiple of its prompts.",
+        minimum=8,
+        maximum=1048576,
+        default=128,
+    )
+)
+SETTINGS.add("run_iterations")(
+    Setting(
+        kind="integer",
+        description="Updates of the runs of the headroom study.",
+        minimum=10,
+        maximum=100000,
+        default=40,
+    )
+)
+SETTINGS.add("run_window")(
+    Setting(
+        kind="integer",
+        description="Updates of a run over which its headroom is pooled.",
+        minimum=2,
+        maximum=100000,
+        default=20,
+    )
+)

@@ -67,14 +67,6 @@ class Axis:
         """All components that the values name, where each names one."""
         return tuple(self.components.discover()) if isinstance(self.components, Registry) else ()
 
-    @property
-    def definition(self) -> dict[str, Any]:
-        """What the configuration may say of the axis where no schema says more: any values of its kind."""
-        items: dict[str, Any] = {"type": "string" if self.kind == "label" else self.kind}
-        if self.multiple > 1:
-            items["multipleOf"] = self.multiple
-        return {"description": self.description, "items": items}
-
     def named(self, value: str) -> list[tuple[Any, str]]:
         """Each component that a value stands for, and the module that registered it.
 
