@@ -1,15 +1,17 @@
-"""A search that tries to break each bound: an optimiser over features, θ, direction and reward.
+"""A search that tries to break each bound: an optimiser over features, θ, direction, reward, and where responses end.
 
 Of a policy and a direction only the logit and the slope of every token enter, so these are what is varied. Tokens
 share them over all contexts, over contexts of one depth, or not at all, which sets how many there are.
 """
 
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
 
-from ..policies import LEAST_ALIGNMENT, LEAST_RATE, Line, draw
+from ..policies import LEAST_ALIGNMENT, LEAST_RATE, Line, Tree, draw, pruned, tree
 from . import Axes, Progress, Settings, Variable, empty, product
 from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, stream
 
@@ -30,7 +32,7 @@ RANDOM = True
 
 
 #: Largest length and vocabulary of the policies of a search, one pair each.
-SHAPES = ((1, 3), (2, 2), (2, 3), (3, 2), (4, 2))
+SHAPES = ((1, 3), (2, 2), (2, 3), (3, 2), (4, 2), (5, 2), (6, 2))
 #: Random policies of which the worst is the start, and rounds of optimiser and flips of the reward.
 STARTS, ROUNDS = 100, 3
 #: Stands for a ratio that is infinite, undefined, or out of reach of the rounding.
@@ -57,14 +59,112 @@ def ratio(line: Line, name: str) -> float:
     return found if math.isfinite(found) else _NONE
 
 
-def _worst_start(generator: np.random.Generator, name: str) -> tuple[float, Line, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class _Candidate:
+    """A policy as a search varies it: a full tree, where its responses end, and a reward wherever one could end.
+
+    Attributes
+    ----------
+    shape : Tree
+        All responses have the largest length.
+    logit, slope : ndarray, shape (contexts, vocabulary)
+    ends : ndarray of bool, shape (contexts,)
+        Whether a response ends on reaching a context.
+    right : ndarray of bool, shape (contexts, vocabulary)
+        Reward of a response that ends with this token.
+    """
+
+    shape: Tree
+    logit: np.ndarray
+    slope: np.ndarray
+    ends: np.ndarray
+    right: np.ndarray
+
+    @classmethod
+    def of(cls, line: Line, length: int) -> "_Candidate":
+        """The candidate that a policy of at most `length` tokens is; where it never goes, it is as at the start."""
+        shape = tree(length, line.logit.shape[1], False)
+        logit = np.tile(line.logit[0], (len(shape.child), 1))
+        slope = np.tile(line.slope[0], (len(shape.child), 1))
+        ends = np.ones(len(shape.child), bool)
+        right = np.zeros(shape.child.shape, bool)
+        place = np.zeros(len(line.tree.child), int)
+        for context, row in enumerate(line.tree.child):
+            here = place[context]
+            logit[here], slope[here], ends[here] = line.logit[context], line.slope[context], False
+            for token, child in enumerate(row):
+                if child >= 0:
+                    place[child] = shape.child[here, token]
+                else:
+                    right[here, token] = line.right[-1 - child]
+        return cls(shape, logit, slope, ends, right)
+
+    def line(self) -> Line:
+        """The policy."""
+        shape, kept, leaf = pruned(self.shape, self.ends)
+        return Line(shape, self.logit[kept], self.slope[kept], self.right[leaf[:, 0], leaf[:, 1]])
+
+    def tied(self, group: np.ndarray, first: np.ndarray, values: np.ndarray | None = None) -> "_Candidate":
+        """The same with one logit and slope for all contexts of a group: those given, or those of its first."""
+        if values is None:
+            values = np.stack([self.logit[first], self.slope[first]])
+        logit, slope = values.reshape(2, len(first), -1)
+        return replace(self, logit=logit[group], slope=slope[group])
+
+    def neighbours(
+        self, generator: np.random.Generator, most: int
+    ) -> Iterator[Callable[["_Candidate"], "_Candidate"]]:
+        """Changes of one reward, or of whether responses end at one context, in a random order."""
+        contexts, vocabulary = self.right.shape
+        for choice in generator.permutation(contexts * (vocabulary + 2))[:most]:
+            context, kind = divmod(int(choice), vocabulary + 2)
+            if kind < vocabulary:
+                yield lambda best, at=(context, kind): best.with_reward(at)
+            elif context > 0:
+                yield lambda best, at=context, value=kind == vocabulary: best.with_end(at, value)
+
+    def with_reward(self, at: tuple[int, int]) -> "_Candidate":
+        """The other reward for responses that end there."""
+        right = self.right.copy()
+        right[at] ^= True
+        return replace(self, right=right)
+
+    def with_end(self, context: int, value: bool) -> "_Candidate":
+        """Responses end at a context if they went on there, and go on if they ended.
+
+        Where they end they are right or wrong as told; where they go on, right where the curvature gains by it
+        (`policies.stopped_walk`), or, told otherwise, as they were.
+        """
+        ends, right = self.ends.copy(), self.right.copy()
+        ends[context] ^= True
+        if ends[context]:
+            right[self.shape.child == context] = value
+        elif value:
+            weight = np.exp(self.logit - self.logit.max(axis=1, keepdims=True))
+            weight /= weight.sum(axis=1, keepdims=True)
+            mean = (weight * self.slope).sum(axis=1, keepdims=True)
+            steps = self.slope - mean
+            clock = (weight * steps**2).sum(axis=1)
+            place, passed = np.zeros(len(ends)), np.zeros(len(ends))
+            for parent, row in enumerate(self.shape.child):
+                for token, child in enumerate(row):
+                    if child >= 0:
+                        place[child] = place[parent] + steps[parent, token]
+                        passed[child] = passed[parent] + clock[parent]
+            right[context] = passed[context] + clock[context] > (place[context] + steps[context]) ** 2
+        return replace(self, ends=ends, right=right)
+
+
+def _worst_start(
+    generator: np.random.Generator, name: str
+) -> tuple[float, _Candidate, np.ndarray, np.ndarray]:
     """Of `STARTS` random policies of one shape the one with the least ratio.
 
     Returns
     -------
     float
         The ratio.
-    Line
+    _Candidate
     ndarray of int, shape (contexts,)
         The group of every context; contexts of one group share their logits and slopes.
     ndarray of int, shape (groups,)
@@ -72,17 +172,16 @@ def _worst_start(generator: np.random.Generator, name: str) -> tuple[float, Line
     """
     length, vocabulary = SHAPES[generator.integers(len(SHAPES))]
     sharing = generator.integers(3)
+    depth = tree(length, vocabulary, False).depth
+    group = (np.zeros_like(depth), depth, np.arange(len(depth)))[sharing]
+    first = np.unique(group, return_index=True)[1]
     starts = []
     for number in range(STARTS):
         policy, direction = draw(generator, length, vocabulary, int(generator.integers(1, 3)))
-        line = policy.line(direction)
-        depth = line.tree.depth
-        group = (np.zeros_like(depth), depth, np.arange(len(depth)))[sharing]
-        first = np.unique(group, return_index=True)[1]
-        tied = Line(line.tree, line.logit[first][group], line.slope[first][group], line.right)
-        starts.append((ratio(tied, name), number, tied, group, first))
-    start, _, line, group, first = min(starts, key=lambda found: found[:2])
-    return start, line, group, first
+        tied = _Candidate.of(policy.line(direction), length).tied(group, first)
+        starts.append((ratio(tied.line(), name), number, tied))
+    start, _, candidate = min(starts, key=lambda found: found[:2])
+    return start, candidate, group, first
 
 
 def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple[float, Line]:
@@ -105,32 +204,28 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
     """
     start = _NONE
     while start == _NONE:  # of some shapes no policy is within the condition of a bound and ever falls
-        start, line, group, first = _worst_start(generator, name)
+        start, here, group, first = _worst_start(generator, name)
     best = start
 
     for _ in range(ROUNDS):
 
-        def tied(x: np.ndarray, line: Line = line) -> Line:
-            logit, slope = x.reshape(2, len(first), -1)
-            return Line(line.tree, logit[group], slope[group], line.right)
+        def at(x: np.ndarray, here: _Candidate = here) -> _Candidate:
+            return here.tied(group, first, x)
 
-        x0 = np.concatenate([line.logit[first].ravel(), line.slope[first].ravel()])
         found = minimize(
-            lambda x: math.log(ratio(tied(x), name)),
-            x0,
+            lambda x: math.log(ratio(at(x).line(), name)),
+            np.concatenate([here.logit[first].ravel(), here.slope[first].ravel()]),
             method="Powell",
             options={"maxfev": evaluations, "xtol": 1e-4, "ftol": 1e-7},
         )
         if math.exp(found.fun) < best:
-            best, line = math.exp(found.fun), tied(found.x)
-        for response in generator.permutation(len(line.right))[: evaluations // 4]:
-            right = line.right.copy()
-            right[response] ^= True
-            flipped = Line(line.tree, line.logit, line.slope, right)
-            value = ratio(flipped, name)
+            best, here = math.exp(found.fun), at(found.x)
+        for change in here.neighbours(generator, evaluations // 4):
+            changed = change(here)
+            value = ratio(changed.line(), name)
             if value < best:
-                best, line = value, flipped
-    return start, line
+                best, here = value, changed
+    return start, here.line()
 
 
 def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
