@@ -24,7 +24,9 @@ def main(arguments):
     -------
     dict
         ``one_step``: smallest harmful step along the gap; ``critical``: critical learning rate of the rule;
-        ``closed_form``: both, where known; ``bounds``; and the instance at its start: ``success_rate``,
+        ``closed_form``: both, where known, with ``reach``, the word that belongs to the critical one (``global``: it
+        holds for this start; ``local``: only for starts close to the best θ), and ``safe``, below which every update
+        comes nearer to the best θ; ``bounds``; and the instance at its start: ``success_rate``,
         ``failure_rate``, ``gap_norm``, ``theta0``.
     """
     from dataclasses import asdict
@@ -36,6 +38,7 @@ def main(arguments):
     instance = of_one_parameter(_instance.instance(arguments))
     success, failure, gap = instance.at(instance.theta0)
     found = thresholds.critical(instance, arguments.advantage, iterations=arguments.iterations)
+    reach = theory.critical_reach(instance, arguments.advantage, arguments.aggregation)
     found = found.divided(AGGREGATIONS.find(arguments.aggregation).divisor(instance))
     return {
         "one_step": thresholds.one_step(instance),
@@ -44,6 +47,8 @@ def main(arguments):
         "closed_form": {
             "one_step": theory.one_step_closed_form(instance),
             "critical": theory.critical_closed_form(instance, arguments.advantage, arguments.aggregation),
+            "reach": reach.word,
+            "safe": reach.safe,
         },
         "bounds": asdict(theory.instance_bounds(instance)),
         "success_rate": success,

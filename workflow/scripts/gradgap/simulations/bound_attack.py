@@ -5,7 +5,6 @@ share them over all contexts, over contexts of one depth, or not at all, which s
 """
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -111,17 +110,18 @@ class _Candidate:
         logit, slope = values.reshape(2, len(first), -1)
         return replace(self, logit=logit[group], slope=slope[group])
 
-    def neighbours(
-        self, generator: np.random.Generator, most: int
-    ) -> Iterator[Callable[["_Candidate"], "_Candidate"]]:
-        """Changes of one reward, or of whether responses end at one context, in a random order."""
+    def neighbours(self, generator: np.random.Generator, most: int) -> list[tuple[int, int]]:
+        """Changes for `changed`, in a random order: a context, and what to do there."""
         contexts, vocabulary = self.right.shape
-        for choice in generator.permutation(contexts * (vocabulary + 2))[:most]:
-            context, kind = divmod(int(choice), vocabulary + 2)
-            if kind < vocabulary:
-                yield lambda best, at=(context, kind): best.with_reward(at)
-            elif context > 0:
-                yield lambda best, at=context, value=kind == vocabulary: best.with_end(at, value)
+        chosen = generator.permutation(contexts * (vocabulary + 2))[:most]
+        return [divmod(int(choice), vocabulary + 2) for choice in chosen]
+
+    def changed(self, context: int, what: int) -> "_Candidate":
+        """With the other reward of one token (`what` below the vocabulary), or another end of responses there."""
+        vocabulary = self.right.shape[1]
+        if what < vocabulary:
+            return self.with_reward((context, what))
+        return self.with_end(context, what == vocabulary) if context > 0 else self
 
     def with_reward(self, at: tuple[int, int]) -> "_Candidate":
         """The other reward for responses that end there."""
@@ -220,8 +220,8 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
         )
         if math.exp(found.fun) < best:
             best, here = math.exp(found.fun), at(found.x)
-        for change in here.neighbours(generator, evaluations // 4):
-            changed = change(here)
+        for context, what in here.neighbours(generator, evaluations // 4):
+            changed = here.changed(context, what)
             value = ratio(changed.line(), name)
             if value < best:
                 best, here = value, changed
