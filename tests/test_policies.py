@@ -6,8 +6,8 @@ from fractions import Fraction
 import mpmath as mp
 import numpy as np
 import pytest
-from gradgap.policies import LEAST_ALIGNMENT, LEAST_RATE, Line, draw, pruned, stopped_walk, tree
-from gradgap.simulations.bound_audit import BOUNDS, audit, stream
+from gradgap.bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, draw, pruned, stopped_walk, tree
+from gradgap.measurements.bound_audit import BOUNDS, audit, stream
 from scipy.optimize import brentq
 
 
