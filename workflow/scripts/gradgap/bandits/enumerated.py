@@ -453,7 +453,7 @@ def stopped_walk(
     Examples
     --------
     >>> shape, slope, right = stopped_walk(3)
-    >>> shape.responses, right.sum(), slope.tolist()  # 01 and 10 end; of three tokens those of mixed digits are right
+    >>> shape.responses, int(right.sum()), slope.tolist()  # 01 and 10 end; mixed digits are right
     (6, 4, [-0.5, 0.5])
     """
     full = tree(length, vocabulary, False)

@@ -403,8 +403,8 @@ def linear_bandit(start: float, learning_rate: float, iterations: int) -> tuple[
 
     Examples
     --------
-    >>> linear_bandit(0.1, 0.75, 3)[1]
-    [0.48, 0.42, 0.18, 0.0]
+    >>> linear_bandit(0.125, 0.75, 3)[1]
+    [0.46875, 0.375, 0.0, 0.0]
     """
     theta, path = start, [start]
     for _ in range(iterations):
