@@ -9,7 +9,7 @@ SMOKE := results/smoke
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test test-browser test-faults test-slurm verify check format report docs lock clean bench bench-study
+.PHONY: help study smoke test test-bits digests test-browser test-faults test-slurm verify check format report docs lock clean bench bench-study
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -26,6 +26,12 @@ smoke: .venv/installed ## run the whole workflow on a tiny configuration, under 
 test: .venv/installed ## run the tests
 	$(BIN)/pytest --numprocesses 2
 
+test-bits: .venv/installed ## compile for no processor in particular, and compare every bit with tests/digests.json
+	$(BIN)/pytest -m bits tests/test_digests.py
+
+digests: .venv/installed ## remake tests/digests.json, where numbers were meant to change
+	$(BIN)/python tests/digests.py tests/digests.json
+
 test-faults: .venv/installed ## kill, fill and damage a running workflow; each time it must recover
 	$(BIN)/pytest -m faults tests/test_faults.py
 
@@ -35,10 +41,11 @@ test-slurm: .venv/installed ## run the workflow on a Slurm of its own (needs slu
 verify: .venv/installed ## check every file of results/, and name what is bad
 	$(BIN)/gradgap verify
 
-check: .venv/installed ## formatting, lint, types and a dry run; changes nothing
+check: .venv/installed ## formatting, lint, types, directions of imports and a dry run; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check $(SMK)
 	$(SNAKEMAKE) --lint
 	$(SNAKEMAKE) --dry-run --quiet all

@@ -10,9 +10,6 @@ from snakemake.utils import min_version
 min_version("9.27")  # from when a priority may be a function
 
 
-configfile: "config.yaml"
-
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/shards.smk"
 include: "workflow/rules/datasets.smk"

@@ -25,10 +25,10 @@ def shard(points: int) -> Shard:
         "length": lengths,
         "success_rate": rates,
         "rule": rules,
-        "step_size": tuple(canonical(float(f"{10 ** (8 * k / steps - 4):.9g}")) for k in range(steps)),
+        "learning_rate": tuple(canonical(float(f"{10 ** (8 * k / steps - 4):.9g}")) for k in range(steps)),
         "iteration": ("200",),
     }
-    return Shard("phase_diagram", "runs", "gradgap.measurements.exact_runs", axes, SETTINGS, 0)
+    return Shard("phase_diagram", "runs", "exact_runs", axes, SETTINGS, 0)
 
 
 def compute(points: int) -> float:

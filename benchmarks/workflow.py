@@ -15,7 +15,7 @@ from pathlib import Path
 from gradgap.bandits import FAMILIES
 from gradgap.sweep import compute, config, grid
 from gradgap.training import rules
-from gradgap.training import run as dynamics
+from gradgap.training import run as training
 from gradgap.values import failure_rate, number
 
 from .timing import ROOT, Row, rows, same
@@ -23,12 +23,12 @@ from .timing import ROOT, Row, rows, same
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
 
-def point(length: str, success_rate: str, rule: str, step_size: str) -> float:
+def point(length: str, success_rate: str, rule: str, learning_rate: str) -> float:
     """Final success rate of one run on `gated`."""
     instance = FAMILIES.find("gated").instance(
         int(length), number(success_rate), failure_rate(success_rate), window=1.0, start_failure_rate=0.8
     )
-    run = dynamics.run(instance, *rules.rule(rule), number(step_size), iterations=1000)
+    run = training.run(instance, *rules.rule(rule), number(learning_rate), iterations=1000)
     return run.final_success_rate
 
 
@@ -36,7 +36,7 @@ def measure(quick: bool) -> list[Row]:
     """One sweep of runs: Snakemake, xyzpy and joblib around the same kernels."""
     study = config.load(ROOT / "config.yaml").studies["phase_diagram"]
     sweep = next(shard for shard in grid.shards(study, 10**9) if shard.sweep == "runs")
-    names = ("length", "success_rate", "rule", "step_size")
+    names = ("length", "success_rate", "rule", "learning_rate")
     values = {name: sweep.axes[name][:: 8 if quick else 2] for name in names}
     part = grid.Shard(**{**vars(sweep), "axes": {**sweep.axes, **values}})
     points = list(itertools.product(*values.values()))
@@ -80,7 +80,7 @@ def _snakemake(part: grid.Shard) -> None:
                 "family": ["gated"],
                 **{name: [_plain(value) for value in part.axes[name]] for name in ("length", "rule")},
                 "success_rate": [_plain(value) for value in part.axes["success_rate"]],
-                "step_size": [_plain(value) for value in part.axes["step_size"]],
+                "learning_rate": [_plain(value) for value in part.axes["learning_rate"]],
                 "iteration": [_plain(value) for value in part.axes["iteration"]],
                 "iterations": 1000,
             }

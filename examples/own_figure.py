@@ -23,7 +23,9 @@ def ask(*arguments: str) -> dict:
 def main(dataset: str, output: str) -> None:
     """Draw the critical learning rate of GRPO against length, with one more length asked for on the spot."""
     data = xr.load_dataset(dataset)
-    rates = data.critical.sel(family="counting", advantage="grpo", aggregation="seq-mean-token-sum")
+    rates = data.critical_learning_rate.sel(
+        family="counting", advantage="grpo", aggregation="seq-mean-token-sum"
+    )
     between = round((float(rates.length[0]) * float(rates.length[1])) ** 0.5 / 2) * 2  # an even length
     answer = ask(
         "threshold", "counting", "--length", str(between), "--success-rate", "0.2", "--advantage", "grpo"

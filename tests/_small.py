@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 
 import yaml
-from gradgap.sweep import compute, config, dataset, grid
+from gradgap.sweep import compute, config, dataset, grid, store
 
 #: Every default study, small: each has several shards, and every axis more than one value.
 SMALL = {
@@ -33,7 +33,7 @@ SMALL = {
             "length": [16, 64],
             "failure_rate": [0.2, 0.05],
             "rule": ["REINFORCE", "GRPO"],
-            "step_size": [0.01, 0.1, 1, 10],
+            "learning_rate": [0.01, 0.1, 1, 10],
             "iterations": 100,
             "scan_per_decade": 4,
         },
@@ -41,7 +41,7 @@ SMALL = {
             "length": [64, 256],
             "success_rate": [0.2, 0.3],
             "schedule": ["constant", "failure-rate"],
-            "step_size": [0.01, 0.1, 1],
+            "learning_rate": [0.01, 0.1, 1],
             "iterations": 100,
         },
     },
@@ -78,7 +78,7 @@ def run_missing(raw: dict, folder: Path) -> dict[Path, grid.Shard]:
     """Compute the shards that have no file yet, as the workflow does; return them."""
     ran = {path: shard for path, shard in shard_files(raw, folder).items() if not path.exists()}
     for path, shard in ran.items():
-        compute.write(path, shard, compute.compute(shard, path.parent))
+        store.write(path, shard, compute.compute(shard, path.parent))
     return ran
 
 
@@ -86,7 +86,7 @@ def assemble(raw: dict, folder: Path, study: str):
     """The dataset of one study, put together from the shards in a folder."""
     whole = config.parse(raw)
     files = [path for path, shard in shard_files(raw, folder).items() if shard.study == study]
-    return dataset.assemble(whole.studies[study], files)
+    return dataset.assemble(dataset.Contents.of(whole.studies[study]), files)
 
 
 def write_config(raw: dict, path: Path) -> Path:

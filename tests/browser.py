@@ -171,7 +171,7 @@ def test_heat_map_shows_the_dataset(explore):
     explore.choose("study", "phase_diagram")
     explore.choose("variable", "final_failure_rate")
     explore.choose("across", "length")
-    explore.choose("up", "step_size")
+    explore.choose("up", "learning_rate")
     rule = list(data.rule.values).index("GRPO")
     explore.choose("at-rule", str(rule))
     explore.choose("at-success_rate", "2")
@@ -180,10 +180,10 @@ def test_heat_map_shows_the_dataset(explore):
         "const t = document.getElementById('map').data[0];"
         "return t.z.map(row => row.map(x => t.colorbar.tickprefix ? 10 ** x : x))"
     )
-    np.testing.assert_allclose(z, there.final_failure_rate.transpose("step_size", "length"), rtol=1e-6)
+    np.testing.assert_allclose(z, there.final_failure_rate.transpose("learning_rate", "length"), rtol=1e-6)
     for trace, name in (
         ("threshold, closed form", "critical_closed_form"),
-        ("threshold, measured", "critical"),
+        ("threshold, measured", "critical_learning_rate"),
     ):
         y = explore.js(f"return [...document.getElementById('map').data.find(t => t.name === '{trace}').y]")
         np.testing.assert_allclose(y, there[name], rtol=1e-6)
@@ -196,19 +196,19 @@ def test_click_shows_the_learning_curve_of_the_point(explore):
     data = xr.load_dataset(RESULTS / "datasets/phase_diagram.nc")
     explore.choose("study", "phase_diagram")
     explore.choose("variable", "final_failure_rate")
-    column, row = data.sizes["length"] // 2, data.sizes["step_size"] // 2
+    column, row = data.sizes["length"] // 2, data.sizes["learning_rate"] // 2
     x, y = explore.js(
         "const g = document.getElementById('map'), r = g.getBoundingClientRect(), l = g._fullLayout;"
         "const at = (a, v) => a._offset + a.d2p(v), s = Object.values(DATA.studies.phase_diagram.axes);"
         "const axes = DATA.studies.phase_diagram.axes;"
         "return [r.left + at(l.xaxis, axes.length.values[arguments[0]]),"
-        " r.top + at(l.yaxis, axes.step_size.values[arguments[1]])]",
+        " r.top + at(l.yaxis, axes.learning_rate.values[arguments[1]])]",
         column,
         row,
     )
     explore.click(x, y)
     at = explore.js("return {...state.at}")
-    assert (at["length"], at["step_size"]) == (column, row)
+    assert (at["length"], at["learning_rate"]) == (column, row)
     there = data.isel({axis: i for axis, i in at.items() if axis != "iteration"})
     assert shown(explore) == pytest.approx(float(there.final_failure_rate), rel=1e-5)
     curve = explore.js("return [...document.getElementById('curve').data[0].y]")

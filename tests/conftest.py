@@ -67,8 +67,8 @@ def exact_window():
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
     """A function from a study to the results of tests/smoke.yaml, with that study's dataset and analysis made."""
-    from gradgap.report import captions, panels
-    from gradgap.sweep import compute, config, grid
+    from gradgap.report import captions, figure_data
+    from gradgap.sweep import compute, config, grid, store
     from gradgap.sweep import dataset as datasets
 
     found = config.load(ROOT / "tests/smoke.yaml")
@@ -82,11 +82,11 @@ def smoke(tmp_path_factory):
         paths = []
         for shard in grid.shards(study, 10**9):
             paths.append(folder / f"shards/{shard.name}.npz")
-            compute.write(paths[-1], shard, compute.compute(shard))
-        dataset = datasets.assemble(study, paths)
+            store.write(paths[-1], shard, compute.compute(shard))
+        dataset = datasets.assemble(datasets.Contents.of(study), paths)
         datasets.write(dataset, folder / f"datasets/{name}.nc")
         analysis = study.study.analyse(dataset, study.settings)
-        panels.write(analysis.panels, folder / f"analysis/{name}.csv")
+        figure_data.write(analysis.panels, folder / f"analysis/{name}.csv")
         analysis.scaling.to_csv(folder / f"analysis/{name}.scaling.csv", index=False)
         caption = captions.fill(captions.template(name), analysis, study.settings)
         (folder / f"analysis/{name}.rst").write_text(caption, encoding="utf-8")

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
-from gradgap.measurements import alignment
-from gradgap.measurements.prompts import instance_at
-from gradgap.numerics import streams
+from gradgap.measurements.prompt_runs import instance_at
+from gradgap.numerics import sampling, streams
 from gradgap.studies.alignment import analysis as study
+from gradgap.sweep.measurement import measure
 from gradgap.theory import closed_forms
 
 SETTINGS = {
@@ -37,14 +37,15 @@ def quiet(done, total):
 @pytest.fixture(scope="module")
 def found():
     """All variables over `AXES`."""
-    return alignment.simulate(AXES, SETTINGS, quiet)
+    return measure("alignment", AXES, SETTINGS, quiet)
 
 
 def plain(point):
     """ℓ_k − ℓ_0 and M(k) along the run at a point, iterated with the instance's own rates and gap."""
     instance = instance_at(point, SETTINGS)
     bits = streams.state(SETTINGS["seed"], {"study": "alignment", **point})
-    aside = np.random.Generator(np.random.PCG64(bits)).standard_normal(len(instance.theta0))
+    aside = np.empty(len(instance.theta0))
+    sampling.normals(bits, aside)
     angle = math.radians(float(point["angle"]))
     bounds = closed_forms.bounds(1.0, 0.5, 0.5, instance.length, instance.max_length, 2.0, 1.0)
     theta, gained, cumulative = instance.theta0.copy(), [], [0.0]
@@ -100,8 +101,8 @@ def test_nothing_is_gained_by_small_steps_without_alignment(found):
 
 
 def test_numbers_do_not_depend_on_order_or_shard(found):
-    again = alignment.simulate({a: v[::-1] for a, v in AXES.items()}, SETTINGS, quiet)
-    alone = alignment.simulate({**AXES, "angle": ("60",), "replicate": ("1",)}, SETTINGS, quiet)
+    again = measure("alignment", {a: v[::-1] for a, v in AXES.items()}, SETTINGS, quiet)
+    alone = measure("alignment", {**AXES, "angle": ("60",), "replicate": ("1",)}, SETTINGS, quiet)
     for name, values in found.items():
         np.testing.assert_array_equal(again[name][(slice(None, None, -1),) * len(AXES)], values)
         np.testing.assert_array_equal(alone[name], values[:, :, 1:2, :, :, 1:])

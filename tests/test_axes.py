@@ -30,13 +30,13 @@ def test_complements_are_exact_in_decimals():
 
 
 def test_logarithmic_ranges_include_both_ends():
-    assert expand("step_size", {"from": 0.001, "to": 1, "per_decade": 1}, "k") == (
+    assert expand("learning_rate", {"from": 0.001, "to": 1, "per_decade": 1}, "k") == (
         "0.001",
         "0.01",
         "0.1",
         "1",
     )
-    assert expand("step_size", {"from": 1, "to": 0.1, "per_decade": 2}, "k") == ("1", "0.3162", "0.1")
+    assert expand("learning_rate", {"from": 1, "to": 0.1, "per_decade": 2}, "k") == ("1", "0.3162", "0.1")
     assert expand("length", {"from": 16, "to": 128, "per_decade": 3.33}, "k") == ("16", "32", "64", "128")
     assert expand("length", {"from": 2, "to": 8, "per_decade": 20}, "k") == ("2", "4", "6", "8")
     assert expand("failure_rate", {"from": 0.1, "to": 0.001, "per_decade": 1}, "k") == (

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gradgap.bandits.enumerated import Line, draw, tree
-from gradgap.measurements import bound_attack, bound_audit, windows
-from gradgap.measurements import starts as instances
-from gradgap.measurements.bound_audit import BOUNDS, audit, stream
+from gradgap.measurements import bound_attack, bound_audit
+from gradgap.measurements.bound_audit import BOUNDS, audit, generator_at
 from gradgap.report import captions, style
 from gradgap.studies.bound_audit import figure
 from gradgap.studies.bound_audit.analysis import analyse, growth, violations
-from gradgap.sweep import compute, config, grid
+from gradgap.sweep import compute, config, grid, store
 from gradgap.sweep import dataset as datasets
+from gradgap.sweep.measurement import measure
 from gradgap.theory import closed_forms
 from test_policies import random_policy
 
@@ -24,7 +24,7 @@ SIZES = {"policy_length": ("1", "2", "3", "4"), "vocabulary": ("2", "3"), "dimen
 def simulated(draws):
     """The simulation of the random policies, a tenth of it or so."""
     axes = SIZES | {"draw": tuple(map(str, range(1, draws + 1))), "bound": BOUNDS}
-    return bound_audit.simulate(axes, {"seed": 7}, lambda done, total: None)
+    return measure("bound_audit", axes, {"seed": 7})
 
 
 @pytest.fixture(scope="module")
@@ -158,14 +158,12 @@ def test_a_point_does_not_depend_on_the_others():
     whole = simulated(3)
     for corner in ({"policy_length": ("3",)}, {"draw": ("2",), "vocabulary": ("3",)}):
         axes = SIZES | {"draw": ("1", "2", "3"), "bound": BOUNDS} | corner
-        part = bound_audit.simulate(axes, {"seed": 7}, lambda done, total: None)
+        part = measure("bound_audit", axes, {"seed": 7})
         index = [[SIZES.get(a, ("1", "2", "3")).index(v) for v in axes[a]] for a in axes if a != "bound"]
         for name, values in part.items():
             assert np.array_equal(values, whole[name][np.ix_(*index)], equal_nan=True)
-    other = bound_audit.simulate(
-        SIZES | {"draw": ("1",), "bound": BOUNDS}, {"seed": 8}, lambda done, total: None
-    )
-    assert not np.array_equal(other["policy_critical"], whole["policy_critical"][..., :1])
+    other = measure("bound_audit", SIZES | {"draw": ("1",), "bound": BOUNDS}, {"seed": 8})
+    assert not np.array_equal(other["policy_critical_step"], whole["policy_critical_step"][..., :1])
 
 
 @pytest.fixture
@@ -177,7 +175,7 @@ def no_walks(monkeypatch):
 def test_search_finds_worse_policies_than_it_starts_from_and_none_that_breaks_a_bound(no_walks):
     starts, ratios = [], []
     for number in range(8):
-        start, line = bound_attack.search(stream("search", number), "prop4", 300)
+        start, line = bound_attack.search(generator_at(number, {}), "prop4", 300)
         found = audit(line)
         assert not violations(found.ratio, found.kept).any()
         starts.append(start)
@@ -185,7 +183,7 @@ def test_search_finds_worse_policies_than_it_starts_from_and_none_that_breaks_a_
     assert all(ratio <= start for ratio, start in zip(ratios, starts, strict=True))
     assert min(ratios) < 0.9 * min(starts)
     assert 2 <= min(ratios) < 3.4  # what was known before stopped walks were: 27/8
-    again = bound_attack.search(stream("search", 3), "prop4", 300)
+    again = bound_attack.search(generator_at(3, {}), "prop4", 300)
     assert audit(again[1]).ratio[BOUNDS.index("prop4")] == ratios[3]
 
 
@@ -193,7 +191,7 @@ def test_search_from_stopped_walks_goes_below_ten_thirds():
     """54/17 is the walk of six tokens; unequal probabilities and moves of where it ends only help."""
     ratios = []
     for number in range(8):
-        _, line = bound_attack.search(stream("walks", number), "prop4", 300)
+        _, line = bound_attack.search(generator_at(number, {"walks": "1"}), "prop4", 300)
         found = audit(line)
         assert not violations(found.ratio, found.kept).any()
         assert found.proved == 1
@@ -204,7 +202,7 @@ def test_search_from_stopped_walks_goes_below_ten_thirds():
 def test_search_breaks_a_bound_that_is_wrong(monkeypatch, no_walks):
     """4.5 times too large: no random start refutes it, the search does."""
     monkeypatch.setattr(closed_forms, "bounds", worse("prop4", 4.5))
-    start, line = bound_attack.search(stream("break", 0), "prop4", 600)
+    start, line = bound_attack.search(generator_at(0, {}), "prop4", 600)
     found = audit(line)
     assert start > 1
     assert violations(found.ratio, found.kept)[BOUNDS.index("prop4")]
@@ -222,9 +220,9 @@ def test_proposition_2_is_attained_on_gated_and_the_paper_falls_behind():
     lengths, failures = ("16", "64", "256", "1600"), ("0.5", "0.1", "0.01", "0.0005")
     rates = ("0.5", "0.9", "0.99", "0.9995")
     axes = {"family": ("gated",), "length": lengths, "success_rate": rates}
-    found = instances.simulate(axes, {}, lambda done, total: None)
+    found = measure("starts", axes, {})
     assert len(failures) == len(rates)
-    ratio = {name: found["one_step"] / found[f"bound_{name}"] for name in BOUNDS}
+    ratio = {name: found["one_step_critical_step"] / found[f"bound_{name}"] for name in BOUNDS}
     for name, constant in (("prop2", 53.4 * 1.25), ("prop4", 53.4 / 4)):  # E3
         assert ratio[name].min() == pytest.approx(constant, rel=0.01)
         assert ratio[name].max() < 1.25 * ratio[name].min()
@@ -234,15 +232,15 @@ def test_proposition_2_is_attained_on_gated_and_the_paper_falls_behind():
 
 def test_proposition_3_on_counting_loses_a_logarithm_at_the_most():
     axes = {"length": ("256", "4096"), "window": tuple(map(str, np.geomspace(2.2, 8, 20).round(2)))}
-    found = windows.simulate(axes, {"start_deviations": 2}, lambda done, total: None)
+    found = measure("windows", axes, {"start_deviations": 2})
     failure = found["window_failure_rate"]
     assert failure.min() < 1e-8
     for name in ("prop3", "prop5"):
-        ratio = found["window_one_step"] / found[f"window_bound_{name}"]
+        ratio = found["window_one_step_critical_step"] / found[f"window_bound_{name}"]
         for row in range(2):
             likely = failure[row] <= 0.5
             assert 0 < growth(failure[row][likely], ratio[row][likely]) <= 1
-    loose = found["window_one_step"] / found["window_bound_prop2"]
+    loose = found["window_one_step_critical_step"] / found["window_bound_prop2"]
     assert growth(failure[1][failure[1] <= 0.5], loose[1][failure[1] <= 0.5]) > 5  # that one needs 1/(1−J)
 
 
@@ -283,9 +281,9 @@ def dataset(tmp_path_factory):
     for shard in grid.shards(study, 20_000):
         path = folder / shard.sweep / f"{shard.name}.npz"
         path.parent.mkdir(exist_ok=True)
-        compute.write(path, shard, compute.compute(shard))
+        store.write(path, shard, compute.compute(shard))
         paths.append(path)
-    return study, datasets.assemble(study, paths)
+    return study, datasets.assemble(datasets.Contents.of(study), paths)
 
 
 def test_default_study_is_large_enough():

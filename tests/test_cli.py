@@ -65,7 +65,7 @@ def test_threshold_on_a_wide_window_says_that_the_closed_form_is_local(capsys):
 
 def test_run_gives_an_outcome_and_the_path(capsys):
     arguments = ("--length", 64, "--success-rate", 0.2, "--advantage", "reinforce", "--iterations", 50)
-    code, out, _ = call(capsys, "run", "counting", *arguments, "--step-size", 0.1, "--json")
+    code, out, _ = call(capsys, "run", "counting", *arguments, "--learning-rate", 0.1, "--json")
     found = json.loads(out)
     assert code == 0
     assert found["outcome"] == "converged"
@@ -76,7 +76,7 @@ def test_run_gives_an_outcome_and_the_path(capsys):
 
 def test_run_with_a_group_size_is_sampled_and_its_seed_says_how(capsys):
     arguments = ("--length", 64, "--success-rate", 0.99, "--advantage", "rloo", "--iterations", 200, "--json")
-    arguments = ("run", "gated", *arguments, "--step-size", 0.01, "--group-size", 64)
+    arguments = ("run", "gated", *arguments, "--learning-rate", 0.01, "--group-size", 64)
     paths = []
     for seed in (7, 7, 8):
         code, out, _ = call(capsys, *arguments, "--seed", seed)
@@ -101,12 +101,12 @@ def test_text_and_json_say_the_same(capsys):
     ("argv", "words"),
     [
         (
-            ["run", "gated", "--length", 64, "--success-rate", 0.9, "--step-size", 1, "--group-size", 1],
-            ["--group-size", "1", "2 or more"],
+            ["run", "gated", "--length", 64, "--success-rate", 0.9, "--learning-rate", 1, "--group-size", 1],
+            ["--group-size", "1", "at least 2"],
         ),
         (
             [
-                *("run", "gated", "--length", 64, "--success-rate", 0.9, "--step-size", 1),
+                *("run", "gated", "--length", 64, "--success-rate", 0.9, "--learning-rate", 1),
                 *("--group-size", 8, "--advantage", "unit"),
             ],
             ["unit", "no sampled form", "dr_grpo"],
@@ -124,13 +124,43 @@ def test_text_and_json_say_the_same(capsys):
             ["--start-failure-rate", "counting"],
         ),
         (
-            ["run", "counting", "--length", 64, "--success-rate", 0.2, "--step-size", -1],
-            ["--step-size", "-1"],
+            ["run", "counting", "--length", 64, "--success-rate", 0.2, "--learning-rate", -1],
+            ["--learning-rate", "-1"],
         ),
         (
-            ["run", "counting", "--length", 64, "--success-rate", 0.2, "--step-size", 1, "--iterations", 0],
+            [
+                "run",
+                "counting",
+                "--length",
+                64,
+                "--success-rate",
+                0.2,
+                "--learning-rate",
+                1,
+                "--iterations",
+                0,
+            ],
             ["--iterations", "0"],
         ),
+        *(
+            (
+                ["run", "gated", "--length", 64, "--success-rate", 0.9, "--learning-rate", 1, *argv],
+                [argv[0], argv[1]],
+            )
+            for argv in [
+                ("--learning-rate", "1e400"),
+                ("--learning-rate", "nan"),
+                ("--length", "100000000000"),
+                ("--length", "63"),
+                ("--length", "64.5"),
+                ("--success-rate", "1"),
+                ("--success-rate", "1e-400"),
+                ("--window", "inf"),
+                ("--seed", "-1"),
+                ("--iterations", "1e30"),
+            ]
+        ),
+        (["threshold", "counting", "--length", 64, "--success-rate", "0.9999999"], ["0.9999999", "best"]),
     ],
 )
 def test_bad_arguments_are_named_without_a_trace(capsys, argv, words):

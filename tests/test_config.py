@@ -8,7 +8,9 @@ import pytest
 import yaml
 from gradgap.errors import ConfigError
 from gradgap.measurements import instance_at
-from gradgap.sweep import config
+from gradgap.sweep import config, former_names
+from gradgap.sweep.axes import AXES
+from gradgap.sweep.measurement import MEASUREMENTS
 
 GOOD = {
     "studies": {
@@ -24,7 +26,7 @@ GOOD = {
             "length": [16, 64],
             "success_rate": [0.9, 0.99],
             "rule": ["GRPO"],
-            "step_size": {"from": 0.01, "to": 10, "per_decade": 4},
+            "learning_rate": {"from": 0.01, "to": 10, "per_decade": 4},
         },
     }
 }
@@ -46,7 +48,7 @@ BAD = {
     "length that is no number": (
         ["studies", "phase_diagram", "length"],
         ["long"],
-        ["length[0]", '"long"', "whole"],
+        ["length[0]", "'long'", "whole"],
     ),
     "success rate of 1": (
         ["studies", "phase_diagram", "success_rate"],
@@ -68,16 +70,16 @@ BAD = {
         [0.1],
         ["phase_diagram.success_rate", "0.1", "0.2 or more"],
     ),
-    "step of 0": (["studies", "phase_diagram", "step_size"], [0.1, 0], ["step_size[1]", "above 0"]),
+    "step of 0": (["studies", "phase_diagram", "learning_rate"], [0.1, 0], ["learning_rate[1]", "above 0"]),
     "negative step in a range": (
-        ["studies", "phase_diagram", "step_size"],
+        ["studies", "phase_diagram", "learning_rate"],
         {"from": -1, "to": 1, "per_decade": 4},
-        ["step_size.from", "-1", "above 0"],
+        ["learning_rate.from", "-1", "above 0"],
     ),
     "range without an end": (
-        ["studies", "phase_diagram", "step_size"],
+        ["studies", "phase_diagram", "learning_rate"],
         {"from": 0.1, "per_decade": 4},
-        ["step_size", "'to'", "missing"],
+        ["learning_rate", "'to'", "missing"],
     ),
     "empty axis": (["studies", "phase_diagram", "length"], [], ["phase_diagram.length", "empty"]),
     "no studies": (["studies"], {}, ["studies", "empty"]),
@@ -167,7 +169,7 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(ConfigError, match=r"missing\.yaml: no such file"):
         config.load(tmp_path / "missing.yaml")
     (tmp_path / "bad.yaml").write_text("studies: [unclosed")
-    with pytest.raises(ConfigError, match=r"bad\.yaml: not YAML"):
+    with pytest.raises(ConfigError, match=r"bad\.yaml:2: not YAML"):
         config.load(tmp_path / "bad.yaml")
     (tmp_path / "list.yaml").write_text("- 1\n- 2\n")
     with pytest.raises(ConfigError, match="expected a mapping"):
@@ -180,8 +182,8 @@ def test_defaults_are_filled_in_and_axes_expanded():
     assert parsed.seed == 20251008
     assert parsed.figures["page_width"] == 183
     assert study.axes["success_rate"] == ("0.9", "0.99")
-    assert study.axes["step_size"][:3] == ("0.01", "0.01778", "0.03162")
-    assert len(study.axes["step_size"]) == 13
+    assert study.axes["learning_rate"][:3] == ("0.01", "0.01778", "0.03162")
+    assert len(study.axes["learning_rate"]) == 13
     assert study.settings["iterations"] == 2000
     assert study.settings["start_failure_rate"] == 0.8
     assert "success_rate" not in study.settings
@@ -207,7 +209,7 @@ def test_the_default_configuration_holds_what_is_asked_of_it(root):
     assert len(lengths) >= 8
     assert (min(lengths), max(lengths)) == (16, 4096)
     assert len(study.axes["success_rate"]) >= 8
-    assert len(study.axes["step_size"]) >= 60
+    assert len(study.axes["learning_rate"]) >= 60
     assert len(study.axes["rule"]) == 4
 
 
@@ -218,7 +220,7 @@ def test_the_default_configuration_holds_what_is_asked_of_it(root):
         (yaml.safe_dump(changed(*BAD["odd length"][:2])), ["phase_diagram.length[1]", "17", "even"]),
         (yaml.safe_dump(changed(*BAD["unknown key"][:2])), ["seeds", "unknown key"]),
         ("studies: [unclosed", ["YAML"]),
-        (None, ["config.yaml", "not present"]),
+        (None, ["config.yaml", "no such file"]),
     ],
 )
 def test_the_workflow_refuses_it_before_any_job(text, words, root, tmp_path):
@@ -233,3 +235,28 @@ def test_the_workflow_refuses_it_before_any_job(text, words, root, tmp_path):
     for word in words:
         assert word in said
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("study", "old", "new"),
+    [
+        ("phase_diagram", "step_size", "learning_rate"),
+        ("learning_curves", "step_ratio", "learning_rate_ratio"),
+        ("contextual", "effective_step_size", "effective_learning_rate"),
+        ("contextual", "curve_step_size", "curve_learning_rate"),
+    ],
+)
+def test_a_former_key_is_told_its_new_name(root, study, old, new):
+    raw = yaml.safe_load((root / "config.yaml").read_text())
+    written = raw["studies"][study]
+    written[old] = written.pop(new)
+    with pytest.raises(ConfigError, match=rf"studies\.{study}\.{old}: is now called '{new}'"):
+        config.parse(raw)
+
+
+def test_former_names_lead_to_names_of_today():
+    variables = {name for measurement in MEASUREMENTS.discover().values() for name in measurement.variables}
+    assert set(former_names.VARIABLES.values()) <= variables
+    assert not set(former_names.VARIABLES) & variables
+    assert set(former_names.KEYS.values()) <= set(AXES.discover())
+    assert not set(former_names.KEYS) & set(AXES)

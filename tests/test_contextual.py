@@ -11,13 +11,15 @@ from gradgap import cli
 from gradgap.bandits import FAMILIES
 from gradgap.bandits.shared_prompts import draw_wrong, evaluate
 from gradgap.errors import ConfigError
-from gradgap.measurements import contextual_curves, contextual_exact, contextual_sampled
+from gradgap.measurements.prompt_runs import check_curves
 from gradgap.numerics import streams
 from gradgap.report import captions, style
 from gradgap.studies.contextual import analysis as study
 from gradgap.studies.contextual import figure as contextual_figure
-from gradgap.sweep import compute, config, dataset, grid
-from gradgap.training import prompts, rules
+from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.sweep.measurement import measure
+from gradgap.training import rules
+from gradgap.training import run as training
 from scipy import stats
 
 SAMPLED = ("reinforce", "rloo", "dr_grpo", "grpo")
@@ -243,7 +245,7 @@ def test_the_mean_sampled_update_is_the_expected_one(advantage, aggregation):
     theta = instance.theta0 + 0.4
     for size in (2, 5):
         state = streams.state(2, {"test": "mean", "rule": advantage + aggregation, "size": str(size)})
-        drawn = prompts.updates(
+        drawn = training.updates(
             instance, advantage, aggregation, theta, group_size=size, state=state, count=20000
         )
         error = drawn.std(axis=0, ddof=1) / math.sqrt(len(drawn))
@@ -256,7 +258,7 @@ def test_the_mean_sampled_update_is_the_expected_one(advantage, aggregation):
 def test_expected_updates_of_groups_tend_to_that_of_the_exact_dynamics(advantage):
     """Unbiased at every n for reinforce and rloo, (n−1)/n of it for dr_grpo, and in the limit for grpo."""
     instance = make(success_rate=0.6)
-    one = prompts.run(instance, advantage, "token-mean", 1.0, iterations=1)
+    one = training.run(instance, advantage, "token-mean", 1.0, iterations=1)
     exact = one.theta - instance.theta0
     for size in (4, 400):
         found = expected_update(instance, advantage, "token-mean", instance.theta0, size)
@@ -288,7 +290,7 @@ def test_updates_are_distributed_as_those_of_tokens_drawn_one_by_one():
             weights = rules.weights("grpo", "seq-mean-token-mean", rewards[i], [4] * size, 4)
             literal[i] += weights @ scores[i] / len(instance.differences)
     state = streams.state(8, {"test": "literal"})
-    drawn = prompts.updates(
+    drawn = training.updates(
         instance, "grpo", "seq-mean-token-mean", theta, group_size=size, state=state, count=count
     )
     for j in range(len(theta)):
@@ -299,7 +301,7 @@ def test_updates_are_distributed_as_those_of_tokens_drawn_one_by_one():
 @pytest.mark.parametrize("advantage", ["reinforce", "grpo", "gap"])
 def test_an_exact_run_is_the_expected_update_iterated(advantage, schedule):
     instance = make(success_rate=0.5)
-    run = prompts.run(instance, advantage, "token-mean", 2.0, iterations=40, schedule=schedule)
+    run = training.run(instance, advantage, "token-mean", 2.0, iterations=40, schedule=schedule)
     factor = {"reinforce": lambda j, n: j * n, "grpo": lambda j, n: math.sqrt(j * n), "gap": lambda j, n: 1.0}
     theta, start = instance.theta0.copy(), instance.at(instance.theta0)[1]
     for k in range(41):
@@ -341,11 +343,11 @@ def test_the_outcome_is_that_of_the_mean_over_prompts(path, outcome):
 
 def test_large_groups_follow_the_exact_dynamics():
     instance = make(success_rate=0.5)
-    exact = prompts.run(instance, "grpo", "token-mean", 1.0, iterations=60)
+    exact = training.run(instance, "grpo", "token-mean", 1.0, iterations=60)
 
     def distance(size):
         runs = [
-            prompts.run(
+            training.run(
                 instance,
                 "grpo",
                 "token-mean",
@@ -366,11 +368,11 @@ def test_large_groups_follow_the_exact_dynamics():
 def test_a_group_needs_two_responses_and_a_stream():
     instance = make()
     with pytest.raises(ConfigError, match="group_size: 1"):
-        prompts.run(
+        training.run(
             instance, "grpo", "token-mean", 1.0, iterations=2, group_size=1, state=np.zeros(4, np.uint64)
         )
     with pytest.raises(ConfigError, match="stream"):
-        prompts.run(instance, "grpo", "token-mean", 1.0, iterations=2, group_size=4)
+        training.run(instance, "grpo", "token-mean", 1.0, iterations=2, group_size=4)
 
 
 SETTINGS = {**SIZES, "iterations": 30, "seed": 11, "curve_group_size": 4}
@@ -380,7 +382,7 @@ AXES = {
     "schedule": ("constant", "inverse-sqrt"),
     "rule": ("GRPO", "REINFORCE"),
     "group_size": ("4", "16"),
-    "effective_step_size": ("0.5", "20"),
+    "effective_learning_rate": ("0.5", "20"),
     "replicate": ("0", "1", "2"),
 }
 
@@ -390,15 +392,15 @@ def quiet(done, total):
 
 
 def test_numbers_do_not_depend_on_order_or_shard():
-    whole = contextual_sampled.simulate(AXES, SETTINGS, quiet)
-    again = contextual_sampled.simulate({a: v[::-1] for a, v in AXES.items()}, SETTINGS, quiet)
+    whole = measure("sampled_prompt_runs", AXES, SETTINGS)
+    again = measure("sampled_prompt_runs", {a: v[::-1] for a, v in AXES.items()}, SETTINGS)
     part = {**AXES, "length": ("8",), "group_size": ("16",), "replicate": ("2",)}
-    alone = contextual_sampled.simulate(part, SETTINGS, quiet)
+    alone = measure("sampled_prompt_runs", part, SETTINGS)
     for name, values in whole.items():
         np.testing.assert_array_equal(again[name][(slice(None, None, -1),) * len(AXES)], values)
         np.testing.assert_array_equal(alone[name], values[1:, :, :, :, 1:, :, 2:])
     assert len(np.unique(whole["final_success_rate"])) > 40  # and neighbours do not share a stream
-    reseeded = contextual_sampled.simulate(part, {**SETTINGS, "seed": 12}, quiet)
+    reseeded = measure("sampled_prompt_runs", part, {**SETTINGS, "seed": 12}, quiet)
     assert not np.array_equal(reseeded["final_success_rate"], alone["final_success_rate"])
 
 
@@ -407,51 +409,54 @@ def test_curves_are_those_of_the_sampled_runs():
         "length": ("8",),
         "success_rate": ("0.3",),
         "rule": ("GRPO",),
-        "curve_step_size": ("0.5",),
+        "curve_learning_rate": ("0.5",),
         "replicate": ("0", "1", "2"),
         "iteration": ("0", "28", "29", "30"),
     }
-    curves = contextual_curves.simulate(axes, SETTINGS, quiet)
-    ends = contextual_sampled.simulate(AXES, SETTINGS, quiet)["final_success_rate"][1, 0, 0, 0, 0, 0]
+    curves = measure("prompt_curves", axes, SETTINGS)
+    ends = measure("sampled_prompt_runs", AXES, SETTINGS)["final_success_rate"][1, 0, 0, 0, 0, 0]
     rates = curves["curve_success_rate"][0, 0, 0, 0]
     np.testing.assert_allclose(rates[:, 0], 0.3, rtol=1e-12)
     np.testing.assert_allclose(rates[:, 1:].mean(axis=1), ends, rtol=1e-12)
     with pytest.raises(ConfigError, match="iteration: 31"):
-        contextual_curves.check({**axes, "iteration": ("31",)}, SETTINGS)
+        check_curves({**axes, "iteration": ("31",)}, SETTINGS)
 
 
 def test_aggregations_are_one_rule_at_equal_effective_steps():
     axes = {name: values for name, values in AXES.items() if name != "group_size"}
     axes["rule"] = ("GRPO", "DAPO", "grpo/seq-mean-token-sum", "grpo/seq-mean-token-sum-norm")
-    found = contextual_exact.simulate(axes, SETTINGS, quiet)["exact_success_rate"]
+    found = measure("exact_prompt_runs", axes, SETTINGS)["exact_success_rate"]
     for k in range(1, 4):
         np.testing.assert_allclose(found[:, :, :, k], found[:, :, :, 0], rtol=1e-9)
 
 
-def test_the_crossing_is_where_the_mean_falls_halfway():
+def test_the_threshold_is_where_the_mean_of_kept_falls_through_half():
     steps = np.geomspace(0.1, 1000, 41)
     critical = 37.0
-    falling = 0.2 + 0.8 / (1 + (steps / critical) ** 4)  # halfway between 1 and 0.2 at the critical step
+    falling = 1 / (1 + (steps / critical) ** 4)
     rising = np.minimum(falling, 0.5 + 0.5 * steps / (steps + 0.1))
-    assert study.crossing(steps, rising) == pytest.approx(critical, rel=0.01)
-    assert math.isnan(study.crossing(steps, np.linspace(0.2, 0.9, 41)))
-    assert math.isnan(study.crossing(steps, np.full(41, 0.3)))
+    assert study.threshold(steps, rising[:, None])[0] == pytest.approx(critical, rel=0.01)
+    assert math.isnan(study.threshold(steps, np.linspace(0.2, 0.9, 41)[:, None])[0])
+    assert math.isnan(study.threshold(steps, np.full((41, 3), 0.3))[0])
+
+
+def test_random_answers_keep_nothing():
+    """The collapsed level against parameters that are random and huge: every token is then certain, and random."""
+    generator = np.random.default_rng(0)
+    right = generator.integers(4, size=(20_000, 2)) == 0
+    assert study.kept(right.all(axis=1).mean(), 4, 2) == pytest.approx(0, abs=0.01)
+    assert study.kept(1.0, 4, 2) == 1
 
 
 def test_the_interval_of_a_threshold_covers_it():
     generator = np.random.default_rng(3)
     steps = np.geomspace(0.1, 1000, 41)
     truth, found = 30.0, []
+    own = truth * np.exp(0.5 * generator.standard_normal(4000))
+    expected = study.threshold(steps, (1 / (1 + (steps[:, None] / own) ** 6)).mean(1, keepdims=True))[0]
     for _ in range(40):
         own = truth * np.exp(0.5 * generator.standard_normal(32))
-        success = 1 / (1 + (steps[:, None] / own) ** 6)
-        expected = study.crossing(
-            steps,
-            (1 / (1 + (steps[:, None] / (truth * np.exp(0.5 * generator.standard_normal(4000)))) ** 6)).mean(
-                1
-            ),
-        )
-        critical, low, high = study.threshold(steps, success)
+        critical, low, high = study.threshold(steps, 1 / (1 + (steps[:, None] / own) ** 6))
         assert low <= critical <= high
         found.append(low <= expected <= high)
     assert 32 <= sum(found) <= 40  # 95 % of 40, give or take four deviations
@@ -473,9 +478,9 @@ def test_the_configuration_takes_a_number_of_replicates():
         "success_rate": [0.3],
         "schedule": ["constant"],
         "group_size": [4],
-        "effective_step_size": [1],
+        "effective_learning_rate": [1],
         "replicate": 3,
-        "curve_step_size": [1],
+        "curve_learning_rate": [1],
         "iteration": [1],
     }
     found = config.parse({"studies": {"contextual": whole}}).studies["contextual"]
@@ -494,7 +499,7 @@ def test_the_configuration_takes_a_number_of_replicates():
 def test_the_command_line_runs_prompts_and_names_what_it_cannot_do(capsys):
     where = ["contextual", "--length", "8", "--success-rate", "0.3", "--advantage", "rloo"]
     for extra in ([], ["--group-size", "64"]):
-        assert cli.main(["run", *where, "--step-size", "10", "--iterations", "300", "--json", *extra]) == 0
+        assert cli.main(["run", *where, "--learning-rate", "5", "--iterations", "300", "--json", *extra]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["success_rate"][0] == pytest.approx(0.3)
         assert found["outcome"] == "slow"
@@ -505,7 +510,7 @@ def test_the_command_line_runs_prompts_and_names_what_it_cannot_do(capsys):
         "family": ["contextual"],
         "length": [8],
         "success_rate": [0.3],
-        "step_size": [1],
+        "learning_rate": [1],
         "rule": ["GRPO"],
     }
     with pytest.raises(ConfigError, match="vector of parameters"):
@@ -521,9 +526,9 @@ def test_the_study_goes_all_the_way_on_a_tiny_grid(tmp_path, replicates):
         "schedule": ["constant", "inverse-sqrt"],
         "rule": ["RLOO", "DAPO"],
         "group_size": [4],
-        "effective_step_size": [1, 10],
+        "effective_learning_rate": [1, 10],
         "replicate": replicates,
-        "curve_step_size": [1],
+        "curve_learning_rate": [1],
         "iteration": [1, 5],
         "iterations": 10,
     }
@@ -532,8 +537,8 @@ def test_the_study_goes_all_the_way_on_a_tiny_grid(tmp_path, replicates):
     files = []
     for shard in grid.shards(one, 20):
         files.append(tmp_path / f"{shard.name}.npz")
-        compute.write(files[-1], shard, compute.compute(shard))
-    analysis = one.study.analyse(dataset.assemble(one, files), one.settings)
+        store.write(files[-1], shard, compute.compute(shard))
+    analysis = one.study.analyse(dataset.assemble(dataset.Contents.of(one), files), one.settings)
     text = captions.fill(captions.template("contextual"), analysis, one.settings)
     assert f"{16 * replicates} sampled runs of 10 updates" in text
     panels = {name: table.dropna(axis=1, how="all") for name, table in analysis.panels.items()}

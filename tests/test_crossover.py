@@ -9,6 +9,7 @@ from gradgap.theory import sampled_groups
 from gradgap.thresholds import sampled
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
+from scipy.special import ndtr
 from scipy.stats import norm
 
 SUM = "seq-mean-token-sum"
@@ -28,7 +29,7 @@ def alone_by_simulation(kick, responses, wrong, walkers=20_000):
         moves = fails if wrong else ~fails
         x = np.where(moves, x + (-kick if wrong else kick) * (z - x), x)
         if response >= responses - tail:
-            kept += 1 - sampled_groups.long_failure_rate(x, WINDOW)
+            kept += 1 - (ndtr(-WINDOW - x) + ndtr(x - WINDOW))
     kept /= tail * (1 - sampled_groups.long_failure_rate(0.0, WINDOW))
     return kept.mean(), kept.std() / math.sqrt(walkers)
 
@@ -44,9 +45,12 @@ def test_share_kept_by_lone_responses_is_that_of_simulated_walkers(kick, wrong):
 
 def alone_by_quadrature(kick, responses, wrong):
     """Share kept by another way: u_k as a cubic spline, and Simpson's rule for its recursion."""
-    start = brentq(lambda y: sampled_groups.long_failure_rate(y, WINDOW) - START, 0, 8)
+
+    def rate(y, window):
+        return ndtr(-window - y) + ndtr(y - window)
+
+    start = brentq(lambda y: rate(y, WINDOW) - START, 0, 8)
     x = np.linspace(0, 15, 300)
-    rate = sampled_groups.long_failure_rate
     value = (1 - rate(x, WINDOW)) / (1 - rate(0.0, WINDOW))
     factor = -kick if wrong else kick
     total, tail = 0.0, responses // 10
@@ -115,8 +119,8 @@ def gated():
     ],
 )
 def test_limits_of_the_prediction(gated, advantage, alone):
-    n, half_width, _ = gated.parameters
-    limit = sampled.exact(gated, advantage, SUM, iterations=200)
+    n, half_width, _ = gated.kernels.constants
+    limit = sampled.half_kept_exact(gated, advantage, SUM, iterations=200)
     assert sampled_groups.critical(gated, advantage, SUM, 2**22, limit) == pytest.approx(limit, rel=0.05)
     kick = sampled_groups.lone_kick((2 * half_width + 1) / math.sqrt(n), 0.8, wrong=advantage != "reinforce")
     predicted = sampled_groups.critical(gated, advantage, SUM, 4, limit)
@@ -125,7 +129,7 @@ def test_limits_of_the_prediction(gated, advantage, alone):
 
 def test_crossing_is_midway_on_the_predicted_curve(gated):
     for advantage, power in (("reinforce", 1.0), ("dr_grpo", 1.0), ("grpo", 0.5)):
-        limit = sampled.exact(gated, advantage, SUM, iterations=200)
+        limit = sampled.half_kept_exact(gated, advantage, SUM, iterations=200)
         size = sampled_groups.crossing(gated, advantage, SUM, limit) / 0.001
         low, high = round(size / 1.1), round(size * 1.1)
         rates = [sampled_groups.critical(gated, advantage, SUM, s, limit) for s in (low, high)]
@@ -141,8 +145,8 @@ def test_token_mean_is_left_open(gated):
 @pytest.mark.parametrize("size", [8, 512])
 def test_prediction_is_near_what_is_measured(advantage, size):
     instance = FAMILIES.find("gated").instance(64, 0.95, 0.05)
-    limit = sampled.exact(instance, advantage, SUM, iterations=200)
-    found = sampled.critical(
+    limit = sampled.half_kept_exact(instance, advantage, SUM, iterations=200)
+    found = sampled.half_kept(
         instance,
         advantage,
         SUM,

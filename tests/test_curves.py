@@ -7,9 +7,9 @@ import pytest
 from gradgap.bandits import FAMILIES
 from gradgap.errors import ConfigError
 from gradgap.measurements import exact_runs
-from gradgap.sweep import compute, config, dataset, grid
+from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.sweep.measurement import measure
 
-NOTHING = lambda done, total: None  # noqa: E731
 GATED = {"family": ("gated",), "length": ("32",), "success_rate": ("0.9",), "rule": ("GRPO",)}
 SETTINGS = {"iterations": 50, "tolerance": 1e-4}
 
@@ -26,8 +26,8 @@ def by_hand(learning_rate, iterations):
 
 
 def test_curve_is_the_iteration_done_by_hand():
-    axes = GATED | {"step_size": ("5", "20", "200"), "iteration": ("1", "7", "50")}
-    found = exact_runs.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"]
+    axes = GATED | {"learning_rate": ("5", "20", "200"), "iteration": ("1", "7", "50")}
+    found = measure("exact_runs", axes, SETTINGS)["curve_failure_rate"]
     assert found.shape == (1, 1, 1, 1, 3, 3)
     for i, step in enumerate((5.0, 20.0, 200.0)):
         np.testing.assert_allclose(found[0, 0, 0, 0, i], by_hand(step, 50)[0][[1, 7, 50]], rtol=1e-9)
@@ -43,18 +43,18 @@ def test_step_ratio_counts_in_units_of_where_the_slope_of_the_map_is_minus_one()
 
     h = 1e-5
     threshold = 2 / -((update(h) - update(-h)) / (2 * h))
-    axes = GATED | {"step_ratio": ("0.5",), "iteration": ("1", "3")}
-    found = exact_runs.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"].ravel()
+    axes = GATED | {"learning_rate_ratio": ("0.5",), "iteration": ("1", "3")}
+    found = measure("exact_runs", axes, SETTINGS)["curve_failure_rate"].ravel()
     np.testing.assert_allclose(found, by_hand(0.5 * threshold, 3)[0][[1, 3]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("axes", "words"),
     [
-        (GATED | {"step_size": ("1",), "iteration": ("51",)}, ("iteration", "51", "50")),
+        (GATED | {"learning_rate": ("1",), "iteration": ("51",)}, ("iteration", "51", "50")),
         (
-            GATED | {"rule": ("unit/token-mean",), "step_ratio": ("1",), "iteration": ("1",)},
-            ("step_ratio", "unit"),
+            GATED | {"rule": ("unit/token-mean",), "learning_rate_ratio": ("1",), "iteration": ("1",)},
+            ("learning_rate_ratio", "unit"),
         ),
     ],
 )
@@ -70,8 +70,8 @@ def findings(name, section, folder):
     paths = []
     for shard in grid.shards(study, 10**9):
         paths.append(folder / f"{shard.name}.npz")
-        compute.write(paths[-1], shard, compute.compute(shard))
-    return study.study.analyse(dataset.assemble(study, paths), study.settings)
+        store.write(paths[-1], shard, compute.compute(shard))
+    return study.study.analyse(dataset.assemble(dataset.Contents.of(study), paths), study.settings)
 
 
 def test_learning_curves_fall_on_the_two_sides_of_the_threshold(tmp_path):
@@ -79,7 +79,7 @@ def test_learning_curves_fall_on_the_two_sides_of_the_threshold(tmp_path):
         "length": [16, 64],
         "failure_rate": [0.1],
         "rule": ["REINFORCE", "GRPO"],
-        "step_ratio": [0.3, 0.9, 1.1, 2, 10],
+        "learning_rate_ratio": [0.3, 0.9, 1.1, 2, 10],
         "iteration": [1, 10],
         "iterations": 400,
         "scan_per_decade": 4,
@@ -87,7 +87,10 @@ def test_learning_curves_fall_on_the_two_sides_of_the_threshold(tmp_path):
     analysis = findings("learning_curves", section, tmp_path)
     exact_runs = analysis.panels["runs"]
     counted = (
-        exact_runs.assign(above=exact_runs.step_ratio > 1).groupby("above").outcome.value_counts().to_dict()
+        exact_runs.assign(above=exact_runs.learning_rate_ratio > 1)
+        .groupby("above")
+        .outcome.value_counts()
+        .to_dict()
     )
     assert analysis.findings["runs"] == 20
     assert analysis.findings["below"] == 8
@@ -95,22 +98,22 @@ def test_learning_curves_fall_on_the_two_sides_of_the_threshold(tmp_path):
     assert analysis.findings["fell_below"] == fell
     assert analysis.findings["converged_above"] == counted.get((True, "converged"), 0)
     assert analysis.findings["last_converged"] <= analysis.findings["first_fallen"]
-    far = exact_runs[exact_runs.step_ratio == 10]
+    far = exact_runs[exact_runs.learning_rate_ratio == 10]
     assert (far.gain < 0).all()  # below the start
-    assert exact_runs[exact_runs.step_ratio == 0.3].gain.to_numpy() == pytest.approx(1, abs=1e-4)
+    assert exact_runs[exact_runs.learning_rate_ratio == 0.3].gain.to_numpy() == pytest.approx(1, abs=1e-4)
 
 
 def test_stagnation_judges_only_runs_that_arrived(tmp_path):
     section = {
         "length": [64],
         "success_rate": [0.2],
-        "step_size": [0.001, 0.1, 0.5, 1],
+        "learning_rate": [0.001, 0.1, 0.5, 1],
         "iteration": [10, 20, 50, 100],
         "iterations": 100,
     }
     analysis = findings("stagnation", section, tmp_path)
     plateaus = analysis.panels["plateaus"]
-    fixed = plateaus[plateaus.schedule == "constant"].set_index("step_size")
+    fixed = plateaus[plateaus.schedule == "constant"].set_index("learning_rate")
     assert list(fixed.arrived) == [False, True, True, True]  # |θ₀| ≈ 2.4: 2400 updates, 24, 5, 2
     assert (analysis.findings["arrived"], analysis.findings["fixed"]) == (3, 4)
     assert analysis.findings["worst_ratio"] < 1e-9

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from gradgap.errors import MissingPointError, ShardError
-from gradgap.sweep import compute, config, dataset, grid
-from gradgap.training.run import Outcome
+from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.training.outcome import Outcome
 from test_config import GOOD
 
 
@@ -17,22 +17,27 @@ def study():
 
 
 @pytest.fixture(scope="module")
+def contents(study):
+    return dataset.Contents.of(study)
+
+
+@pytest.fixture(scope="module")
 def stored(study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
     paths = []
     for shard in grid.shards(study, 1000, 0.06):  # thresholds and runs of one length each
         paths.append(folder / f"{shard.name}.npz")
-        compute.write(paths[-1], shard, compute.compute(shard))
+        store.write(paths[-1], shard, compute.compute(shard))
     return paths
 
 
-def test_a_dataset_opens_in_plain_xarray_and_says_what_it_holds(study, stored, tmp_path):
+def test_a_dataset_opens_in_plain_xarray_and_says_what_it_holds(contents, stored, tmp_path):
     path = tmp_path / "phase_diagram.nc"
-    dataset.write(dataset.assemble(study, stored), path)
+    dataset.write(dataset.assemble(contents, stored), path)
     with xr.open_dataset(path) as opened:
         found = opened.load()
-    assert found.final_failure_rate.dims == ("family", "length", "success_rate", "rule", "step_size")
-    assert found.critical.dims == ("family", "length", "success_rate", "rule")
+    assert found.final_failure_rate.dims == ("family", "length", "success_rate", "rule", "learning_rate")
+    assert found.critical_learning_rate.dims == ("family", "length", "success_rate", "rule")
     assert found.length.values.tolist() == [16, 64]
     assert found.rule.values.tolist() == ["GRPO"]
     np.testing.assert_allclose(found.failure_rate, [0.1, 0.01], rtol=1e-15)
@@ -45,8 +50,8 @@ def test_a_dataset_opens_in_plain_xarray_and_says_what_it_holds(study, stored, t
     assert sorted(tmp_path.iterdir()) == [path]
 
 
-def test_values_stand_at_their_points(study, stored):
-    found = dataset.assemble(study, stored)
+def test_values_stand_at_their_points(study, contents, stored):
+    found = dataset.assemble(contents, stored)
     shard = next(
         shard for shard in grid.shards(study, 1) if shard.sweep == "runs" and shard.axes["length"] == ("64",)
     )
@@ -61,15 +66,15 @@ def test_values_stand_at_their_points(study, stored):
 
 
 @pytest.mark.parametrize("at_once", [2**20, 50, 1])
-def test_a_file_written_part_by_part_is_the_dataset(study, stored, tmp_path, monkeypatch, at_once):
+def test_a_file_written_part_by_part_is_the_dataset(contents, stored, tmp_path, monkeypatch, at_once):
     monkeypatch.setattr(dataset, "_AT_ONCE", at_once)
-    dataset.aggregate(study, stored, tmp_path / "parts.nc")
-    dataset.write(dataset.assemble(study, stored), tmp_path / "whole.nc")
+    dataset.aggregate(contents, stored, tmp_path / "parts.nc")
+    dataset.write(dataset.assemble(contents, stored), tmp_path / "whole.nc")
     with xr.open_dataset(tmp_path / "parts.nc") as parts, xr.open_dataset(tmp_path / "whole.nc") as whole:
         assert parts.identical(whole)
         assert set(parts.coords) == set(whole.coords)
         assert list(parts.data_vars) == list(whole.data_vars)
-    dataset.aggregate(study, stored[::-1], tmp_path / "reversed.nc")
+    dataset.aggregate(contents, stored[::-1], tmp_path / "reversed.nc")
     assert (tmp_path / "reversed.nc").read_bytes() == (tmp_path / "parts.nc").read_bytes()
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -85,40 +90,41 @@ def test_parts_cover_an_array_once(shape, monkeypatch):
     assert (seen == 1).all()
 
 
-def test_compressed(study, stored, tmp_path):
+def test_compressed(contents, stored, tmp_path):
     path = tmp_path / "x.nc"
-    dataset.aggregate(study, stored, path)
+    dataset.aggregate(contents, stored, path)
     with xr.open_dataset(path) as opened:
         assert opened.final_failure_rate.encoding["zlib"]
 
 
-def test_a_missing_point_is_named(study, stored):
+def test_a_missing_point_is_named(contents, stored):
     kept = [
         path for path in stored if not ("runs" in path.name or path.name.startswith("family=gated~length=64"))
     ]
     with pytest.raises(
         MissingPointError, match=r"points of sweep '\w+' are missing.*family=gated, length=64"
     ):
-        dataset.assemble(study, kept)
+        dataset.assemble(contents, kept)
 
 
-def test_a_shard_of_another_configuration_is_refused(study, stored):
+def test_a_shard_of_another_configuration_is_refused(contents, stored):
     other = config.parse(
         {"studies": {"phase_diagram": GOOD["studies"]["phase_diagram"] | {"iterations": 77}}}
     )
     with pytest.raises(ShardError, match="is no shard of the study 'phase_diagram' as configured"):
-        dataset.assemble(other.studies["phase_diagram"], stored)
+        dataset.assemble(dataset.Contents.of(other.studies["phase_diagram"]), stored)
 
 
-def test_a_value_that_is_not_a_number_is_named(study, stored, tmp_path):
+def test_a_value_that_is_not_a_number_is_named(contents, stored, tmp_path):
     path, shard, arrays = next(
-        (path, *compute.read(path))
+        (path, *store.read_current(path))
         for path in stored
-        if path.name.startswith("family=gated~length=64") and "curve_failure_rate" in compute.read(path)[1]
+        if path.name.startswith("family=gated~length=64")
+        and "curve_failure_rate" in store.read_current(path)[1]
     )
     name = "final_failure_rate"
     arrays[name][...] = np.nan
     broken = tmp_path / path.name
-    compute.write(broken, shard, arrays)
+    store.write(broken, shard, arrays)
     with pytest.raises(MissingPointError, match=f"{name} is not a number at .* length=64"):
-        dataset.assemble(study, [broken if other == path else other for other in stored])
+        dataset.assemble(contents, [broken if other == path else other for other in stored])

@@ -13,8 +13,8 @@ from gradgap.sweep.compare import compare
 def dataset(steps=(0.1, 0.2, 0.3)):
     values = np.arange(2.0 * len(steps)).reshape(2, -1)
     return xr.Dataset(
-        {"rate": (("rule", "step_size"), values), "code": ("rule", np.array([0, 1], np.int8))},
-        {"rule": np.array(["a", "b"], object), "step_size": list(steps)},
+        {"rate": (("rule", "learning_rate"), values), "code": ("rule", np.array([0, 1], np.int8))},
+        {"rule": np.array(["a", "b"], object), "learning_rate": list(steps)},
     )
 
 
@@ -31,7 +31,7 @@ def test_one_altered_value_is_found_with_its_size_and_place():
     assert found["rate"]["of"] == 6
     assert found["rate"]["largest_absolute"] == pytest.approx(1e-3)
     assert found["rate"]["largest_relative"] == pytest.approx(1e-3 / 5.001)
-    assert found["rate"]["at"] == {"rule": "b", "step_size": 0.3}
+    assert found["rate"]["at"] == {"rule": "b", "learning_rate": 0.3}
 
 
 def test_nan_equals_nan_but_no_number():
@@ -44,9 +44,9 @@ def test_nan_equals_nan_but_no_number():
 
 def test_points_of_one_side_are_named_and_the_common_ones_compared():
     wider = dataset((0.1, 0.15, 0.2, 0.3))
-    wider["rate"].loc[{"step_size": [0.1, 0.2, 0.3]}] = dataset()["rate"].values
+    wider["rate"].loc[{"learning_rate": [0.1, 0.2, 0.3]}] = dataset()["rate"].values
     found = compare(dataset(), wider)
-    assert found == {"points_only_in_a": {}, "points_only_in_b": {"step_size": [0.15]}, "variables": {}}
+    assert found == {"points_only_in_a": {}, "points_only_in_b": {"learning_rate": [0.15]}, "variables": {}}
 
 
 def test_a_variable_of_one_side_is_named():
@@ -67,7 +67,7 @@ def test_folders(tmp_path, capsys):
     assert cli.main(argv) == 1
     out = capsys.readouterr().out
     assert "two: only in B" in out
-    assert "one: rate differs at 1 of 6 points, by 6 at the most (at rule=a, step_size=0.2)" in out
+    assert "one: rate differs at 1 of 6 points, by 6 at the most (at rule=a, learning_rate=0.2)" in out
     assert cli.main([*argv, "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert not found["equal"]
@@ -77,3 +77,19 @@ def test_folders(tmp_path, capsys):
 def test_nothing_to_compare_is_an_error_that_says_so(tmp_path, capsys):
     assert cli.main(["diff", str(tmp_path), str(tmp_path)]) == 2
     assert "no results folder" in capsys.readouterr().err
+
+
+def test_former_names_are_told_apart_from_differences(tmp_path, capsys):
+    """An axis and a variable under the names that they once had, and one that the user names."""
+    old = dataset().rename({"learning_rate": "step_ratio", "rate": "halfway", "code": "mine"})
+    now = {"learning_rate_ratio": "learning_rate", "half_kept_learning_rate_exact": "rate", "yours": "code"}
+    new = dataset().rename({old: new for new, old in now.items()})
+    datasets.write(old, tmp_path / "a" / "datasets" / "one.nc")
+    datasets.write(new, tmp_path / "b" / "datasets" / "one.nc")
+    argv = ["diff", str(tmp_path / "a"), str(tmp_path / "b")]
+    assert cli.main(argv) == 1
+    assert "only in" in capsys.readouterr().out
+    assert cli.main([*argv, "--former-names", "--rename", "mine=yours"]) == 0
+    assert cli.main([*argv, "--former-names"]) == 1
+    assert "mine only in A" in capsys.readouterr().out
+    assert cli.main([*argv, "--rename", "mine"]) == 2

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 from gradgap import cli
-from gradgap.report import reference
+from gradgap.report import documentation
 from gradgap.sweep.study import STUDIES
 
 PAGES = [
@@ -21,7 +21,7 @@ PAGES = [
 
 @pytest.mark.parametrize(("name", "page"), [("config", "docs/config.md"), ("datasets", "docs/datasets.md")])
 def test_generated_pages_have_not_drifted(root, name, page):
-    made = reference.PAGES[name](root / "results/analysis")
+    made = documentation.PAGES[name](root / "results/analysis")
     assert (root / page).read_text(encoding="utf-8") == made, f"{page} is out of date: run `make docs`"
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from gradgap.bandits import FAMILIES
 from gradgap.training import rules
-from gradgap.training.run import Outcome, run
+from gradgap.training.outcome import Outcome
+from gradgap.training.run import run
 from scipy import stats
 
 
@@ -41,7 +42,11 @@ COEFFICIENTS = {
 @pytest.mark.parametrize(("family", "length", "success_rate"), [("counting", 64, 0.2), ("gated", 32, 0.9)])
 def test_runs_against_a_plain_implementation(advantage, family, length, success_rate):
     instance = FAMILIES.find(family).instance(length, success_rate)
-    n, width, share = (int(instance.parameters[0]), int(instance.parameters[1]), instance.parameters[2])
+    n, width, share = (
+        int(instance.kernels.constants[0]),
+        int(instance.kernels.constants[1]),
+        instance.kernels.constants[2],
+    )
     gap = instance.at(instance.theta0)[2]
     first = COEFFICIENTS[advantage](success_rate, 1 - success_rate, gap) * gap
     for first_step in (0.1, 0.9, 3.0):  # in units of |θ₀|: below, near and above the threshold

@@ -6,14 +6,14 @@ import math
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from _small import SMALL, assemble, changed, only, run_missing, shard_files
 from gradgap.errors import ShardError
-from gradgap.sweep import compute, config, dataset, grid
+from gradgap.sweep import compute, config, cutting, dataset, grid
 from gradgap.sweep.compare import compare
+from gradgap.sweep.measurement import MEASUREMENTS, measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +29,7 @@ def values_of(sizes):
 def test_shards_partition_the_grid(sizes, most, singly):
     """Every point lies in exactly one product of blocks, and no product is larger than asked."""
     axes = values_of(sizes)
-    pieces = grid.cut(axes, singly, most, most_shards=10**9)
+    pieces = cutting.cut(axes, singly, most, most_shards=10**9)
     for axis, found in pieces.items():
         assert sorted(itertools.chain(*found)) == sorted(axes[axis])
         assert axis not in singly or all(len(block) == 1 for block in found)
@@ -39,7 +39,7 @@ def test_shards_partition_the_grid(sizes, most, singly):
 @settings(max_examples=60, deadline=None)
 @given(st.tuples(*[st.integers(1, 40)] * 3), st.integers(1, 300), st.integers(1, 50))
 def test_a_sweep_has_no_more_shards_than_allowed(sizes, most, most_shards):
-    pieces = grid.cut(values_of(sizes), {"a"}, most, most_shards)
+    pieces = cutting.cut(values_of(sizes), {"a"}, most, most_shards)
     assert math.prod(map(len, pieces.values())) <= most_shards
 
 
@@ -50,10 +50,10 @@ def test_a_sweep_has_no_more_shards_than_allowed(sizes, most, most_shards):
 def test_a_value_added_anywhere_changes_one_block(numbers, most, random):
     """The other blocks stay as they were: the full one is divided at the most."""
     new, *old = map(str, numbers)
-    before = {frozenset(block) for block in grid.blocks(tuple(old), most)}
+    before = {frozenset(block) for block in cutting.blocks(tuple(old), most)}
     random.shuffle(old)
     old.insert(random.randrange(len(old) + 1), new)
-    after = {frozenset(block) for block in grid.blocks(tuple(old), most)}
+    after = {frozenset(block) for block in cutting.blocks(tuple(old), most)}
     gone = before - after
     assert len(gone) <= 1
     assert frozenset().union(*(after - before)) == frozenset().union(*gone) | {new}
@@ -67,7 +67,7 @@ def test_a_million_points_make_at_most_2000_jobs():
         study["length"] = [16 + 2 * i for i in range(lengths)]
         study["failure_rate"] = {"from": 0.2, "to": 0.02, "per_decade": 4}
         study["rule"] = ["REINFORCE", "GRPO"]
-        study["step_size"] = {"from": 1e-5, "to": 1e5, "per_decade": steps / 10}
+        study["learning_rate"] = {"from": 1e-5, "to": 1e5, "per_decade": steps / 10}
         whole = config.parse(raw)
         cut = grid.shards(whole.studies["phase_diagram"], whole.shard_points, whole.shard_seconds)
         assert sum(shard.points for shard in cut) >= 10**6
@@ -92,7 +92,7 @@ def test_the_order_of_values_renames_nothing(tmp_path):
     turned = changed(
         *(
             ("studies", "phase_diagram", axis, lambda values: values[::-1])
-            for axis in ("length", "step_size", "rule")
+            for axis in ("length", "learning_rate", "rule")
         )
     )
     assert shard_files(turned, tmp_path).keys() == shard_files(SMALL, tmp_path).keys()
@@ -117,20 +117,16 @@ def results(computed, tmp_path):
 
 @pytest.fixture
 def simulated(monkeypatch):
-    """Counts the points that are simulated, by sweep's simulation."""
+    """Counts the points that are simulated, by measurement."""
     count = {}
 
-    def counting(shard):
-        module = original(shard)
+    def counting(measurement, axes, *arguments):
+        name = next(name for name, known in MEASUREMENTS.items() if known is measurement)
+        points = math.prod(len(values) for values in axes.values() if not isinstance(values, str))
+        count[name] = count.get(name, 0) + points
+        return measure(measurement, axes, *arguments)
 
-        def simulate(axes, settings, progress):
-            count[module.__name__] = count.get(module.__name__, 0) + math.prod(map(len, axes.values()))
-            return module.simulate(axes, settings, progress)
-
-        return SimpleNamespace(**{**vars(module), "simulate": simulate})
-
-    original = grid.simulation
-    monkeypatch.setattr(compute, "simulation", counting)
+    monkeypatch.setattr(compute, "measure", counting)
     return count
 
 
@@ -157,11 +153,11 @@ ADDED = [
     ("phase_diagram", "length", 32),
     ("phase_diagram", "failure_rate", 0.1),
     ("phase_diagram", "rule", "DAPO"),
-    ("phase_diagram", "step_size", 0.3),
+    ("phase_diagram", "learning_rate", 0.3),
     ("stagnation", "length", 128),
     ("stagnation", "success_rate", 0.25),
     ("stagnation", "schedule", "inverse-sqrt"),
-    ("stagnation", "step_size", 0.3),
+    ("stagnation", "learning_rate", 0.3),
 ]
 
 
@@ -187,7 +183,7 @@ def test_the_grown_grid_is_what_a_fresh_run_gives(results, tmp_path):
     raw = changed(
         ("studies", "phase_diagram", "length", [16, 32, 64]),
         ("studies", "phase_diagram", "rule", ["DAPO", "REINFORCE", "GRPO"]),
-        ("studies", "phase_diagram", "step_size", [0.01, 0.03, 0.1, 1, 10, 30]),
+        ("studies", "phase_diagram", "learning_rate", [0.01, 0.03, 0.1, 1, 10, 30]),
     )
     run_missing(raw, results)
     run_missing(raw, tmp_path / "fresh")
@@ -207,18 +203,19 @@ def test_a_family_added_leaves_the_others_alone(results, simulated):
     ran = run_missing(SMALL, folder)
     new = points(shard_files(SMALL, folder)) - points(shard_files(one, folder))
     assert sum(simulated.values()) == len(new)
-    assert all(shard.axes["family"] == ("counting",) for shard in ran.values() if shard.sweep == "critical")
+    assert all(shard.axes["family"] == ("counting",) for shard in ran.values() if shard.sweep == "thresholds")
 
 
 def test_a_value_removed_and_put_back(results, computed, simulated):
     """Removing costs no simulation and deletes nothing; putting back runs nothing at all."""
     before = {path: path.read_bytes() for path in results.rglob("*.npz")}
     less = changed(
-        ("studies", "phase_diagram", "step_size", [0.01, 1, 10]), ("studies", "phase_diagram", "length", [64])
+        ("studies", "phase_diagram", "learning_rate", [0.01, 1, 10]),
+        ("studies", "phase_diagram", "length", [64]),
     )
     run_missing(less, results)
     assert not simulated
-    assert 0.1 not in assemble(less, results, "phase_diagram").step_size
+    assert 0.1 not in assemble(less, results, "phase_diagram").learning_rate
     assert not run_missing(SMALL, results)
     assert {path: path.read_bytes() for path in before} == before
     assert assemble(SMALL, results, "phase_diagram").identical(assemble(SMALL, computed, "phase_diagram"))
@@ -237,7 +234,7 @@ def test_points_of_other_settings_or_code_are_not_taken(results, simulated, monk
     assert sum(simulated.values()) == sum(shard.points for shard in ran.values()) > 0
     simulated.clear()
     monkeypatch.setattr(grid.Shard, "code", property(lambda shard: "0" * 16))
-    ran = run_missing(changed(("studies", "stagnation", "step_size", [0.01, 0.1, 1, 2])), results)
+    ran = run_missing(changed(("studies", "stagnation", "learning_rate", [0.01, 0.1, 1, 2])), results)
     assert sum(simulated.values()) == sum(shard.points for shard in ran.values()) > 0
 
 
@@ -247,10 +244,10 @@ def test_a_damaged_neighbour_is_not_used(results, simulated, caplog):
         content = path.read_bytes()
         path.write_bytes(content[: len(content) // 2])
     with caplog.at_level(logging.WARNING):
-        ran = run_missing(changed(("studies", "phase_diagram", "step_size", [0.01, 0.1, 1, 10, 20])), results)
-    assert simulated["gradgap.measurements.exact_runs"] == sum(
-        s.points for s in ran.values() if s.sweep == "runs"
-    )
+        ran = run_missing(
+            changed(("studies", "phase_diagram", "learning_rate", [0.01, 0.1, 1, 10, 20])), results
+        )
+    assert simulated["exact_runs"] == sum(s.points for s in ran.values() if s.sweep == "runs")
     assert "not used" in caplog.text
 
 
@@ -266,7 +263,7 @@ def test_shards_of_another_configuration_are_refused_by_name(results):
     other = changed(("studies", "phase_diagram", "iterations", 50))
     whole = config.parse(other)
     with pytest.raises(ShardError, match="other iterations"):
-        dataset.assemble(whole.studies["phase_diagram"], [second])
+        dataset.assemble(dataset.Contents.of(whole.studies["phase_diagram"]), [second])
 
 
 @settings(max_examples=100, deadline=None)

@@ -26,10 +26,15 @@ RAW = {
             "length": [16, 64, 256, 1024],
             "failure_rate": [0.2, 0.1, 0.05],
             "rule": ["REINFORCE", "GRPO"],
-            "step_size": {"from": 0.001, "to": 1000, "per_decade": 80},
+            "learning_rate": {"from": 0.001, "to": 1000, "per_decade": 80},
             "iterations": 5000,
         },
-        "stagnation": {"length": [64], "success_rate": [0.2], "step_size": [0.01, 0.1, 1], "iterations": 200},
+        "stagnation": {
+            "length": [64],
+            "success_rate": [0.2],
+            "learning_rate": [0.01, 0.1, 1],
+            "iterations": 200,
+        },
     },
 }
 TARGETS = ("results/datasets/phase_diagram.nc", "results/datasets/stagnation.nc")

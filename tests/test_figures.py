@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from gradgap import plugins
-from gradgap.report import figures, panels, style
+from gradgap.report import figure_data, figures, style
 from gradgap.sweep.study import STUDIES
 from matplotlib.text import Text
 
@@ -21,7 +21,7 @@ def drawn(name, folder):
     """The figure of a study, drawn."""
     numbers, scaling = folder / f"analysis/{name}.csv", folder / f"analysis/{name}.scaling.csv"
     figure = plugins.module(STUDIES.find(name).draw).draw(
-        panels.read(numbers), pd.read_csv(scaling), style.Look.from_config(LOOK)
+        figure_data.read(numbers), pd.read_csv(scaling), style.Look.from_config(LOOK)
     )
     figure.canvas.draw()
     return figure
@@ -56,8 +56,7 @@ def test_axes_have_labels_and_panels_letters_and_text_is_whole(name, smoke):
         data = [panel for panel in shown if panel.get_label() != "<colorbar>"]
         if len(data) > 1:
             assert {"a", "b"} <= letters
-        assert any(panel.get_xlabel() for panel in shown)
-        assert any(panel.get_ylabel() for panel in shown)
+        labelled(figure)
         for text in figure.findobj(Text):
             if text.get_visible() and text.get_text().strip():
                 box = text.get_window_extent(renderer)
@@ -69,6 +68,29 @@ def test_axes_have_labels_and_panels_letters_and_text_is_whole(name, smoke):
                 )
                 assert inside or _is_hidden_tick(text, figure, renderer), text.get_text()
         plt.close(figure)
+
+
+def labelled(figure):
+    """Every panel has a label on each axis: its own, one that it shares with its row or column, or the figure's."""
+    parts = [figure, *figure.subfigs] if hasattr(figure, "subfigs") else [figure]
+    for part in parts:
+        own = [
+            panel for panel in part.get_axes() if panel.get_visible() and panel.get_label() != "<colorbar>"
+        ]
+        for panel in own:
+            shared = getattr(part, "_supxlabel", None) is not None
+            below = [p for p in own if _overlap(p, panel, "x")]
+            assert shared or any(p.get_xlabel() for p in below), f"x axis of panel at {panel.get_position()}"
+            shared = getattr(part, "_supylabel", None) is not None
+            left = [p for p in own if _overlap(p, panel, "y")]
+            assert shared or any(p.get_ylabel() for p in left), f"y axis of panel at {panel.get_position()}"
+
+
+def _overlap(one, other, axis):
+    """Whether two panels stand in one column (axis x) or one row (axis y)."""
+    low, high = ("x0", "x1") if axis == "x" else ("y0", "y1")
+    a, b = one.get_position(), other.get_position()
+    return min(getattr(a, high), getattr(b, high)) - max(getattr(a, low), getattr(b, low)) > 1e-6
 
 
 def _is_hidden_tick(text, figure, renderer):
@@ -90,11 +112,86 @@ def test_captions_hold_no_blanks(name, smoke):
         assert word not in text.split()
 
 
-def test_colours_differ_in_lightness():
-    """Neighbours in an ordered scale stay apart in grey, and none is lost on white."""
-    grey = [np.dot(colour[:3], [0.299, 0.587, 0.114]) for colour in style.shades(5)]
-    assert min(np.abs(np.diff(grey))) > 0.05
+def in_grey(colours):
+    """Lightness of colours as a black-and-white printer has it, between 0 and 1."""
+    return np.array([np.dot(colour[:3], [0.299, 0.587, 0.114]) for colour in colours])
+
+
+@pytest.mark.parametrize("count", range(2, 7))
+def test_an_ordered_scale_runs_from_dark_to_light_and_none_is_lost_on_white(count):
+    grey = in_grey(style.shades(count))
+    assert min(np.diff(grey)) > 0.05
     assert max(grey) < 0.85
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_series_are_seen_on_white_and_no_two_share_a_colour(count):
+    """Series are told apart in grey by their markers; their colours must still be dark enough to be seen."""
+    colours = style.palette(count)
+    assert len(set(map(tuple, colours))) == count
+    assert max(in_grey(colours)) < 0.85
+    assert len(set(style.MARKERS)) == len(style.MARKERS) >= count
+
+
+def length_points(aggregations):
+    """Numbers of a figure of lengths: α* = 100/T, one family, one advantage."""
+    lengths = np.array([16.0, 64.0, 256.0])
+    exact = pd.DataFrame(
+        [
+            {"family": "counting", "advantage": "grpo", "aggregation": name, "response_length": length}
+            | dict.fromkeys(("critical_learning_rate", "critical_learning_rate_closed_form"), 100 / length)
+            for name in aggregations
+            for length in lengths
+        ]
+    )
+    sampled = pd.DataFrame(
+        {
+            "length": lengths,
+            "rule": "GRPO",
+            "group_size": 16,
+            "advantage": "grpo",
+            "aggregation": "token-mean",
+        }
+        | dict.fromkeys(
+            (
+                "half_kept_learning_rate",
+                "half_kept_learning_rate_low",
+                "half_kept_learning_rate_high",
+                "half_kept_learning_rate_exact",
+            ),
+            1 / lengths,
+        )
+    )
+    return {"thresholds": exact, "sampled": sampled}
+
+
+def notes(figure):
+    """What is written into each panel beside its letter."""
+    return [
+        [text.get_text() for text in panel.texts if "predicted" in text.get_text()] for panel in figure.axes
+    ]
+
+
+@pytest.mark.parametrize("judged", [[], ["a"], ["b"], ["b", "c"]])
+def test_a_panel_of_lengths_shows_its_own_prediction_and_no_other(judged):
+    """Where a panel has no fitted exponent it says nothing, whatever the panel before it said."""
+    scaling = pd.DataFrame(
+        {
+            "family": "counting",
+            "advantage": "grpo",
+            "aggregation": name,
+            "predicted": value,
+            "measured": value,
+        }
+        for name, value in zip("abc", (-1.0, 0.0, -0.5), strict=True)
+        if name in judged
+    )
+    look = style.Look.from_config(LOOK)
+    with look.applied():
+        figure = plugins.module(STUDIES.find("length_scaling").draw).draw(length_points("abc"), scaling, look)
+        said = {"a": ["predicted −1"], "b": ["predicted 0"], "c": ["predicted −0.5"]}
+        assert notes(figure)[:3] == [said[name] if name in judged else [] for name in "abc"]
+        plt.close(figure)
 
 
 def test_numbers_are_signed_with_a_true_minus():
@@ -104,10 +201,10 @@ def test_numbers_are_signed_with_a_true_minus():
 def test_panels_come_back_to_the_bit(tmp_path):
     one = pd.DataFrame({"x": [1 / 3, np.nan], "name": ["a", "b"], "unknown": [np.nan, np.nan]})
     two = pd.DataFrame({"y": [1e-300, 2.0], "flag": [True, False]})
-    panels.write({"one": one, "two": two}, tmp_path / "numbers.csv")
+    figure_data.write({"one": one, "two": two}, tmp_path / "numbers.csv")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = panels.read(tmp_path / "numbers.csv")
+        found = figure_data.read(tmp_path / "numbers.csv")
     pd.testing.assert_frame_equal(found["one"], one, check_dtype=False)
     assert list(found["two"].y) == [1e-300, 2.0]
     assert [bool(flag) for flag in found["two"].flag] == [True, False]

@@ -56,4 +56,4 @@ def test_a_setting_reruns_only_the_sweeps_that_read_it():
         shard.name: shard.sweep
         for shard in shards_of(changed(["studies", "phase_diagram", "scan_per_decade"], 16))
     }
-    assert {after[name] for name in after.keys() - before.keys()} == {"critical"}
+    assert {after[name] for name in after.keys() - before.keys()} == {"thresholds"}

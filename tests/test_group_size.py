@@ -33,16 +33,16 @@ def dataset(advantages, aggregation, failure_rates, sizes, crossing):
     full = np.moveaxis(curves, 0, 1)[None, None, :, :, None, :]
     flat = exact.T[None, None, :, :, None]
     values = {
-        "sampled_critical": full,
-        "sampled_critical_low": full * 0.9,
-        "sampled_critical_high": full * 1.1,
+        "half_kept_learning_rate": full,
+        "half_kept_learning_rate_low": full * 0.9,
+        "half_kept_learning_rate_high": full * 1.1,
     }
     known = math.nan if aggregation == "token-mean" else 1.0
     return xr.Dataset(
         {name: ((*dims, "group_size"), value) for name, value in values.items()}
-        | {"sampled_critical_predicted": ((*dims, "group_size"), full * known)}
-        | dict.fromkeys(("halfway", "critical_closed_form"), (dims, flat))
-        | {"crossing_predicted": (dims, np.full_like(flat, crossing) * known)},
+        | {"half_kept_learning_rate_predicted": ((*dims, "group_size"), full * known)}
+        | dict.fromkeys(("half_kept_learning_rate_exact", "critical_learning_rate_closed_form"), (dims, flat))
+        | {"crossover_predicted": (dims, np.full_like(flat, crossing) * known)},
         coords=coordinates,
     )
 

@@ -14,7 +14,7 @@ LARGE = {
     "length": {"from": 16, "to": 4096, "per_decade": 40},
     "failure_rate": {"from": 0.4, "to": 0.004, "per_decade": 50},
     "rule": ["REINFORCE", "RLOO", "GRPO", "Dr. GRPO", "DAPO"],
-    "step_size": {"from": 1e-4, "to": 1e5, "per_decade": 240},
+    "learning_rate": {"from": 1e-4, "to": 1e5, "per_decade": 240},
     "iterations": 1000,
 }
 
@@ -56,19 +56,19 @@ def test_an_estimate_is_the_measured_cost_times_the_points(monkeypatch, tmp_path
             "length": (length,),
             "success_rate": ("0.9",),
             "rule": ("GRPO",),
-            "step_size": ("1",),
+            "learning_rate": ("1",),
             "iteration": ("10",),
         }
         settings = {"iterations": 500}
-        shard = Shard("phase_diagram", "runs", "gradgap.measurements.exact_runs", axes, settings, 0)
-        return plan.Measurement(shard, 100, 100 * seconds, beside=1.0, memory=3e8)
+        shard = Shard("phase_diagram", "runs", "exact_runs", axes, settings, 0)
+        return plan.Job(shard, 100, 100 * seconds, beside=1.0, memory=3e8)
 
-    monkeypatch.setattr(plan, "measurements", lambda results: [measured("64", 2e-3), measured("256", 8e-3)])
+    monkeypatch.setattr(plan, "recorded_jobs", lambda results: [measured("64", 2e-3), measured("256", 8e-3)])
     study = {
         "length": [64, 256],
         "failure_rate": [0.1],
         "rule": ["GRPO"],
-        "step_size": [1, 2, 3],
+        "learning_rate": [1, 2, 3],
         "iteration": [10],
         "iterations": 1000,
     }
@@ -95,7 +95,7 @@ def test_what_jobs_recorded_is_read_back(tmp_path, caplog):
         benchmark = (tmp_path / "benchmarks" / "shards" / place).with_suffix(".tsv")
         benchmark.parent.mkdir(parents=True, exist_ok=True)
         benchmark.write_text("s\tmax_rss\tcpu_time\n999\t200\t99\n")
-    found = plan.measurements(tmp_path)
+    found = plan.recorded_jobs(tmp_path)
     assert {entry.shard.name for entry in found} == {shard.name for shard in ran.values()}
     runs = [entry for entry in found if entry.shard.sweep == "runs"]
     assert all(

@@ -41,7 +41,9 @@ def test_one_file_each_adds_an_advantage_a_family_and_a_study(root, examples):
     # g' = J''/(J(1−J)) = −(1/8)/(3/16), and c = √(J(1−J)) for grpo, J(1−J)² for the plugin's advantage
     slope = (1 / 8) / (3 / 16)
     for advantage, coefficient in (("grpo", (3 / 16) ** 0.5), ("squared", 1 / 4 * (3 / 4) ** 2)):
-        found = lengths.critical.sel(family="pair", advantage=advantage, aggregation="seq-mean-token-sum")
+        found = lengths.critical_learning_rate.sel(
+            family="pair", advantage=advantage, aggregation="seq-mean-token-sum"
+        )
         assert found.values == pytest.approx(2 / (coefficient * slope), rel=0.02)
     patience = xr.load_dataset(results / "datasets/patience.nc")
     assert patience.half_time.attrs["units"] == "updates"

@@ -7,13 +7,13 @@ import mpmath as mp
 import numpy as np
 import pytest
 from gradgap.bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, draw, pruned, stopped_walk, tree
-from gradgap.measurements.bound_audit import BOUNDS, audit, stream
+from gradgap.measurements.bound_audit import BOUNDS, audit, generator_at
 from scipy.optimize import brentq
 
 
 def random_policy(key, longest=4):
     """A small random policy and direction, and their line."""
-    generator = stream("test", key)
+    generator = generator_at(0, {"policy": str(key)})
     sizes = (
         int(generator.integers(1, longest + 1)),
         int(generator.integers(2, 5)),
@@ -95,7 +95,7 @@ def test_score_and_curvature_of_a_token_stay_within_the_constants():
     for key in range(40):
         _, _, line = random_policy(key)
         spread = line.spread
-        for step in np.append(0, stream("steps", key).normal(size=6) * 30 / spread):
+        for step in np.append(0, generator_at(0, {"steps": str(key)}).normal(size=6) * 30 / spread):
             z = line.logit + step * line.slope
             p = np.exp(z - z.max(axis=1, keepdims=True))
             p /= p.sum(axis=1, keepdims=True)
@@ -195,9 +195,12 @@ def test_draws_cover_the_asked_range():
     assert endings == {True, False}
 
 
-def test_a_stream_depends_on_its_coordinates_only():
-    assert stream(1, "a", 2).random() == stream(1, "a", 2).random()
-    assert len({stream(1, "a", 2).random(), stream(1, "a", 3).random(), stream(2, "a", 2).random()}) == 3
+def test_a_generator_depends_on_its_seed_and_coordinates_only():
+    def first(seed, **coordinates):
+        return generator_at(seed, coordinates).random()
+
+    assert first(1, draw="2", bound="a") == first(1, bound="a", draw="2")
+    assert len({first(1, draw="2"), first(1, draw="3"), first(2, draw="2")}) == 3
 
 
 def test_pruned_tree_is_the_ending_tree():

@@ -7,9 +7,9 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 from gradgap.bandits import FAMILIES
-from gradgap.measurements import sampled_counting
-from gradgap.measurements import sampled_thresholds as sampled_critical
+from gradgap.measurements import sampled_thresholds as measurement
 from gradgap.numerics import streams
+from gradgap.sweep.measurement import measure as at_every_point
 from gradgap.thresholds import sampled
 from gradgap.thresholds.exact import Search
 
@@ -34,14 +34,14 @@ def test_crossing_smooths_noise_and_stays_on_the_ladder():
 def test_kept_is_one_at_the_best_and_zero_at_collapse(family, rate):
     instance = FAMILIES.find(family).instance(64, rate)
     assert sampled.kept(instance, instance.at(0.0)[1]) == 1
-    worst = instance.parameters[2]  # every long response wrong
+    worst = instance.kernels.constants[2]  # every long response wrong
     assert sampled.kept(instance, worst) == pytest.approx(0, abs=1e-12)
     assert sampled.kept(instance, instance.at(-20.0)[1]) == pytest.approx(0, abs=1e-12)
 
 
 def measure(instance, advantage, size, replicates=32, seed=1):
     point = {"family": instance.family, "advantage": advantage, "group_size": str(size)}
-    return sampled.critical(
+    return sampled.half_kept(
         instance,
         advantage,
         SUM,
@@ -56,7 +56,7 @@ def measure(instance, advantage, size, replicates=32, seed=1):
 @pytest.mark.parametrize("advantage", ["reinforce", "dr_grpo", "grpo"])
 def test_sampled_thresholds_approach_the_exact_one_as_groups_grow(advantage):
     instance = FAMILIES.find("counting").instance(64, 0.2)
-    limit = sampled.exact(instance, advantage, SUM, iterations=100)
+    limit = sampled.half_kept_exact(instance, advantage, SUM, iterations=100)
     distances = []
     for size in (4, 32, 512):
         found = measure(instance, advantage, size, replicates=12)
@@ -70,12 +70,14 @@ def test_sampled_thresholds_approach_the_exact_one_as_groups_grow(advantage):
 
 
 def test_the_exact_limit_is_where_the_exact_run_keeps_half():
-    from gradgap.training import run
+    from gradgap.training import run as training
 
     instance = FAMILIES.find("gated").instance(64, 0.99, 0.01)
-    limit = sampled.exact(instance, "dr_grpo", SUM, iterations=200)
+    limit = sampled.half_kept_exact(instance, "dr_grpo", SUM, iterations=200)
     kept = [
-        sampled.kept(instance, run.run(instance, "dr_grpo", SUM, rate, iterations=200).final_failure_rate)
+        sampled.kept(
+            instance, training.run(instance, "dr_grpo", SUM, rate, iterations=200).final_failure_rate
+        )
         for rate in (0.99 * limit, 1.01 * limit)
     ]
     assert kept[0] > 0.5 > kept[1]
@@ -95,7 +97,9 @@ SETTINGS = {"success_rate": {"counting": 0.2}, "sampled_iterations": 30, "replic
 
 def simulate(axes):
     """For worker processes: the measured thresholds at a product of axes."""
-    return sampled_counting.simulate(axes, SETTINGS, lambda done, total: None)["sampled_critical"]
+    return at_every_point("sampled_thresholds", {"family": "counting", **axes}, SETTINGS)[
+        "half_kept_learning_rate"
+    ]
 
 
 def test_every_layout_gives_the_same_bits():
@@ -114,7 +118,7 @@ def test_neighbouring_points_have_streams_of_their_own():
     texts = [sampled.rung_text(rung) for rung in range(-64, 65)]
     assert len(set(texts)) == len(texts)
     states = {
-        tuple(streams.state(1, {**point, "step_size": t, "replicate": str(r)}))
+        tuple(streams.state(1, {**point, "learning_rate": t, "replicate": str(r)}))
         for t in texts
         for r in range(32)
     }
@@ -126,4 +130,4 @@ def test_a_rule_without_sampled_form_is_refused_before_anything_runs():
 
     axes = {"family": ("gated",), "length": ("64",), "success_rate": ("0.9",), "rule": ("gap/token-mean",)}
     with pytest.raises(ConfigError, match="gap"):
-        sampled_critical.check({**axes, "group_size": ("4",)}, {})
+        measurement.check({**axes, "group_size": ("4",)}, {})

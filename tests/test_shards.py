@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from gradgap.errors import ShardError
-from gradgap.sweep import compute, config, grid
+from gradgap.sweep import compute, config, grid, store
 from test_config import GOOD
 
 
@@ -17,13 +17,13 @@ def stored(study, tmp_path):
     shard = next(shard for shard in grid.shards(study, 1000) if shard.sweep == "runs")
     path = tmp_path / f"{shard.name}.npz"
     arrays = compute.compute(shard)
-    compute.write(path, shard, arrays)
+    store.write(path, shard, arrays)
     return path, shard, arrays
 
 
 def test_a_shard_comes_back_as_it_was(stored):
     path, shard, arrays = stored
-    found, read = compute.read(path)
+    found, read = store.read_current(path)
     assert found == shard
     assert read.keys() == arrays.keys()
     for name in arrays:
@@ -46,7 +46,7 @@ def test_a_damaged_shard_is_refused_by_name(stored, damage):
         content = b"not an archive"
     path.write_bytes(content)
     with pytest.raises(ShardError, match=f"{path.name}.*delete it"):
-        compute.read(path)
+        store.read_current(path)
 
 
 def test_a_shard_under_another_name_is_refused(stored):
@@ -54,9 +54,9 @@ def test_a_shard_under_another_name_is_refused(stored):
     other = path.with_name("family=gated~length=16~000000000000.npz")
     path.rename(other)
     with pytest.raises(ShardError, match=f"holds the shard '{shard.name}'"):
-        compute.read(other)
+        store.read_current(other)
     with pytest.raises(ShardError, match="missing"):
-        compute.read(path)
+        store.read_current(path)
 
 
 def test_results_do_not_depend_on_how_points_are_cut(study):
@@ -66,7 +66,7 @@ def test_results_do_not_depend_on_how_points_are_cut(study):
         found = {}
         for shard in reversed(grid.shards(study, most)) if most == 5 else grid.shards(study, most):
             for name, values in compute.compute(shard).items():
-                dropped = grid.simulation(shard).VARIABLES[name].drop
+                dropped = grid.measurement_of(shard).variables[name].drop
                 axes = [texts for axis, texts in shard.axes.items() if axis not in dropped]
                 for index in np.ndindex(*values.shape):
                     point = tuple(axis[i] for axis, i in zip(axes, index, strict=True))

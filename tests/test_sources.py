@@ -71,3 +71,43 @@ def test_a_changed_kernel_is_not_served_stale(tmp_path, root):
     os.utime(kernel, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # not even the time tells
     after = value()
     assert after == pytest.approx(1.25 * before)
+
+
+def test_a_shard_depends_on_every_function_of_its_components(tmp_path):
+    """A plugin's sampled form from another file of the plugin folder, registered by a third: all three count."""
+    folder = tmp_path / "gradgap_plugins"
+    folder.mkdir()
+    kernel = "from gradgap.numerics.compiler import kernel\n\n@kernel\n"
+    (folder / "expected.py").write_text(kernel + "def coefficient(success, failure, gap):\n    return 1.0\n")
+    (folder / "drawn.py").write_text(kernel + "def sampled(right, size):\n    return 1.0, 0.0\n")
+    (folder / "unrelated.py").write_text("UNUSED = 1\n")
+    (folder / "whole.py").write_text(
+        "from gradgap_plugins import drawn, expected\n"
+        "from gradgap.training.rules import ADVANTAGES, Advantage\n"
+        "ADVANTAGES.add('plugged')(Advantage(expected.coefficient, 0.0, drawn.sampled))\n"
+    )
+    script = (
+        "from gradgap.sweep.grid import Shard\n"
+        "axes = {'advantage': ('plugged',), 'aggregation': ('token-mean',)}\n"
+        "print(Shard('s', 'w', 'sampled_thresholds', axes, {}, 0, {'family': 'counting'}).code)\n"
+        "from gradgap.fingerprint import modules_of\n"
+        "from gradgap.training.rules import ADVANTAGES\n"
+        "print(*sorted(modules_of(ADVANTAGES.find('plugged'))))\n"
+    )
+
+    def told():
+        found = subprocess.run(
+            [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return found.stdout.splitlines()
+
+    before, modules = told()
+    assert {"gradgap_plugins.drawn", "gradgap_plugins.expected"} <= set(modules.split())
+    codes = {before}
+    for name in ("drawn", "expected", "whole"):
+        with (folder / f"{name}.py").open("a") as file:
+            file.write("# edited\n")
+        codes.add(told()[0])
+    assert len(codes) == 4
+    (folder / "unrelated.py").write_text("UNUSED = 2\n")
+    assert told()[0] in codes

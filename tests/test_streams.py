@@ -65,7 +65,7 @@ def test_generator_is_xoshiro256plusplus():
 
 
 def test_state_depends_on_every_coordinate_and_not_on_their_order():
-    point = {"family": "gated", "length": "64", "step_size": "0.1", "replicate": "3"}
+    point = {"family": "gated", "length": "64", "learning_rate": "0.1", "replicate": "3"}
     start = streams.state(5, point)
     assert np.array_equal(start, streams.state(5, dict(reversed(point.items()))))
     assert start.dtype == np.uint64
@@ -87,7 +87,9 @@ def test_neighbouring_points_neither_overlap_nor_correlate():
     count, draws = 64, 20_000
     bits = np.empty((count, draws), np.uint64)
     for replicate in range(count):
-        bits_of(streams.state(20251008, {"step_size": "0.1", "replicate": str(replicate)}), bits[replicate])
+        bits_of(
+            streams.state(20251008, {"learning_rate": "0.1", "replicate": str(replicate)}), bits[replicate]
+        )
     assert (
         len(np.unique(bits)) == count * draws
     )  # one common number in 2⁶⁴ would be chance, one in 10⁸ an overlap

@@ -16,8 +16,9 @@ from gradgap.measurements.bound_audit import audit
 from gradgap.numerics.binomial import window
 from gradgap.theory import closed_forms
 from gradgap.thresholds import exact as thresholds
+from gradgap.training.outcome import Outcome
 from gradgap.training.rules import ADVANTAGES, AGGREGATIONS
-from gradgap.training.run import Outcome, run
+from gradgap.training.run import run
 from scipy.optimize import minimize_scalar
 from scipy.special import lambertw
 from scipy.stats import binom, norm
@@ -226,7 +227,11 @@ every_instance = pytest.mark.parametrize("instance", list(INSTANCES.values()), i
 
 def exact_success(instance, theta):
     """J(θ) as a sum of binomial terms in mpmath."""
-    n, width, share = int(instance.parameters[0]), int(instance.parameters[1]), mp.mpf(instance.parameters[2])
+    n, width, share = (
+        int(instance.kernels.constants[0]),
+        int(instance.kernels.constants[1]),
+        mp.mpf(instance.kernels.constants[2]),
+    )
     p = 1 / (1 + mp.exp(-theta))
     inside = mp.fsum(
         mp.binomial(n, k) * p**k * (1 - p) ** (n - k) for k in range(n // 2 - width, n // 2 + width + 1)
@@ -236,7 +241,7 @@ def exact_success(instance, theta):
 
 @every_instance
 def test_c1_slope(instance):
-    n, width, share = instance.parameters
+    n, width, share = instance.kernels.constants
     a = int(n / 2 - width)
     for theta in (instance.theta0, 0.3 * instance.theta0, -instance.theta0):
         p = 1 / (1 + math.exp(-theta))
@@ -283,7 +288,7 @@ def test_c3_c4_the_fixed_point_loses_stability_there(instance, advantage, aggreg
 
 def test_c4_reinforce_as_written():
     instance = FAMILIES.find("gated").instance(64, 0.99)
-    n, width, share = instance.parameters
+    n, width, share = instance.kernels.constants
     written = 8 / (share * n * (2 * width + 1) * binom.pmf(n // 2 + width, n - 1, 0.5))
     assert closed_forms.critical_closed_form(instance, "reinforce", "seq-mean-token-sum") == pytest.approx(
         written
@@ -426,7 +431,7 @@ def test_c6_word_and_safe_learning_rate_against_runs(length, window):
     instance = FAMILIES.find("counting").instance(length, 0.2, window=window)
     reach = closed_forms.critical_reach(instance, "reinforce", "seq-mean-token-sum")
     closed = closed_forms.critical_closed_form(instance, "reinforce", "seq-mean-token-sum")
-    n, width, _ = map(int, instance.parameters)
+    n, width, _ = (int(value) for value in instance.kernels.constants)
     starts = abs(instance.theta0) * np.linspace(0.02, 1, 60)
 
     def nearer(rate, theta):
@@ -482,7 +487,7 @@ def test_c8_gap_falls_at_every_iteration_exactly_above_the_fold(length):
     assert found.below_start == pytest.approx(
         thresholds.one_step(instance) / abs(instance.at(instance.theta0)[2])
     )
-    n, width, _ = map(int, instance.parameters)
+    n, width, _ = (int(value) for value in instance.kernels.constants)
 
     def gap(theta):  # with scipy's binomial, at −θ
         k = np.arange(n // 2 - width, n // 2 + width + 1)

@@ -12,8 +12,9 @@ from gradgap.sweep import compute, config, grid
 from gradgap.theory import closed_forms
 from gradgap.thresholds import exact
 from gradgap.thresholds.exact import Search, critical, one_step
+from gradgap.training.outcome import Outcome
 from gradgap.training.rules import ADVANTAGES
-from gradgap.training.run import Outcome, run
+from gradgap.training.run import run
 
 
 def instances():
@@ -43,11 +44,16 @@ def test_every_measured_critical_learning_rate_of_the_default_grid(root, capsys)
         shard
         for study in parsed.studies.values()
         for shard in grid.shards(study, parsed.shard_points)
-        if shard.simulation == "gradgap.measurements.thresholds"
+        if shard.measurement == "thresholds"
     ]
     with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(compute.compute, todo))
-    ratios = np.concatenate([np.ravel(each["critical"] / each["critical_closed_form"]) for each in found])
+    ratios = np.concatenate(
+        [
+            np.ravel(each["critical_learning_rate"] / each["critical_learning_rate_closed_form"])
+            for each in found
+        ]
+    )
     with capsys.disabled():
         print(
             f"\nα* over closed form: {len(ratios)} thresholds, from {ratios.min():.5f} to {ratios.max():.5f}"

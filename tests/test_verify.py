@@ -10,10 +10,10 @@ import xarray as xr
 from _small import assemble, changed, only, run_missing, shard_files, write_config
 from gradgap import cli
 from gradgap.errors import ShardError
-from gradgap.report import panels
+from gradgap.report import figure_data
 from gradgap.report.captions import fill, template
 from gradgap.report.verify import verify
-from gradgap.sweep import compute, config, dataset
+from gradgap.sweep import config, dataset, store
 
 RAW = only("phase_diagram")
 
@@ -29,7 +29,7 @@ def made(tmp_path_factory):
         analysis = study.study.analyse(opened.load(), study.settings)
     for part in ("analysis", "figures", "tables"):
         (folder / part).mkdir()
-    panels.write(analysis.panels, folder / "analysis" / "phase_diagram.csv")
+    figure_data.write(analysis.panels, folder / "analysis" / "phase_diagram.csv")
     analysis.scaling.to_csv(folder / "analysis" / "phase_diagram.scaling.csv", index=False)
     text = fill(template("phase_diagram"), analysis, study.settings)
     (folder / "analysis" / "phase_diagram.rst").write_text(text, encoding="utf-8")
@@ -61,21 +61,21 @@ def test_all_is_well_where_nothing_was_touched(results):
 
 def test_a_shard_is_the_same_file_whenever_it_is_written(results, tmp_path):
     path = a_shard(results)
-    compute.write(tmp_path / path.name, *compute.read(path))
+    store.write(tmp_path / path.name, *store.read_current(path))
     assert (tmp_path / path.name).read_bytes() == path.read_bytes()
 
 
 def test_no_flipped_byte_slips_through(results):
     """At each offset of a shard file: it is refused, or what is read is what was written."""
     path = a_shard(results)
-    whole, (shard, arrays) = path.read_bytes(), compute.read(path)
+    whole, (shard, arrays) = path.read_bytes(), store.read_current(path)
     refused = []
     for offset in range(len(whole)):
         altered = bytearray(whole)
         altered[offset] ^= 1 + offset % 255
         path.write_bytes(altered)
         try:
-            found, values = compute.read(path)
+            found, values = store.read_current(path)
         except ShardError as error:
             refused.append(str(error))
         else:
@@ -91,7 +91,7 @@ def test_a_truncated_shard_is_refused(results, keep):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
     with pytest.raises(ShardError, match="damaged") as caught:
-        compute.read(path)
+        store.read_current(path)
     assert "delete it" in str(caught.value)
 
 
@@ -104,19 +104,19 @@ def test_numbers_altered_under_a_right_checksum_are_refused(results):
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
     with pytest.raises(ShardError, match="digest"):
-        compute.read(path)
+        store.read_current(path)
 
 
 def test_every_bad_shard_is_named_with_one_remedy(results):
     """After the remedy, running again gives the very dataset of an undisturbed run."""
     study = config.parse(RAW).studies["phase_diagram"]
     files = list(shard_files(RAW, results))
-    undisturbed = dataset.assemble(study, files)
+    undisturbed = dataset.assemble(dataset.Contents.of(study), files)
     files[0].write_bytes(b"")
     files[1].unlink()
     files[2].write_bytes(files[2].read_bytes()[:-50])
     with pytest.raises(ShardError) as caught:
-        dataset.assemble(study, files)
+        dataset.assemble(dataset.Contents.of(study), files)
     *each, remedy = str(caught.value).splitlines()
     assert [path.name in line for path, line in zip(files, each, strict=False)] == [True] * 3
     assert "Remedy: rm -f" in remedy
@@ -124,7 +124,7 @@ def test_every_bad_shard_is_named_with_one_remedy(results):
     for path in files[:3]:
         path.unlink(missing_ok=True)
     run_missing(RAW, results)
-    assert dataset.assemble(study, files).identical(undisturbed)
+    assert dataset.assemble(dataset.Contents.of(study), files).identical(undisturbed)
 
 
 def test_shards_of_other_code_are_refused(results, monkeypatch):
@@ -132,7 +132,7 @@ def test_shards_of_other_code_are_refused(results, monkeypatch):
 
     monkeypatch.setattr(Shard, "code", property(lambda shard: "0" * 16))
     with pytest.raises(ShardError, match="other code"):
-        compute.read(a_shard(results))
+        store.read_current(a_shard(results))
 
 
 def flip(path: Path) -> None:
@@ -178,7 +178,7 @@ def test_verify_finds_a_dataset_that_is_not_its_shards(results):
     path = results / "datasets" / "phase_diagram.nc"
     with xr.open_dataset(path) as opened:
         altered = opened.load()
-    altered["critical"][0, 0, 0, 0] *= 1 + 1e-12
+    altered["critical_learning_rate"][0, 0, 0, 0] *= 1 + 1e-12
     dataset.write(altered, path)
     assert "differs from its shards in critical" in verify(config.parse(RAW), results)[str(path)]
 

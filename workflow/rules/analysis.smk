@@ -16,7 +16,7 @@ rule analysis:
         config=study_spec,
         code=lambda wildcards: fingerprint(
             "gradgap.report.captions",
-            "gradgap.report.panels",
+            "gradgap.report.figure_data",
             module_of_study(wildcards),
         ),
         caption=lambda wildcards: captions.template(wildcards.study),

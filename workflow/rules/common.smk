@@ -1,5 +1,6 @@
 # The configuration is checked while this file is parsed: a wrong value stops everything before it starts.
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,12 +12,37 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 from gradgap.errors import GradgapError
 from gradgap.fingerprint import fingerprint
 from gradgap.report import captions
-from gradgap.sweep import config as configuration, grid
+from gradgap.sweep import config as configuration, grid, reading
+from gradgap.sweep.dataset import Contents
 
 FORMATS = ["pdf", "svg", "png"]
 
+
+def written():
+    """The configuration with the lines on which it stands, where it is one file."""
+    if workflow.modifier.skip_configfile:  # inside another workflow, which gives a mapping
+        return None
+    files = workflow.overwrite_configfiles or ["config.yaml"]
+    found = [reading.read(os.path.relpath(file)) for file in files]
+    if len(found) == 1 and not workflow.config_settings.config:
+        return found[0]
+    for document in found:
+        document.refuse()
+    return None  # several, or --config: Snakemake puts them together
+
+
+# read here first: Snakemake's own reader takes what nobody means, such as the second of two equal keys
 try:
-    CONFIG = configuration.parse(config)
+    WRITTEN = written()
+except GradgapError as error:
+    raise WorkflowError(str(error)) from None
+
+
+configfile: "config.yaml"
+
+
+try:
+    CONFIG = configuration.parse(config if WRITTEN is None else WRITTEN)
     STUDIES = list(CONFIG.studies)
     SHARDS = {
         name: {
@@ -52,5 +78,5 @@ def study_spec(wildcards):
 
 
 def module_of_study(wildcards):
-    """The module that registers a study."""
-    return CONFIG.studies[wildcards.study].study.analyse.__module__
+    """The module that analyses a study."""
+    return CONFIG.studies[wildcards.study].study.analysis

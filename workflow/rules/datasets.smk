@@ -13,7 +13,8 @@ rule datasets:
         "../../envs/datasets.yaml"
     threads: 1
     params:
-        config=study_spec,
+        # all that the job needs to know, so that it imports no study, measurement, plugin or compiler
+        contents=lambda wildcards: vars(Contents.of(CONFIG.studies[wildcards.study])),
         code=fingerprint("gradgap.sweep.dataset"),
     script:
         "../scripts/datasets.py"

@@ -29,7 +29,7 @@ rule figures:
         ),
         draw=lambda wildcards: CONFIG.studies[wildcards.study].study.draw,
         code=lambda wildcards: fingerprint(
-            "gradgap.report.panels", CONFIG.studies[wildcards.study].study.draw
+            "gradgap.report.figure_data", CONFIG.studies[wildcards.study].study.draw
         ),
     script:
         "../scripts/figures.py"

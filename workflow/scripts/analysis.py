@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 from gradgap import files, logs
-from gradgap.report import captions, panels
+from gradgap.report import captions, figure_data
 from gradgap.sweep.grid import StudyConfig
 
 
@@ -34,7 +34,7 @@ def main(
     study = StudyConfig(**config)
     with xr.open_dataset(dataset, engine="netcdf4") as opened:
         analysis = study.study.analyse(opened.load(), study.settings)
-    panels.write(analysis.panels, numbers)
+    figure_data.write(analysis.panels, numbers)
     with files.replacing(scaling) as temporary:
         analysis.scaling.to_csv(temporary, index=False)
     files.write_text(caption, captions.fill(template, analysis, study.settings))

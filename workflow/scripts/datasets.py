@@ -6,10 +6,9 @@ from typing import Any
 
 from gradgap import logs
 from gradgap.sweep import dataset
-from gradgap.sweep.grid import StudyConfig
 
 
-def main(shards: Iterable[str | Path], output: str | Path, config: Mapping[str, Any]) -> None:
+def main(shards: Iterable[str | Path], output: str | Path, contents: Mapping[str, Any]) -> None:
     """Write the dataset of a study.
 
     Parameters
@@ -18,12 +17,12 @@ def main(shards: Iterable[str | Path], output: str | Path, config: Mapping[str, 
         Shard files of the study.
     output : path
         The netCDF file to write.
-    config : mapping
-        Fields of the study's `StudyConfig`.
+    contents : mapping
+        Fields of the dataset's `Contents`.
     """
-    dataset.aggregate(StudyConfig(**config), shards, output)
+    dataset.aggregate(dataset.Contents(**contents), shards, output)
 
 
 if "snakemake" in globals():
     with logs.to(snakemake.log[0]):  # noqa: F821
-        main(snakemake.input, snakemake.output[0], snakemake.params.config)  # noqa: F821
+        main(snakemake.input, snakemake.output[0], snakemake.params.contents)  # noqa: F821

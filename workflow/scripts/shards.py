@@ -1,14 +1,14 @@
-"""Simulate one shard."""
+"""Compute one shard."""
 
 from pathlib import Path
 
 from gradgap import logs
-from gradgap.sweep import compute
+from gradgap.sweep import compute, store
 from gradgap.sweep.grid import Shard
 
 
 def main(output: str | Path, spec: str) -> None:
-    """Store the points of a shard: those that other shards beside it hold are copied, the rest is simulated.
+    """Store the points of a shard: those that other shards beside it hold are copied, the rest is computed.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def main(output: str | Path, spec: str) -> None:
         `Shard.spec` of the points.
     """
     shard = Shard.from_spec(spec)
-    compute.write(output, shard, compute.compute(shard, Path(output).parent))
+    store.write(output, shard, compute.compute(shard, Path(output).parent))
 
 
 if "snakemake" in globals():

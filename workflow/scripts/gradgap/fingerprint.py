@@ -8,10 +8,11 @@ imports, directly or not.
 import ast
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from .plugins import PLUGIN_PACKAGE, plugin_files
+from .plugins import PLUGIN_PACKAGE, plugin_files, plugin_folders
 
 PACKAGE_DIR = Path(__file__).parent
 
@@ -19,15 +20,13 @@ PACKAGE_DIR = Path(__file__).parent
 @functools.cache
 def source_file(module: str) -> Path | None:
     """Path of a module of this package or of a plugin; None for any other module."""
-    if module.startswith(PLUGIN_PACKAGE + "."):
-        stem = module.removeprefix(PLUGIN_PACKAGE + ".")
-        return next((path for path in plugin_files() if path.stem == stem), None)
-    if module != "gradgap" and not module.startswith("gradgap."):
-        return None
-    path = PACKAGE_DIR.joinpath(*module.split(".")[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
+    top, *parts = module.split(".")
+    folders = {"gradgap": [PACKAGE_DIR], PLUGIN_PACKAGE: plugin_folders() if parts else []}
+    for folder in folders.get(top, []):
+        path = folder.joinpath(*parts)
+        for candidate in (path.parent / f"{path.name}.py", path / "__init__.py"):
+            if candidate.is_file():
+                return candidate
     return None
 
 
@@ -62,6 +61,47 @@ def closure(modules: Iterable[str]) -> list[str]:
             seen.add(module)
             stack.extend(imports(module))
     return sorted(seen)
+
+
+def _contents(cell: Any) -> Any:
+    """What a cell of a closure holds; nothing where it is not filled yet."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return ()
+
+
+def modules_of(component: Any) -> set[str]:
+    """Modules of this package and of plugins that the functions and classes of a component come from.
+
+    A component is a function, a class, an object, or a collection of these; an object is searched through the classes
+    that it is of and the values of its attributes. With `closure` this covers every function that the component
+    reaches.
+    """
+    found: set[str] = set()
+    seen: set[int] = set()
+    stack = [component]
+    while stack:
+        part = stack.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, Mapping):
+            stack.extend(part.values())
+        elif isinstance(part, (tuple, list, set, frozenset)):
+            stack.extend(part)
+        elif isinstance(part, type):
+            found.update(base.__module__ for base in part.__mro__)
+        elif callable(part) or source_file(type(part).__module__) is not None:
+            found.add(getattr(part, "__module__", None) or "")
+            stack.append(type(part))
+            # what a compiled, a wrapped and a partial function stand for, and what a function has closed over
+            for name in ("py_func", "__wrapped__", "func", "args", "keywords"):
+                stack.append(getattr(part, name, ()))
+            stack.extend(_contents(cell) for cell in getattr(part, "__closure__", None) or ())
+            if source_file(type(part).__module__) is not None:
+                stack.extend(getattr(part, "__dict__", {}).values())
+    return {name for name in found if source_file(name) is not None}
 
 
 @functools.cache

@@ -1,13 +1,12 @@
 """Named components, found by looking into a package and into plugin folders.
 
-A component registers itself where it is defined; nothing else lists it. A plugin is a Python file in the folder
-``gradgap_plugins/`` of the working directory, beside config.yaml and results/, or in a folder named by the
-environment variable ``GRADGAP_PLUGINS`` (several are separated as in ``PATH``). It is imported once under the name
-``gradgap_plugins.<file>``.
+A component registers itself where it is defined; nothing else lists it. A plugin is a Python file, or a folder with
+an ``__init__.py``, in the folder ``gradgap_plugins/`` of the working directory, beside config.yaml and results/, or
+in a folder named by the environment variable ``GRADGAP_PLUGINS`` (several are separated as in ``PATH``). It is
+imported once under the name ``gradgap_plugins.NAME``.
 """
 
 import importlib
-import importlib.util
 import os
 import pkgutil
 import sys
@@ -31,32 +30,43 @@ class Registry(dict[str, T]):
         What the components are, for error messages ("bandit family").
     package : str, optional
         A package all of whose modules are imported before the first look-up.
+
+    Attributes
+    ----------
+    origins : dict of str to str
+        The module that registered each component.
     """
 
     def __init__(self, kind: str, package: str | None = None):
         super().__init__()
         self.kind = kind
+        self.origins: dict[str, str] = {}
         self._package = package
         self._discovered = False
 
     def discover(self) -> "Registry[T]":
-        """Import every module that may register a component; return the registry itself."""
+        """Import every module that may register a component; return the registry itself, in the order of names."""
         if not self._discovered:
             self._discovered = True
             if self._package is not None:
                 package = importlib.import_module(self._package)
-                for module in pkgutil.iter_modules(package.__path__):
-                    importlib.import_module(f"{self._package}.{module.name}")
+                for found in pkgutil.iter_modules(package.__path__):
+                    importlib.import_module(f"{self._package}.{found.name}")
             load_plugins()
+            ordered = sorted(self.items())  # whatever was imported first
+            self.clear()
+            self.update(ordered)
         return self
 
     def add(self, name: str) -> Callable[[T], T]:
         """Register the decorated component under a name; a name taken already is an error."""
+        origin = sys._getframe(1).f_globals.get("__name__", "")
 
         def register(component: T) -> T:
             if name in self:
                 raise ConfigError(f"{self.kind} {name!r} is registered twice")
             self[name] = component
+            self.origins[name] = origin
             return component
 
         return register
@@ -75,8 +85,8 @@ class Registry(dict[str, T]):
         return self[name]
 
 
-def plugin_files() -> Iterator[Path]:
-    """The plugin files of the working directory and of all folders in ``GRADGAP_PLUGINS``, in order.
+def plugin_folders() -> list[Path]:
+    """The plugin folder of the working directory, if there is one, and all folders in ``GRADGAP_PLUGINS``.
 
     Raises
     ------
@@ -88,36 +98,77 @@ def plugin_files() -> Iterator[Path]:
         if not Path(name).is_dir():
             raise ConfigError(f"GRADGAP_PLUGINS: no such folder: {name}")
         folders.append(Path(name))
-    for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        yield from sorted(folder.glob("*.py"))
+    return list(dict.fromkeys(folder.resolve() for folder in folders))
+
+
+def plugin_files() -> Iterator[Path]:
+    """Every Python file of every plugin, in the order in which plugins are imported.
+
+    A plugin that is a folder gives its ``__init__.py`` first, then its other files.
+
+    Raises
+    ------
+    ConfigError
+        If a folder that the variable names does not exist.
+    """
+    for folder in plugin_folders():
+        for path in sorted(folder.iterdir()):
+            if path.suffix == ".py":
+                yield path
+            elif (path / "__init__.py").is_file():
+                yield path / "__init__.py"
+                yield from sorted(file for file in path.rglob("*.py") if file != path / "__init__.py")
+
+
+def plugins() -> dict[str, Path]:
+    """Each plugin by its module name: its file, or the ``__init__.py`` of its folder.
+
+    Raises
+    ------
+    ConfigError
+        If two plugins have one name and so would be one module.
+    """
+    found: dict[str, Path] = {}
+    for path in plugin_files():
+        top = path.parent if path.name == "__init__.py" else path
+        if top.parent in plugin_folders():
+            name = f"{PLUGIN_PACKAGE}.{top.stem}"
+            if name in found:
+                raise ConfigError(f"plugins {found[name]} and {path} have the same name")
+            found[name] = path
+    return found
+
+
+def _open_package() -> None:
+    """Make ``gradgap_plugins`` a package of all plugin folders, so that plugins can import each other."""
+    package = sys.modules.setdefault(PLUGIN_PACKAGE, ModuleType(PLUGIN_PACKAGE))
+    package.__path__ = [str(folder) for folder in plugin_folders()]
+    importlib.invalidate_caches()
 
 
 def load_plugins() -> None:
-    """Import each plugin file once.
+    """Import each plugin once.
 
     Raises
     ------
     ConfigError
         If a plugin cannot be imported, or two have one name and so would be one module.
     """
-    for path in plugin_files():
-        name = f"{PLUGIN_PACKAGE}.{path.stem}"
+    _open_package()
+    for name, path in plugins().items():
         if name in sys.modules:
             if sys.modules[name].__file__ != str(path):
                 raise ConfigError(f"plugins {sys.modules[name].__file__} and {path} have the same name")
             continue
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None  # a .py file always has a loader
-        assert spec.loader is not None
-        loaded = importlib.util.module_from_spec(spec)
-        sys.modules[name] = loaded
         try:
-            spec.loader.exec_module(loaded)
+            importlib.import_module(name)
+        except ConfigError as error:
+            raise ConfigError(f"plugin {path}: {error}") from error
         except Exception as error:
             raise ConfigError(f"plugin {path}: {type(error).__name__}: {error}") from error
 
 
 def module(name: str) -> ModuleType:
-    """A module of the package or a plugin, by its full name."""
-    load_plugins()
+    """A module of the package or a plugin, by its full name; no other plugin is imported."""
+    _open_package()
     return importlib.import_module(name)

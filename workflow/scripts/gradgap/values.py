@@ -4,6 +4,8 @@ A value has one canonical text, which names it in paths and keys its random stre
 that text denotes. Success rates are decimals, so that the failure rate is their exact complement.
 """
 
+import re
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +26,111 @@ def canonical(value: Any) -> str:
 def number(text: str) -> float:
     """The number that a canonical text denotes."""
     return float(text)
+
+
+#: The one way to write a number, in YAML and on the command line.
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+#: Letters of a number, and the largest and smallest size that it may have, 0 apart.
+LONGEST, LARGEST, SMALLEST = 40, 1e300, 1e-300
+
+
+def read_number(written: str | int | float) -> int | float:
+    """The number that somebody wrote, in a configuration or on the command line.
+
+    Parameters
+    ----------
+    written : str, int or float
+        A decimal, with an exponent or without; a number is checked alike.
+
+    Returns
+    -------
+    int or float
+        A whole number where it is written as one.
+
+    Raises
+    ------
+    ValueError
+        If it is no number, not finite, or of a size that nothing here can have; the message says which.
+
+    Examples
+    --------
+    >>> read_number("64"), read_number("1.0e+2"), read_number("1e-4")
+    (64, 100.0, 0.0001)
+    >>> read_number("1e400")
+    Traceback (most recent call last):
+    ValueError: 1e400 is too large; numbers are at most 1e+300
+    """
+    if isinstance(written, int) and not -(10**LONGEST) < written < 10**LONGEST:
+        raise ValueError(f"a whole number of {written.bit_length()} bits is too large")
+    text = str(written).strip()
+    if text.lower().lstrip("+-.") in ("nan", "inf", "infinity"):
+        raise ValueError(f"{text} is not a finite number")
+    if len(text) > LONGEST:
+        raise ValueError(f"{text[:12]}... is too long; a number has at most {LONGEST} digits")
+    match = _NUMBER.fullmatch(text)
+    if match is None or not text.isascii():
+        raise ValueError(f"{text!r} is not a number; write a decimal such as 0.25 or 1.0e-4")
+    leading = text.lstrip("+-")
+    if leading[0] == "0" and leading[1:2].isdigit():
+        raise ValueError(f"{text} begins with 0; write a decimal number")
+    exact = Decimal(text)
+    if abs(exact) > LARGEST:
+        raise ValueError(f"{text} is too large; numbers are at most {LARGEST:g}")
+    if exact and abs(exact) < SMALLEST:
+        raise ValueError(f"{text} is too close to 0; numbers are at least {SMALLEST:g}")
+    return int(text) if match[2] is None and match[3] is None and "." not in text else float(text)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A success rate J that knows its failure rate 1 − J, each to its last digit.
+
+    Subtracting floats loses the digits of 1 − J near J = 1; here both are read off one decimal.
+
+    Attributes
+    ----------
+    text : str
+        J as canonical decimal text, which names it in paths and keys its random stream.
+
+    Examples
+    --------
+    >>> Rate.of_success("0.9999999999").failure
+    1e-10
+    >>> Rate.of_failure("0.001").text, Rate.of_failure(0.001).success
+    ('0.999', 0.999)
+    """
+
+    text: str
+
+    @classmethod
+    def of_success(cls, written: str | float) -> "Rate":
+        """The rate with this J, as text or as a number."""
+        return cls(_decimal(written))
+
+    @classmethod
+    def of_failure(cls, written: str | float) -> "Rate":
+        """The rate with this 1 − J, as text or as a number."""
+        return cls(complement(_decimal(written)))
+
+    @property
+    def success(self) -> float:
+        """J, correctly rounded."""
+        return float(self.text)
+
+    @property
+    def failure(self) -> float:
+        """1 − J, correctly rounded."""
+        return float(1 - Decimal(self.text))
+
+    @property
+    def failure_text(self) -> str:
+        """1 − J as canonical decimal text."""
+        return complement(self.text)
+
+
+def _decimal(written: str | float) -> str:
+    """A rate as decimal text without exponent."""
+    return format(Decimal(written if isinstance(written, str) else canonical(written)).normalize(), "f")
 
 
 def complement(text: str) -> str:

@@ -3,16 +3,23 @@
 A family is one module of this package, or one plugin file, that registers a `Family` in `FAMILIES`.
 """
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from ..errors import ConfigError
+from ..numerics.compiler import function_type, i8, matrix, stream, structure, types, vector
 from ..plugins import Registry
+
+#: Types of the kernels of a policy, see `Kernels`.
+EVALUATE = function_type(types.none, vector, vector, vector, matrix, matrix)
+OUTCOMES = function_type(types.UniTuple(i8, 2), stream, vector, vector, vector, matrix, i8, i8, matrix)
+SCORE = function_type(types.none, stream, vector, vector, vector, i8, matrix, vector)
 
 
 class Lengths(Protocol):
@@ -28,60 +35,259 @@ class Lengths(Protocol):
     def score_length(self) -> int: ...
 
 
+class Rates(NamedTuple):
+    """Of every prompt at one θ: success rate and failure rate, of shape (Q,), and gradient gap, of shape (Q, d)."""
+
+    success: np.ndarray
+    failure: np.ndarray
+    gap: np.ndarray
+
+
+class Sample(NamedTuple):
+    """One sampled group: rewards and lengths in tokens, of shape (n,), and summed scores, of shape (n, d)."""
+
+    rewards: np.ndarray
+    lengths: np.ndarray
+    scores: np.ndarray
+
+
+class Policy(Protocol):
+    """What training needs to know of a policy, whatever it is made of.
+
+    `Instance` is the policy of a bandit. A policy without `kernels` is trained by the plain loop of
+    `training.plain`, which calls its methods.
+    """
+
+    @property
+    def start(self) -> np.ndarray:
+        """Parameters θ₀ before training, of shape (d,)."""
+
+    @property
+    def length(self) -> float:
+        """Mean response length T, in tokens."""
+
+    @property
+    def max_length(self) -> int:
+        """Length of the longest response, in tokens."""
+
+    @property
+    def score_length(self) -> int:
+        """Length of the responses whose score is not zero, in tokens."""
+
+    @property
+    def best_failure(self) -> float:
+        """1 − J_max, the failure rate of the best parameters."""
+
+    @property
+    def kernels(self) -> "Kernels | None":
+        """What the compiled engine calls; None where there is nothing compiled."""
+
+    def rates(self, theta: np.ndarray) -> Rates:
+        """Rates of every prompt at θ."""
+
+    def sample(self, theta: np.ndarray, size: int, state: np.ndarray) -> list[Sample]:
+        """One group of `size` responses to every prompt, drawn at θ from a random stream."""
+
+
+class Kernels(NamedTuple):
+    """Compiled functions of a policy, all of them float64 and C-contiguous, and what they need.
+
+    `constants` and `workspace` are handed to each; a kernel may write to the workspace, and `outcomes` and `score`
+    find there what `evaluate` left. `rates` has shape (2, Q), success and failure rates of the Q prompts; `group` has
+    a column for each row of the batch (see `groups`).
+
+    Attributes
+    ----------
+    evaluate : compiled function
+        ``evaluate(theta, constants, workspace, rates, gaps)`` fills the rates, each computed directly, and the
+        gradient gaps, of shape (Q, d).
+    outcomes : compiled function or None
+        ``outcomes(state, theta, constants, workspace, rates, size, most, group) -> (rows, batches)`` draws batches
+        of `size` responses a prompt, up to the first that has a response with a score, and `most` at the most; a
+        family may as well draw one at a time. `batches` says how many were drawn. Of the last, it fills reward,
+        length, count and prompt of each row, and whatever `score` will need. `rows` may be 0 where no response has a
+        score. None where the family cannot be sampled.
+    score : compiled function or None
+        ``score(state, theta, constants, workspace, rows, group, update)`` adds Σ count · weight · score over the rows
+        to `update`, of shape (d,). Scores that were not drawn yet are drawn now, so that rows of weight 0 cost nothing.
+    constants : ndarray
+        What the kernels need to know of the instance.
+    workspace : int
+        Numbers of workspace.
+    prompts : int
+        Number Q of prompts.
+    rows_beside : int
+        Rows of a batch are at most ``group size + rows_beside``, or this number where `grouped` is true.
+    grouped : bool
+        Rows stand for several responses, so that their number does not grow with the group size.
+    sample_reads_rates : bool
+        `outcomes` needs the rates, and the workspace, of `evaluate` at the same θ.
+    """
+
+    evaluate: Callable
+    outcomes: Callable | None
+    score: Callable | None
+    constants: np.ndarray
+    workspace: int
+    prompts: int = 1
+    rows_beside: int = 1
+    grouped: bool = False
+    sample_reads_rates: bool = False
+
+    def rows(self, size: int) -> int:
+        """Rows that a batch of groups of this size can have."""
+        return self.rows_beside if self.grouped else size + self.rows_beside
+
+
+class Compiled(NamedTuple):
+    """The part of `Kernels` that is handed to an engine."""
+
+    evaluate: Callable
+    outcomes: Callable
+    score: Callable
+    constants: np.ndarray
+
+
+COMPILED = structure(Compiled, EVALUATE, OUTCOMES, SCORE, vector)
+
+
 @dataclass(frozen=True)
 class Instance:
-    """One bandit with one real parameter θ, at its start θ₀.
+    """One bandit at its start θ₀.
 
     Attributes
     ----------
     family : str
         Name of the family.
-    evaluate : compiled function
-        ``evaluate(theta, parameters) -> (success_rate, failure_rate, gap)``; the gradient gap is signed.
-    parameters : ndarray, shape (p,)
-        What `evaluate` needs to know of the instance.
-    theta0 : float
-        Start.
+    kernels : Kernels
+    start : ndarray, shape (d,)
+        θ₀.
     length : float
         True mean response length T = E|o|, in tokens.
     max_length, score_length : int
         Length of the longest response, and of the responses whose score is not zero, in tokens.
     token_score_bound, token_hessian_bound : float
         G_p and L_p: bounds on the norm of a token's score and on its Hessian.
-    best_theta : float
-        Where the success rate is largest.
-    sample : compiled function or None
-        ``sample(state, theta, parameters, size, most, group, workspace) -> (rows, groups)`` draws groups of `size`
-        responses from the stream `state`, up to the first that has a response with a score, and `most` at the most;
-        a family may as well draw one at a time. `groups` says how many were drawn. Of the last, it fills the first
-        `rows` ≤ size + 1 rows of `group`, each for one response or for several that are the same in reward, length
-        and score (summed over tokens), whose number is the count; the columns are `groups.REWARD`, `LENGTH`,
-        `COUNT` and `SCORE`. `rows` may be 0 where no response has a score. None where the family cannot be sampled.
-    workspace : int
-        How many numbers of workspace `sample` is given.
+    best : ndarray, shape (d,), optional
+        Where the success rate is largest; None where it is approached far out only, and J_max = 1.
+    settings : mapping
+        The family's settings that made it.
     """
 
     family: str
-    evaluate: Callable
-    parameters: np.ndarray
-    theta0: float
+    kernels: Kernels
+    start: np.ndarray
     length: float
     max_length: int
     score_length: int
     token_score_bound: float
     token_hessian_bound: float
-    best_theta: float = 0.0
-    sample: Callable | None = None
-    workspace: int = 0
+    best: np.ndarray | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def at(self, theta: float) -> tuple[float, float, float]:
-        """Success rate, failure rate and gradient gap at θ."""
-        return self.evaluate(float(theta), self.parameters)
+    def _rates(self, theta: np.ndarray, workspace: np.ndarray) -> Rates:
+        kernels = self.kernels
+        rates, gaps = np.empty((2, kernels.prompts)), np.empty((kernels.prompts, len(self.start)))
+        kernels.evaluate(theta, kernels.constants, workspace, rates, gaps)
+        return Rates(rates[0], rates[1], gaps)
+
+    def rates(self, theta: np.ndarray) -> Rates:
+        """Rates of every prompt at θ, of shape (d,)."""
+        theta = np.ascontiguousarray(theta, dtype=float).reshape(len(self.start))
+        return self._rates(theta, np.empty(self.kernels.workspace))
+
+    def at(self, theta: Any) -> tuple[float, float, Any]:
+        """Success rate, failure rate and gradient gap of the whole policy at θ.
+
+        A response comes from a prompt picked at random, so J is the mean of J_q, and the gap of the whole policy is
+        g = ∇J / (J(1−J)) with ∇J the mean of J_q (1−J_q) g_q. It is no mean of the gaps of the prompts.
+
+        Parameters
+        ----------
+        theta : float or ndarray, shape (d,)
+
+        Returns
+        -------
+        success_rate, failure_rate : float
+        gap : float where d is 1, else ndarray, shape (d,)
+        """
+        success, failure, gap = self.rates(np.atleast_1d(theta))
+        if len(success) == 1:
+            mean, complement, whole = float(success[0]), float(failure[0]), gap[0]
+        else:
+            mean, complement = float(success.mean()), float(failure.mean())
+            whole = ((success * failure)[:, None] * gap).mean(axis=0) / (mean * complement)
+        return mean, complement, float(whole[0]) if len(self.start) == 1 else whole
+
+    def sample(self, theta: np.ndarray, size: int, state: np.ndarray) -> list[Sample]:
+        """One group of `size` responses to every prompt, as rows of `kernels.outcomes` spelt out one by one.
+
+        Raises
+        ------
+        ConfigError
+            If the family cannot be sampled, or its rows stand for several responses with scores of their own.
+        """
+        from .groups import COLUMNS, COUNT, LENGTH, PROMPT, REWARD, WEIGHT
+
+        kernels = self.kernels
+        if kernels.outcomes is None or kernels.score is None or kernels.grouped:
+            raise ConfigError(f"family {self.family!r} cannot be sampled response by response")
+        theta = np.ascontiguousarray(theta, dtype=float)
+        workspace, group = np.empty(kernels.workspace), np.zeros((COLUMNS, kernels.rows(size)))
+        rates = np.ascontiguousarray(np.stack(self._rates(theta, workspace)[:2]))
+        rows, _ = kernels.outcomes(state, theta, kernels.constants, workspace, rates, size, 1, group)
+        scores = np.zeros((rows, len(theta)))
+        for i in range(rows):  # the score of one row is the update in which it alone counts, once
+            alone = group.copy()
+            alone[WEIGHT], alone[COUNT, i] = 0.0, 1.0
+            alone[WEIGHT, i] = 1.0
+            kernels.score(state, theta, kernels.constants, workspace, rows, alone, scores[i])
+        found = []
+        for prompt in np.unique(group[PROMPT, :rows]):
+            mine = np.flatnonzero(group[PROMPT, :rows] == prompt)
+            each = np.repeat(mine, group[COUNT, mine].astype(int))
+            found.append(Sample(group[REWARD, each], group[LENGTH, each], scores[each]))
+        return found
+
+    @property
+    def best_failure(self) -> float:
+        """1 − J_max."""
+        return 0.0 if self.best is None else self.at(self.best)[1]
+
+    @property
+    def theta0(self) -> float:
+        """The start where θ is one number.
+
+        Raises
+        ------
+        ConfigError
+            If θ is a vector.
+        """
+        return self._number(self.start)
+
+    @property
+    def best_theta(self) -> float:
+        """Where the success rate is largest, where θ is one number; nan where nowhere."""
+        return self._number(np.full(1, np.nan) if self.best is None else self.best)
+
+    def _number(self, values: np.ndarray) -> float:
+        if len(self.start) != 1:
+            raise ConfigError(
+                f"family: {self.family} is not allowed here; its policies have a vector of parameters, and this "
+                f"takes families of one parameter, such as counting or gated"
+            )
+        return float(values[0])
+
+    def replace(self, **changes: Any) -> "Instance":
+        """The same instance with some attributes changed."""
+        return dataclasses.replace(self, **changes)
 
 
 class Family(ABC):
-    """A way to make instances from a response length and a success rate."""
+    """A way to make instances from a response length and a success rate.
+
+    A family also knows what is known in closed form about its instances; where nothing is, these answer nan.
+    """
 
     #: Settings beside length and success rate, each with its default.
     settings: ClassVar[Mapping[str, float]] = MappingProxyType({})
@@ -89,7 +295,7 @@ class Family(ABC):
     @abstractmethod
     def instance(
         self, length: int, success_rate: float, failure_rate: float | None = None, **settings: float
-    ):
+    ) -> Instance:
         """Make the instance with these coordinates.
 
         Parameters
@@ -114,7 +320,7 @@ class Family(ABC):
         """
 
 
-def of_one_parameter(instance: Any) -> Instance:
+def of_one_parameter(instance: Instance) -> Instance:
     """The instance, where θ is one number.
 
     Raises
@@ -122,11 +328,7 @@ def of_one_parameter(instance: Any) -> Instance:
     ConfigError
         If it has a vector of parameters.
     """
-    if not isinstance(instance, Instance):
-        raise ConfigError(
-            f"family: {instance.family} is not allowed here; its policies have a vector of parameters, and this "
-            f"takes families of one parameter, such as counting or gated"
-        )
+    instance._number(instance.start)
     return instance
 
 

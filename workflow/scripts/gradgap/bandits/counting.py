@@ -12,9 +12,12 @@ import numpy as np
 from ..errors import ConfigError
 from ..numerics.binomial import window
 from ..numerics.compiler import kernel
+from ..numerics.elementary import exp, log, log1p
+from ..numerics.roots import root
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
-from . import FAMILIES, Family, Instance
-from .groups import COUNT, LENGTH, REWARD, SCORE
+from ..values import canonical
+from . import FAMILIES, Family, Instance, Kernels
+from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
 
 
 @kernel
@@ -39,7 +42,22 @@ def evaluate(theta, parameters):
 
 
 @kernel
-def sample(state, theta, parameters, size, most, group, workspace):
+def _evaluate(theta, constants, workspace, rates, gaps):
+    """`Kernels.evaluate`."""
+    rates[0, 0], rates[1, 0], gaps[0, 0] = evaluate(theta[0], constants)
+
+
+@kernel
+def _score(state, theta, constants, workspace, rows, group, update):
+    """`Kernels.score`: the scores were drawn with the outcomes."""
+    total = 0.0
+    for i in range(rows):
+        total += group[COUNT, i] * group[WEIGHT, i] * group[SCORE, i]
+    update[0] += total
+
+
+@kernel
+def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
     """Draw groups up to the first that has a long response.
 
     A response is its count of ones, and groups without a long response are counted, not drawn: the cost grows
@@ -49,17 +67,19 @@ def sample(state, theta, parameters, size, most, group, workspace):
     ----------
     state : ndarray, shape (4,), uint64
         Of the stream, changed in place.
-    theta : float
+    theta : ndarray, shape (1,)
         Logit of a one.
     parameters : ndarray, shape (3,)
         As in `evaluate`.
+    workspace : ndarray, shape (sampling.table_size(N),)
+    rates : ndarray
+        Not read.
     size : int
         Group size.
     most : int
         Groups to draw at the most.
     group : ndarray, shape (COLUMNS, size + 1)
         Filled with the last group: a row for each long response, and a last one for all that are one token and right.
-    workspace : ndarray, shape (streams.table_size(N),)
 
     Returns
     -------
@@ -70,13 +90,13 @@ def sample(state, theta, parameters, size, most, group, workspace):
     before = 0
     long = size
     if share < 1.0:
-        before = failures_before_success(state, size * math.log1p(-share), most)
+        before = failures_before_success(state, size * log1p(-share), most)
         if before == most:
             return 0, most
         long = some(state, size, share)
-    odds = math.exp(-abs(theta))
+    odds = exp(-abs(theta[0]))
     p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
-    if theta > 0.0:
+    if theta[0] > 0.0:
         p, q = q, p
     binomials(state, n, p, q, long, workspace, group[SCORE])
     for i in range(long):
@@ -84,6 +104,7 @@ def sample(state, theta, parameters, size, most, group, workspace):
         group[REWARD, i] = 1.0 if abs(ones - n // 2) <= half_width else 0.0
         group[LENGTH, i] = n
         group[COUNT, i] = 1.0
+        group[PROMPT, i] = 0.0
         group[SCORE, i] = ones * q - (n - ones) * p
     if long == size:
         return long, before + 1
@@ -91,6 +112,7 @@ def sample(state, theta, parameters, size, most, group, workspace):
     group[LENGTH, long] = 1.0
     group[COUNT, long] = size - long
     group[SCORE, long] = 0.0
+    group[PROMPT, long] = 0.0
     return long + 1, before + 1
 
 
@@ -99,20 +121,24 @@ def half_width(length: int, window: float) -> int:
     return math.floor(window * math.sqrt(length) / 2 + 0.5)
 
 
+@kernel
+def _log_odds(theta, length, half_width):
+    """Log-odds of success of a window, within what a float can hold."""
+    success, failure, _, _ = window(theta, length, half_width)
+    return log(max(success, 5e-324)) - log(max(failure, 5e-324))
+
+
 def start(length: int, half_width: int, success_rate: float, failure_rate: float) -> float:
     """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds)."""
-    from scipy.optimize import brentq  # slow to import, and most jobs never search
-
-    target = math.log(success_rate) - math.log(failure_rate)
+    target = log(success_rate) - log(failure_rate)
 
     def excess(theta: float) -> float:
-        success, failure, *_ = window(theta, length, half_width)
-        return math.log(max(success, 5e-324)) - math.log(max(failure, 5e-324)) - target
+        return _log_odds(theta, length, half_width) - target
 
     low = -1 / math.sqrt(length)
     while excess(low) > 0:
         low *= 2
-    return brentq(excess, low, 0.0, xtol=1e-300, rtol=1e-15)
+    return root(excess, low, 0.0)
 
 
 def make(
@@ -121,16 +147,20 @@ def make(
     """The instance with long length N, half-width B, share ε of long responses and start θ₀."""
     return Instance(
         family=family,
-        evaluate=evaluate,
-        parameters=np.array([length, half_width, share], dtype=float),
-        theta0=theta0,
+        kernels=Kernels(
+            evaluate=_evaluate,
+            outcomes=_outcomes,
+            score=_score,
+            constants=np.array([length, half_width, share], dtype=float),
+            workspace=table_size(length),
+        ),
+        start=np.array([theta0]),
+        best=np.zeros(1),
         length=share * length + (1 - share),
         max_length=length,
         score_length=length,
         token_score_bound=1.0,
         token_hessian_bound=0.25,
-        sample=sample,
-        workspace=table_size(length),
         settings=settings,
     )
 
@@ -147,7 +177,9 @@ def _check_window(length: int, window: float) -> int:
 
 def _check_rate(success_rate: float, failure_rate: float | None) -> float:
     if not 0 < success_rate < 1:
-        raise ConfigError(f"success_rate: {success_rate:g} is not allowed; it lies strictly between 0 and 1")
+        raise ConfigError(
+            f"success_rate: {canonical(success_rate)} is not allowed; it lies strictly between 0 and 1"
+        )
     return 1 - success_rate if failure_rate is None else failure_rate
 
 
@@ -170,8 +202,8 @@ class Counting(Family):
         best, worst, _ = evaluate(0.0, np.array([length, width, 1.0]))
         if failure_rate <= worst:
             raise ConfigError(
-                f"success_rate: {success_rate:g} is out of reach for counting at length {length} with window "
-                f"{window:g}; allowed: above 0 and below the best reachable success rate {best:.6g}"
+                f"success_rate: {canonical(success_rate)} is out of reach for counting at length {length} with "
+                f"window {window:g}; allowed: above 0 and below the best reachable success rate {best:.6g}"
             )
         theta0 = start(length, width, success_rate, failure_rate)
         return make("counting", length, width, 1.0, theta0, window=window)
@@ -193,7 +225,8 @@ class Counting(Family):
             raise ConfigError(
                 f"start_deviations: {deviations:g} is not allowed at length {length}; it lies between 0 and √length"
             )
-        return make("counting", length, half_width, 1.0, -2 * math.atanh(deviations / math.sqrt(length)))
+        theta0 = -log1p(2 * deviations / (math.sqrt(length) - deviations))  # −2 artanh(deviations/√T)
+        return make("counting", length, half_width, 1.0, theta0)
 
 
 class Gated(Family):
@@ -205,13 +238,14 @@ class Gated(Family):
         failure_rate = _check_rate(success_rate, failure_rate)
         if not 0 < start_failure_rate < 1:
             raise ConfigError(
-                f"start_failure_rate: {start_failure_rate:g} is not allowed; it lies strictly between 0 and 1"
+                f"start_failure_rate: {canonical(start_failure_rate)} is not allowed; it lies strictly between "
+                "0 and 1"
             )
         share = failure_rate / start_failure_rate
         if share > 1:
             raise ConfigError(
-                f"success_rate: {success_rate:g} is out of reach for gated with start_failure_rate "
-                f"{start_failure_rate:g}; allowed: {1 - start_failure_rate:g} or more"
+                f"success_rate: {canonical(success_rate)} is out of reach for gated with start_failure_rate "
+                f"{canonical(start_failure_rate)}; allowed: {1 - start_failure_rate:g} or more"
             )
         if length < 2:
             raise ConfigError(f"length: {length} is not allowed; it must be 2 tokens or more")
@@ -220,8 +254,8 @@ class Gated(Family):
         worst = evaluate(0.0, np.array([long_length, width, 1.0]))[1]
         if start_failure_rate <= worst:
             raise ConfigError(
-                f"start_failure_rate: {start_failure_rate:g} is out of reach for gated at length {length} with "
-                f"window {window:g}; allowed: above {worst:.6g}, the failure rate of a long response at its best"
+                f"start_failure_rate: {canonical(start_failure_rate)} is out of reach for gated at length {length} "
+                f"with window {window:g}; allowed: above {worst:.6g}, the failure rate of a long response at its best"
             )
         theta0 = start(long_length, width, 1 - start_failure_rate, start_failure_rate)
         return make(

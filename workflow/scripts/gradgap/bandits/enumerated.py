@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics.compiler import allocating_kernel, kernel
+from ..numerics.compiler import kernel
+from ..numerics.elementary import dot, exp, exp10, log, norm, times, total
+from ..numerics.sampling import normals
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def pruned(full: Tree, ends: np.ndarray) -> tuple[Tree, np.ndarray, np.ndarray]:
     return Tree(short, full.depth[kept], len(row)), kept, np.column_stack([kept[row], token])
 
 
-@allocating_kernel
+@kernel
 def _evaluate(logit, slope, child, depth, right, step, reach, score):
     """What `Line.at` returns; `reach` and `score` hold a number a context, `reach` is scratch as well."""
     contexts, vocabulary = logit.shape
@@ -116,7 +118,7 @@ def _evaluate(logit, slope, child, depth, right, step, reach, score):
         total = 0.0
         mean = 0.0
         for a in range(vocabulary):
-            weight[a] = math.exp(weight[a] - top)
+            weight[a] = exp(weight[a] - top)
             total += weight[a]
             mean += weight[a] * slope[h, a]
         mean /= total
@@ -138,7 +140,7 @@ def _evaluate(logit, slope, child, depth, right, step, reach, score):
     return success, failure, success_score, failure_score, length
 
 
-@allocating_kernel
+@kernel
 def _responses(logit, slope, child, probability, score):
     """Fill the probability and the score along the direction of every response."""
     contexts, vocabulary = logit.shape
@@ -150,7 +152,7 @@ def _responses(logit, slope, child, probability, score):
         total = 0.0
         mean = 0.0
         for a in range(vocabulary):
-            weight[a] = math.exp(logit[h, a] - top)
+            weight[a] = exp(logit[h, a] - top)
             total += weight[a]
             mean += weight[a] * slope[h, a]
         mean /= total
@@ -172,7 +174,7 @@ def _gain(success0, failure0, success, failure):
     return success - success0 if success0 < failure0 else failure0 - failure
 
 
-@allocating_kernel
+@kernel
 def _gains(logit, slope, child, depth, right, steps, out):
     reach = np.empty(depth.size)
     score = np.empty(depth.size)
@@ -182,7 +184,7 @@ def _gains(logit, slope, child, depth, right, steps, out):
         out[i] = _gain(success0, failure0, success, failure)
 
 
-@allocating_kernel
+@kernel
 def _longest(logit, slope, child, depth, right, span, points):
     reach = np.empty(depth.size)
     score = np.empty(depth.size)
@@ -193,7 +195,7 @@ def _longest(logit, slope, child, depth, right, span, points):
     return longest
 
 
-@allocating_kernel
+@kernel
 def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
     reach = np.empty(depth.size)
     score = np.empty(depth.size)
@@ -248,7 +250,7 @@ def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
 _MARCH = 100_000
 
 
-@allocating_kernel
+@kernel
 def _march(logit, slope, child, depth, right, span, longest, spread):
     """Up to where J is proved not to fall below its start, at most `span`; see `Line.proved_rise`."""
     reach = np.empty(depth.size)
@@ -386,9 +388,7 @@ class Line:
         """
         if not first > 0:
             raise ValueError(f"first: {first} is not allowed; it must be above 0")
-        return _critical(
-            *self._arguments, float(first), float(last), 10 ** (1 / per_decade), float(precision)
-        )
+        return _critical(*self._arguments, float(first), float(last), exp10(1 / per_decade), float(precision))
 
 
 @dataclass(frozen=True)
@@ -412,7 +412,13 @@ class Policy:
 
     def line(self, direction: np.ndarray) -> Line:
         """The policy along a direction, a unit vector of shape (d,)."""
-        return Line(self.tree, self.features @ self.theta, self.features @ direction, self.right)
+        return Line(self.tree, self._along(self.theta), self._along(direction), self.right)
+
+    def _along(self, vector: np.ndarray) -> np.ndarray:
+        """⟨vector, φ⟩ of every token after every context."""
+        out = np.empty(self.features.shape[:-1])
+        times(self.features.reshape(-1, len(vector)), vector, out.reshape(-1))
+        return out
 
     def gap(self) -> np.ndarray:
         """Gradient gap g, shape (d,)."""
@@ -423,6 +429,31 @@ class Policy:
 LEAST_RATE = 1e-4
 #: So flat a direction, Δμ/G_p, is drawn again: the rise that a bound promises would drown in rounding.
 LEAST_ALIGNMENT = 1e-3
+
+
+def _normals(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard normal numbers from a stream that starts at bits of the generator."""
+    out = np.empty(shape)
+    normals(generator.integers(2**64, size=4, dtype=np.uint64), out.reshape(-1))
+    return out
+
+
+@kernel
+def _log_odds(success, failure):
+    out = np.empty(success.size)
+    for i in range(success.size):
+        out[i] = log(max(success[i], 1e-300)) - log(max(failure[i], 1e-300))
+    return out
+
+
+@kernel
+def entropy(probability):
+    """−Σ p log p, in nats."""
+    found = 0.0
+    for i in range(probability.size):
+        if probability[i] > 0.0:
+            found -= probability[i] * log(probability[i])
+    return found
 
 
 def stopped_walk(
@@ -458,27 +489,29 @@ def stopped_walk(
     """
     full = tree(length, vocabulary, False)
     slope = np.linspace(-0.5, 0.5, vocabulary)
-    variance = float(np.mean(slope**2))
+    variance = float(dot(slope, slope)) / vocabulary
     place = np.zeros(len(full.child))
     for context, row in enumerate(full.child):
         for token, child in enumerate(row):
             if child >= 0:
                 place[child] = place[context] + slope[token]
     price = multiplier / 4
-    ending = np.maximum(full.depth * variance - place**2, 0.0)
+    ending = np.maximum(full.depth * variance - place * place, 0.0)
     value = ending - price * full.depth
     stops = np.zeros(len(full.child), bool)
     for context in range(len(full.child) - 1, -1, -1):
         row = full.child[context]
-        last = np.maximum(length * variance - (place[context] + slope) ** 2, 0.0) - price * length
-        going_on = float(np.mean(np.where(row < 0, last, value[np.maximum(row, 0)])))
+        end = place[context] + slope
+        last = np.maximum(length * variance - end * end, 0.0) - price * length
+        going_on = float(total(np.where(row < 0, last, value[np.maximum(row, 0)]))) / vocabulary
         # at equal value it goes on: two of two prices do not differ by a rounding
         stops[context] = context > 0 and value[context] > going_on + 1e-12
         if not stops[context]:
             value[context] = going_on
     shape, _, leaf = pruned(full, stops)
     tokens = full.depth[leaf[:, 0]] + 1
-    right = tokens * variance > (place[leaf[:, 0]] + slope[leaf[:, 1]]) ** 2 + 1e-12
+    end = place[leaf[:, 0]] + slope[leaf[:, 1]]
+    right = tokens * variance > end * end + 1e-12
     return shape, slope, right
 
 
@@ -487,12 +520,12 @@ def _drawn_walk(
 ) -> tuple[Policy, np.ndarray] | None:
     """A stopped walk a little off its best θ, at times with features blurred; None where it is not fit to use."""
     shape, slope, right = stopped_walk(length, vocabulary, generator.uniform(0.3, 1.0))
-    axis = generator.standard_normal(dimension)
-    axis /= np.linalg.norm(axis)
-    blur = 0.0 if generator.random() < 0.5 else 10 ** generator.uniform(-3, -0.5)
-    noise = generator.standard_normal((*shape.child.shape, dimension))
+    axis = _normals(generator, (dimension,))
+    axis /= norm(axis)
+    blur = 0.0 if generator.random() < 0.5 else exp10(generator.uniform(-3, -0.5))
+    noise = _normals(generator, (*shape.child.shape, dimension))
     features = slope[None, :, None] * axis + blur * noise
-    theta = -(10 ** generator.uniform(-2, 0.5)) * axis
+    theta = -exp10(generator.uniform(-2, 0.5)) * axis
     if right.all() or not right.any():
         return None
     policy = Policy(shape, features, theta, right)
@@ -527,7 +560,7 @@ def draw(
     ndarray, shape (d,)
         A unit vector w with Δμ > 0.
     """
-    reach = -math.log(LEAST_RATE)
+    reach = -log(LEAST_RATE)
     while True:
         way = generator.random()
         if way < 1 / 8:
@@ -540,14 +573,12 @@ def draw(
             often = generator.random()
             shape = pruned(shape, generator.random(len(shape.child)) < often)[0]
         blend, kind, target, level, turn, centre = generator.random(6)
-        own = generator.standard_normal((*shape.child.shape, dimension))
-        features = blend * own + (1 - blend) * generator.standard_normal((vocabulary, dimension))
-        theta, along, aside = generator.standard_normal((3, dimension))
-        theta *= 10 ** (3.5 * level - 2)
+        own = _normals(generator, (*shape.child.shape, dimension))
+        features = blend * own + (1 - blend) * _normals(generator, (vocabulary, dimension))
+        theta, along, aside = _normals(generator, (3, dimension))
+        theta *= exp10(3.5 * level - 2)
         every = np.zeros(shape.responses, bool)
-        probability, score = (
-            Policy(shape, features, theta, every).line(along / np.linalg.norm(along)).responses()
-        )
+        probability, score = Policy(shape, features, theta, every).line(along / norm(along)).responses()
         if kind < 1 / 4:
             key = generator.random(shape.responses)
         elif kind < 1 / 2:
@@ -557,7 +588,7 @@ def draw(
         order = np.argsort(key, kind="stable")
         success = np.cumsum(probability[order])[:-1]
         failure = np.cumsum(probability[order[::-1]])[-2::-1]
-        odds = np.log(np.maximum(success, 1e-300)) - np.log(np.maximum(failure, 1e-300))
+        odds = _log_odds(success, failure)
         chosen = int(np.argmin(np.abs(odds - reach * (2 * target - 1))))
         if min(success[chosen], failure[chosen]) < LEAST_RATE:
             continue
@@ -565,14 +596,14 @@ def draw(
         right[order[: chosen + 1]] = True
         policy = Policy(shape, features, theta, right)
         gap = policy.gap()
-        norm = np.linalg.norm(gap)
-        if norm == 0:
+        size = norm(gap)
+        if size == 0:
             continue
-        direction = gap / norm
-        aside -= (aside @ direction) * direction
+        direction = gap / size
+        aside -= dot(aside, direction) * direction
         if dimension > 1:
-            cosine = min(1.0, 10 ** (1 - 4 * turn))  # a quarter of the directions are those of the gap
-            direction = cosine * direction + math.sqrt(1 - cosine**2) * aside / np.linalg.norm(aside)
-            direction /= np.linalg.norm(direction)
-        if gap @ direction > LEAST_ALIGNMENT * policy.line(direction).spread:
+            cosine = min(1.0, exp10(1 - 4 * turn))  # a quarter of the directions are those of the gap
+            direction = cosine * direction + math.sqrt(1 - cosine * cosine) * aside / norm(aside)
+            direction /= norm(direction)
+        if dot(gap, direction) > LEAST_ALIGNMENT * policy.line(direction).spread:
             return policy, direction

@@ -1,7 +1,7 @@
 """Groups of sampled responses: how much each response counts in one update (docs/theory.md, R1–R2).
 
-A group is described by rows. A row stands for one response, or for several that are the same in all that an
-update sees, and says how many they are; the update from a group is Σ count · weight · score over its rows.
+A batch holds one group for each prompt. It is described by rows. A row stands for one response, or for several that
+are the same in all that an update sees, and says how many they are; the rows of one prompt follow one another.
 """
 
 from ..numerics.compiler import f8, function_type, kernel, types
@@ -11,47 +11,78 @@ ADVANTAGE = function_type(types.UniTuple(f8, 2), f8, f8)
 #: Type of `Aggregation.sampled`: length, size, total length, largest length → factor of a summed score.
 AGGREGATION = function_type(f8, f8, f8, f8, f8)
 
-
-#: Columns of a group, and how many there are.
-REWARD, LENGTH, COUNT, SCORE, WEIGHT, COLUMNS = range(6)
+#: Columns of a batch, and how many there are.
+REWARD, LENGTH, COUNT, SCORE, WEIGHT, PROMPT, COLUMNS = range(7)
 
 
 @kernel
-def weigh(advantage, aggregation, rows, group, max_length):
-    """Update from a group, and the weight of the summed score of each response in it; for use inside engines.
+def weigh_group(advantage, aggregation, first, end, group, max_length):
+    """Fill the weights of the rows of one group: the factor of the summed score of each response in the update.
 
     Parameters
     ----------
     advantage, aggregation : compiled function
         `Advantage.sampled` and `Aggregation.sampled`, of types `ADVANTAGE` and `AGGREGATION`.
-    rows : int
-        How many rows the group has.
-    group : ndarray, shape (COLUMNS, rows or more)
-        Of each row the reward (1 where right, 0 where wrong), the length in tokens, and the count of responses
-        that it stands for, whose sum is the group size, and the summed score. The weights are filled.
+    first, end : int
+        The group's rows are first … end − 1.
+    group : ndarray, shape (COLUMNS, rows)
+        Of each row the reward (1 where right, 0 where wrong), the length in tokens, and the count of responses that
+        it stands for, whose sum is the group size. The weights are filled.
     max_length : float
         Length of the longest response there can be, the constant C of seq-mean-token-sum-norm.
 
     Returns
     -------
-    float
-        u = Σ count · weight · score.
+    bool
+        Whether the rewards differ within the group, so that there is something to compare.
     """
     size = 0.0
     right = 0.0
     total = 0.0
-    for i in range(rows):
+    for i in range(first, end):
         size += group[COUNT, i]
         right += group[COUNT, i] * group[REWARD, i]
         total += group[COUNT, i] * group[LENGTH, i]
     of_right, of_wrong = advantage(right, size)
     length = -1.0
     factor = 0.0
-    update = 0.0
-    for i in range(rows):
+    for i in range(first, end):
         if group[LENGTH, i] != length:  # responses of one length come one after the other
             length = group[LENGTH, i]
             factor = aggregation(length, size, total, max_length)
         group[WEIGHT, i] = factor * (of_right if group[REWARD, i] > 0.5 else of_wrong)
-        update += group[COUNT, i] * group[WEIGHT, i] * group[SCORE, i]
-    return update
+    return 0.0 < right < size
+
+
+@kernel
+def weigh(advantage, aggregation, rows, group, max_length, mixed_only):
+    """Fill the weights of a batch, group by group.
+
+    Parameters
+    ----------
+    advantage, aggregation, group, max_length
+        As for `weigh_group`; `group` says of each row which prompt it belongs to.
+    rows : int
+        How many rows the batch has.
+    mixed_only : bool
+        Drop groups whose responses are all right or all wrong, as dynamic sampling does: their weights are 0.
+
+    Returns
+    -------
+    int
+        Number of groups that were kept.
+    """
+    kept = 0
+    first = 0
+    while first < rows:
+        end = first + 1
+        while end < rows and group[PROMPT, end] == group[PROMPT, first]:
+            end += 1
+        mixed = weigh_group(advantage, aggregation, first, end, group, max_length)
+        if mixed or not mixed_only:
+            kept += 1
+        else:
+            for i in range(first, end):
+                group[WEIGHT, i] = 0.0
+        first = end
+    return kept

@@ -14,17 +14,19 @@ Formulas: docs/theory_contextual.md.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..numerics import streams
 from ..numerics.compiler import kernel
-from ..numerics.sampling import binomial
+from ..numerics.elementary import dot, exp, expm1, log, log1p, norm
+from ..numerics.sampling import binomial, normals
 from ..numerics.streams import uniform
 from ..values import canonical
-from . import FAMILIES, Family
+from . import FAMILIES, Family, Instance, Kernels
+from .groups import COUNT, LENGTH, PROMPT, REWARD, WEIGHT
 
 
 @kernel
@@ -62,10 +64,10 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
                 top = max(top, logit)
             total = 0.0
             for a in range(others):
-                wrong[q, c, a] = math.exp(wrong[q, c, a] - top)
+                wrong[q, c, a] = exp(wrong[q, c, a] - top)
                 total += wrong[q, c, a]
-            of_right = math.exp(-top)
-            log_p = -math.log1p(total) if top == 0.0 else -top - math.log(of_right + total)
+            of_right = exp(-top)
+            log_p = -log1p(total) if top == 0.0 else -top - log(of_right + total)
             right[q, c] = of_right / (of_right + total)
             log_right[q, c] = visits * log_p
             log_success += visits * log_p
@@ -73,8 +75,8 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
                 wrong[q, c, a] /= of_right + total
                 for j in range(dimension):
                     ascent[q, j] += visits * wrong[q, c, a] * differences[q, c, a, j]
-        success[q] = math.exp(log_success)
-        failure[q] = -math.expm1(log_success)
+        success[q] = exp(log_success)
+        failure[q] = -expm1(log_success)
 
 
 @kernel
@@ -108,12 +110,12 @@ def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts)
         rest = responses - free
         here = rest
         if c < contexts - 1 and rest > 0:  # which of the rest go wrong here first
-            some = math.expm1(later[c])
-            none = math.exp(log_right[c]) * math.expm1(later[c + 1])
-            here = binomial(state, rest, math.expm1(log_right[c]) / some, none / some)
+            some = expm1(later[c])
+            none = exp(log_right[c]) * expm1(later[c + 1])
+            here = binomial(state, rest, expm1(log_right[c]) / some, none / some)
         tokens = free * visits
         for _ in range(here):  # the first wrong visit is geometric, cut off at the last
-            log_u = math.log1p(uniform(state) * math.expm1(log_right[c]))
+            log_u = log1p(uniform(state) * expm1(log_right[c]))
             first = min(int(log_u / log_right[c] * visits), visits - 1)
             tokens += visits - 1 - first
         share = 0.0
@@ -132,64 +134,128 @@ def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts)
         free += here
 
 
-@dataclass(frozen=True)
-class VectorInstance:
-    """Prompts that share parameters θ ∈ R^d, at their start θ₀.
+#: The first constants of an instance: Q, C, V − 1, d and the visits T/C; the features follow.
+_HEAD = 5
 
-    The attributes that it shares with `Instance` mean the same there; what is one number there, θ and the
-    gradient gap, is a vector here.
+
+@kernel
+def _sizes(constants):
+    return int(constants[0]), int(constants[1]), int(constants[2]), int(constants[3]), int(constants[4])
+
+
+@kernel
+def _parts(constants, workspace):
+    """Features, and the parts of the workspace: wrong, right, log_right and ascent of `evaluate`."""
+    prompts, contexts, others, dimension, _ = _sizes(constants)
+    a = prompts * contexts * others
+    b = a + prompts * contexts
+    c = b + prompts * contexts
+    return (
+        constants[_HEAD:].reshape((prompts, contexts, others, dimension)),
+        workspace[:a].reshape((prompts, contexts, others)),
+        workspace[a:b].reshape((prompts, contexts)),
+        workspace[b:c].reshape((prompts, contexts)),
+        workspace[c : c + prompts * dimension].reshape((prompts, dimension)),
+    )
+
+
+def _workspace(prompts: int, contexts: int, others: int, dimension: int) -> int:
+    """Numbers of workspace: what `_parts` and `_score` use."""
+    return prompts * (contexts * others + 2 * contexts + dimension) + contexts + 1 + contexts * others
+
+
+@kernel
+def _evaluate(theta, constants, workspace, rates, gaps):
+    """`Kernels.evaluate`: the gradient gap of a prompt is ∇ log J_q over 1 − J_q."""
+    differences, wrong, right, log_right, ascent = _parts(constants, workspace)
+    evaluate(theta, differences, int(constants[4]), wrong, right, log_right, rates[0], rates[1], ascent)
+    for q in range(ascent.shape[0]):
+        for j in range(ascent.shape[1]):
+            gaps[q, j] = ascent[q, j] / rates[1, q] if rates[1, q] > 0.0 else 0.0
+
+
+@kernel
+def _outcomes(state, theta, constants, workspace, rates, size, most, group):
+    """`Kernels.outcomes`: of each prompt one row of all right responses, and one of all wrong ones.
+
+    All responses have one length, so those that are right weigh the same, and those that are wrong too.
+    """
+    prompts, contexts, _, _, visits = _sizes(constants)
+    for q in range(prompts):
+        of_right = binomial(state, size, rates[0, q], rates[1, q])
+        for wrong in range(2):
+            group[REWARD, 2 * q + wrong] = 1.0 - wrong
+            group[LENGTH, 2 * q + wrong] = float(visits * contexts)
+            group[COUNT, 2 * q + wrong] = size - of_right if wrong else of_right
+            group[PROMPT, 2 * q + wrong] = q
+    return 2 * prompts, 1
+
+
+@kernel
+def _score(state, theta, constants, workspace, rows, group, update):
+    """`Kernels.score`: a response scores ∇ log J_q, less how far its wrong tokens lie from the right ones."""
+    prompts, contexts, others, dimension, visits = _sizes(constants)
+    differences, wrong, right, log_right, ascent = _parts(constants, workspace)
+    at = prompts * (contexts * others + 2 * contexts + dimension)
+    later = workspace[at : at + contexts + 1]
+    counts = workspace[at + contexts + 1 : at + contexts + 1 + contexts * others].reshape((contexts, others))
+    for q in range(prompts):
+        of_right, of_wrong = group[WEIGHT, 2 * q], group[WEIGHT, 2 * q + 1]
+        number_wrong = int(group[COUNT, 2 * q + 1])
+        total = group[COUNT, 2 * q] * of_right + number_wrong * of_wrong
+        for j in range(dimension):
+            update[j] += total * ascent[q, j]
+        if of_wrong == 0.0 or number_wrong == 0:
+            continue
+        draw_wrong(state, number_wrong, visits, wrong[q], right[q], log_right[q], later, counts)
+        for c in range(contexts):
+            for a in range(others):
+                if counts[c, a] > 0.0:
+                    factor = of_wrong * counts[c, a]
+                    for j in range(dimension):
+                        update[j] -= factor * differences[q, c, a, j]
+
+
+@dataclass(frozen=True)
+class SharedPrompts(Instance):
+    """Prompts that share parameters θ ∈ R^d, at their start.
 
     Attributes
     ----------
-    family : str
-    differences : ndarray, shape (Q, C, V − 1, d)
-        φ_right − φ of every wrong candidate.
     teacher : ndarray, shape (d,)
         Direction θ* of the teacher, a unit vector.
-    visits : int
-        How often a response visits each context, T/C.
-    theta0 : ndarray, shape (d,)
-        Start.
-    length : float
-    max_length, score_length : int
-        All T: every response has the same length.
-    token_score_bound, token_hessian_bound : float
-        G_p = 2 and L_p = 1, since features have norm 1.
-    settings : dict
     """
 
-    family: str
-    differences: np.ndarray
-    teacher: np.ndarray
-    visits: int
-    theta0: np.ndarray
-    length: float
-    max_length: int
-    score_length: int
-    token_score_bound: float = 2.0
-    token_hessian_bound: float = 1.0
-    settings: dict[str, Any] = field(default_factory=dict)
+    teacher: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def differences(self) -> np.ndarray:
+        """φ_right − φ of every wrong candidate, of shape (Q, C, V − 1, d)."""
+        constants = self.kernels.constants
+        return constants[_HEAD:].reshape(constants[: _HEAD - 1].astype(int))
+
+    @property
+    def visits(self) -> int:
+        """How often a response visits each context, T/C."""
+        return int(self.kernels.constants[_HEAD - 1])
 
     def prompts_at(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Success and failure rate of every prompt, each of shape (Q,), and ∇ log J_q, of shape (Q, d)."""
-        prompts, contexts, others, dimension = self.differences.shape
-        success, failure, ascent = np.empty(prompts), np.empty(prompts), np.empty((prompts, dimension))
-        wrong, right = np.empty((prompts, contexts, others)), np.empty((prompts, contexts))
-        log_right = np.empty_like(right)
-        theta = np.ascontiguousarray(theta, dtype=float)
-        evaluate(theta, self.differences, self.visits, wrong, right, log_right, success, failure, ascent)
-        return success, failure, ascent
+        workspace = np.empty(self.kernels.workspace)
+        success, failure, _ = self._rates(np.ascontiguousarray(theta, dtype=float), workspace)
+        return success, failure, _parts(self.kernels.constants, workspace)[4].copy()
 
-    def at(self, theta: np.ndarray) -> tuple[float, float, np.ndarray]:
-        """Success rate and failure rate of the policy over all prompts, and its gradient gap.
 
-        A response comes from a prompt picked at random, so J is the mean of J_q, and the gap of the whole
-        policy is g = ∇J / (J(1−J)) with ∇J the mean of J_q ∇ log J_q. It is no mean of the gaps of the
-        prompts.
-        """
-        success, failure, ascent = self.prompts_at(theta)
-        rate, complement = float(success.mean()), float(failure.mean())
-        return rate, complement, (success[:, None] * ascent).mean(axis=0) / (rate * complement)
+@kernel
+def _stand_beside(teacher, features):
+    """Take from every row its part along the teacher, and make its norm 1."""
+    for i in range(features.shape[0]):
+        along = dot(features[i], teacher)
+        for j in range(teacher.size):
+            features[i, j] -= along * teacher[j]
+        length = norm(features[i])
+        for j in range(teacher.size):
+            features[i, j] /= length
 
 
 def _features(seed: int, prompts: int, contexts: int, candidates: int, dimension: int, replicate: int):
@@ -202,12 +268,13 @@ def _features(seed: int, prompts: int, contexts: int, candidates: int, dimension
         "dimension": canonical(dimension),
         "replicate": canonical(replicate),
     }
-    generator = np.random.Generator(np.random.PCG64(streams.state(seed, coordinates)))
-    teacher = generator.standard_normal(dimension)
-    teacher /= np.linalg.norm(teacher)
-    beside = generator.standard_normal((prompts, contexts, candidates, dimension))
-    beside -= (beside @ teacher)[..., None] * teacher
-    return teacher, beside / np.linalg.norm(beside, axis=-1, keepdims=True)
+    state = streams.state(seed, coordinates)
+    teacher, beside = np.empty(dimension), np.empty((prompts, contexts, candidates, dimension))
+    normals(state, teacher)
+    normals(state, beside.reshape(-1))
+    teacher /= norm(teacher)
+    _stand_beside(teacher, beside.reshape(-1, dimension))
+    return teacher, beside
 
 
 class Contextual(Family):
@@ -256,32 +323,47 @@ class Contextual(Family):
             )
         if not 0 < success_rate < 1:
             raise ConfigError(
-                f"success_rate: {success_rate:g} is not allowed; it lies strictly between 0 and 1"
+                f"success_rate: {canonical(success_rate)} is not allowed; it lies strictly between 0 and 1"
             )
-        log_success = math.log(success_rate) if failure_rate is None else math.log1p(-failure_rate)
-        chance = -length * math.log(candidates)
+        log_success = log(success_rate) if failure_rate is None else log1p(-failure_rate)
+        chance = -length * log(candidates)
         if log_success <= chance:
             raise ConfigError(
-                f"success_rate: {success_rate:g} is out of reach for contextual at length {length} with "
-                f"{candidates} candidates; allowed: above {math.exp(chance):.3g}, that of guessing"
+                f"success_rate: {canonical(success_rate)} is out of reach for contextual at length {length} with "
+                f"{candidates} candidates; allowed: above {exp(chance):.3g}, that of guessing"
             )
         teacher, beside = _features(seed, prompts, contexts, candidates, dimension, replicate)
         # all features have norm 1; the first candidate of each context is the right one
-        features = math.sqrt(1 - (margin / 2) ** 2) * beside
+        features = math.sqrt(1 - (margin / 2) * (margin / 2)) * beside
         features[:, :, 0] += margin / 2 * teacher
         features[:, :, 1:] -= margin / 2 * teacher
         # a token is right with probability 1/(1 + (V − 1) exp(−scale · margin)), and that is J^(1/T)
         log_p = log_success / length
-        scale = (math.log(candidates - 1) + log_p - math.log(-math.expm1(log_p))) / margin
-        return VectorInstance(
+        scale = (log(candidates - 1) + log_p - log(-expm1(log_p))) / margin
+        differences = features[:, :, :1] - features[:, :, 1:]
+        shape = differences.shape
+        return SharedPrompts(
             family="contextual",
-            differences=np.ascontiguousarray(features[:, :, :1] - features[:, :, 1:]),
+            kernels=Kernels(
+                evaluate=_evaluate,
+                outcomes=_outcomes,
+                score=_score,
+                constants=np.concatenate(
+                    [np.array([*shape, length // contexts], dtype=float), differences.ravel()]
+                ),
+                workspace=_workspace(*shape),
+                prompts=prompts,
+                rows_beside=2 * prompts,
+                grouped=True,
+                sample_reads_rates=True,
+            ),
+            start=scale * teacher,
             teacher=teacher,
-            visits=length // contexts,
-            theta0=scale * teacher,
             length=float(length),
             max_length=length,
             score_length=length,
+            token_score_bound=2.0,  # since features have norm 1
+            token_hessian_bound=1.0,
             settings={
                 "prompts": prompts,
                 "contexts": contexts,

@@ -6,18 +6,13 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Family, response length, success rate, the family's own settings, and the rule."""
     parser.add_argument("family", metavar="FAMILY", help="bandit family, such as counting or gated")
-    parser.add_argument(
-        "--length", type=int, required=True, metavar="T", help="mean response length in tokens"
-    )
+    parser.add_argument("--length", required=True, metavar="T", help="mean response length in tokens, even")
     parser.add_argument(
         "--success-rate", required=True, metavar="J", help="success rate at the start, a decimal such as 0.99"
     )
-    parser.add_argument(
-        "--window", type=float, help="half-width of the window, in standard deviations (default 1)"
-    )
+    parser.add_argument("--window", help="half-width of the window, in standard deviations (default 1)")
     parser.add_argument(
         "--start-failure-rate",
-        type=float,
         help="failure rate of a long response at the start (gated; default 0.8)",
     )
     parser.add_argument("--advantage", default="grpo", metavar="A", help="advantage (default: grpo)")
@@ -37,25 +32,51 @@ def instance(arguments: argparse.Namespace):
     ConfigError
         If a name is unknown or a value is not allowed.
     """
-    from decimal import Decimal, InvalidOperation
-
     from ..bandits import FAMILIES
     from ..errors import ConfigError
     from ..training.rules import ADVANTAGES, AGGREGATIONS
-    from ..values import canonical, failure_rate
 
-    try:
-        text = canonical(format(Decimal(arguments.success_rate), "f"))
-    except InvalidOperation:
-        raise ConfigError(f"--success-rate: {arguments.success_rate!r} is not a number") from None
+    length, rate = value(arguments, "length"), success_rate(arguments)
     family = FAMILIES.find(arguments.family)
     ADVANTAGES.find(arguments.advantage)
     AGGREGATIONS.find(arguments.aggregation)
-    given = {"window": arguments.window, "start_failure_rate": arguments.start_failure_rate}
-    options = {name: value for name, value in given.items() if value is not None}
+    options = {
+        name: value(arguments, name)
+        for name in ("window", "start_failure_rate")
+        if getattr(arguments, name) is not None
+    }
     for name in options:
         if name not in family.settings:
             raise ConfigError(
                 f"--{name.replace('_', '-')}: the family {arguments.family} has no such setting"
             )
-    return family.instance(arguments.length, float(text), failure_rate(text), **options)
+    return family.instance(length, rate.success, rate.failure, **options)
+
+
+def value(arguments: argparse.Namespace, name: str, **instead):
+    """The number given for an argument, under the rule of the configuration.
+
+    Parameters
+    ----------
+    arguments : Namespace
+    name : str
+        The argument, with ``_`` for ``-``.
+    **instead
+        Limits that differ from those of the configuration's axis or setting of that name.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration would not allow it either.
+    """
+    from ..sweep.config import one_value
+
+    return one_value(name, getattr(arguments, name), f"--{name.replace('_', '-')}", **instead)
+
+
+def success_rate(arguments: argparse.Namespace):
+    """The success rate of the start, as a `Rate` that knows 1 − J to the last digit as it was written."""
+    from ..values import Rate
+
+    value(arguments, "success_rate")
+    return Rate.of_success(arguments.success_rate.strip())

@@ -1,6 +1,7 @@
 """Which points of two results differ, and by how much.
 
 gradgap diff results other/results
+gradgap diff old/results results --former-names
 gradgap diff results/datasets/stagnation.nc other/results/datasets/stagnation.nc --json
 """
 
@@ -11,6 +12,18 @@ def add_arguments(parser):
     """Arguments of the command."""
     parser.add_argument("a", metavar="A", help="results folder or dataset")
     parser.add_argument("b", metavar="B", help="results folder or dataset")
+    parser.add_argument(
+        "--rename",
+        metavar="OLD=NEW",
+        action="append",
+        default=[],
+        help="an axis or variable that one of the two calls by another name; may be given several times",
+    )
+    parser.add_argument(
+        "--former-names",
+        action="store_true",
+        help="one of the two may use the names that axes and variables had in earlier versions of this package",
+    )
 
 
 def main(arguments):
@@ -21,9 +34,17 @@ def main(arguments):
     dict
         See `diff.diff`.
     """
+    from ..errors import ConfigError
+    from ..sweep import former_names
     from ..sweep.compare import diff
 
-    found = diff(arguments.a, arguments.b)
+    renamed = {**former_names.KEYS, **former_names.VARIABLES} if arguments.former_names else {}
+    for text in arguments.rename:
+        old, equals, new = text.partition("=")
+        if not (old and equals and new):
+            raise ConfigError(f"--rename: {text!r} is not allowed; it must be OLD=NEW")
+        renamed[old] = new
+    found = diff(arguments.a, arguments.b, renamed)
     return {**found, "exit_code": 0 if found["equal"] else 1}
 
 

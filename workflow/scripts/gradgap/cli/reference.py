@@ -29,9 +29,9 @@ def main(arguments):
     """
     from pathlib import Path
 
-    from ..report import reference
+    from ..report import documentation
 
-    return {"text": reference.PAGES[arguments.page](Path(arguments.captions))}
+    return {"text": documentation.PAGES[arguments.page](Path(arguments.captions))}
 
 
 def show(result):

@@ -1,10 +1,12 @@
 """One run of an update rule on one bandit, and what became of it.
 
-gradgap run counting --length 256 --success-rate 0.2 --advantage reinforce --step-size 0.05
-gradgap run gated --length 64 --success-rate 0.99 --advantage grpo --step-size 0.02 --iterations 500 --json
-gradgap run gated --length 64 --success-rate 0.99 --advantage rloo --step-size 0.02 --group-size 64 --seed 7
-gradgap run contextual --length 32 --success-rate 0.3 --advantage grpo --step-size 5 --group-size 16
+gradgap run counting --length 256 --success-rate 0.2 --advantage reinforce --learning-rate 0.05
+gradgap run gated --length 64 --success-rate 0.99 --advantage grpo --learning-rate 0.02 --iterations 500 --json
+gradgap run gated --length 64 --success-rate 0.99 --advantage rloo --learning-rate 0.02 --group-size 64 --seed 7
+gradgap run contextual --length 32 --success-rate 0.3 --advantage grpo --learning-rate 5 --group-size 16
 """
+
+import argparse
 
 from . import _instance
 
@@ -14,19 +16,16 @@ HELP = "one run of an update rule, and its outcome"
 def add_arguments(parser):
     """Arguments of the command."""
     _instance.add_arguments(parser)
-    parser.add_argument("--step-size", type=float, required=True, metavar="α", help="learning rate")
-    parser.add_argument(
-        "--iterations", type=int, default=1000, metavar="K", help="number of updates (default 1000)"
-    )
+    parser.add_argument("--learning-rate", metavar="α", help="learning rate (required)")
+    parser.add_argument("--step-size", metavar="α", help=argparse.SUPPRESS)  # its former name
+    parser.add_argument("--iterations", default="1000", metavar="K", help="number of updates (default 1000)")
     parser.add_argument(
         "--schedule", default="constant", help="schedule of the learning rate (default: constant)"
     )
     parser.add_argument(
-        "--group-size", type=int, metavar="n", help="sampled responses an update; exact dynamics if left out"
+        "--group-size", metavar="n", help="sampled responses an update; exact dynamics if left out"
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the random stream of a sampled run (default 0)"
-    )
+    parser.add_argument("--seed", default="0", help="of the random stream of a sampled run (default 0)")
 
 
 def main(arguments):
@@ -37,32 +36,33 @@ def main(arguments):
     dict
         ``outcome``, ``final_success_rate``, ``final_failure_rate`` and ``success_rate``, the list along the run.
     """
-    from ..bandits.shared_prompts import VectorInstance
     from ..errors import ConfigError
     from ..numerics import streams
-    from ..training import prompts, sampled
-    from ..training import run as dynamics
+    from ..training.run import run
     from ..values import canonical
 
-    if not arguments.step_size > 0:
-        raise ConfigError(f"--step-size: {arguments.step_size:g} is not allowed; it must be above 0")
-    if arguments.iterations < 1:
-        raise ConfigError(f"--iterations: {arguments.iterations} is not allowed; it must be 1 or more")
-    if arguments.group_size is not None and arguments.group_size < 2:
-        raise ConfigError(f"--group-size: {arguments.group_size} is not allowed; it must be 2 or more")
+    if arguments.step_size is not None:
+        raise ConfigError("--step-size: is now called --learning-rate; η = α‖u‖ is the step size")
+    if arguments.learning_rate is None:
+        raise ConfigError("--learning-rate: must be given")
+    learning_rate = _instance.value(arguments, "learning_rate")
+    iterations = _instance.value(arguments, "iterations", minimum=1)
+    seed = _instance.value(arguments, "seed")
+    group_size = None if arguments.group_size is None else _instance.value(arguments, "group_size")
     instance = _instance.instance(arguments)
-    how = {"iterations": arguments.iterations, "schedule": arguments.schedule}
-    if arguments.group_size is not None:
-        names = ("family", "length", "advantage", "aggregation", "schedule", "step_size", "group_size")
-        point = {name: canonical(getattr(arguments, name)) for name in names}
-        point["success_rate"] = arguments.success_rate
-        how |= {"group_size": arguments.group_size, "state": streams.state(arguments.seed, point)}
-    if isinstance(instance, VectorInstance):
-        run = prompts.run
-    else:
-        run = dynamics.run if arguments.group_size is None else sampled.run
-        how["path"] = True
-    result = run(instance, arguments.advantage, arguments.aggregation, arguments.step_size, **how)
+    how = {"iterations": iterations, "schedule": arguments.schedule}
+    if group_size is not None:
+        point = {
+            name: getattr(arguments, name) for name in ("family", "advantage", "aggregation", "schedule")
+        }
+        point |= {
+            "length": canonical(_instance.value(arguments, "length")),
+            "learning_rate": canonical(learning_rate),
+            "group_size": canonical(group_size),
+            "success_rate": _instance.success_rate(arguments).text,
+        }
+        how |= {"group_size": group_size, "state": streams.state(seed, point)}
+    result = run(instance, arguments.advantage, arguments.aggregation, learning_rate, path=True, **how)
     return {
         "outcome": result.outcome.name,
         "final_success_rate": result.final_success_rate,

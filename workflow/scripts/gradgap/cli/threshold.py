@@ -12,9 +12,7 @@ HELP = "critical steps of one bandit, and every bound on them"
 def add_arguments(parser):
     """Arguments of the command."""
     _instance.add_arguments(parser)
-    parser.add_argument(
-        "--iterations", type=int, default=2000, metavar="K", help="updates a run (default 2000)"
-    )
+    parser.add_argument("--iterations", default="2000", metavar="K", help="updates a run (default 2000)")
 
 
 def main(arguments):
@@ -38,7 +36,9 @@ def main(arguments):
 
     instance = of_one_parameter(_instance.instance(arguments))
     success, failure, gap = instance.at(instance.theta0)
-    found = exact.critical(instance, arguments.advantage, iterations=arguments.iterations)
+    found = exact.critical(
+        instance, arguments.advantage, iterations=_instance.value(arguments, "iterations", minimum=1)
+    )
     reach = closed_forms.critical_reach(instance, arguments.advantage, arguments.aggregation)
     found = found.divided(AGGREGATIONS.find(arguments.aggregation).divisor(instance))
     return {

@@ -1,4 +1,4 @@
-"""Exponents: fitted, compared with the prediction, judged."""
+"""Power laws: exponents fitted in log-log, with intervals, and the rows of the scaling table."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit  # scipy.stats has it too, and takes half a second to import
+
+from . import bootstrap
+from .equivalence import Statement, verdict
 
 #: Columns of the scaling table.
 COLUMNS = [
@@ -22,9 +25,10 @@ COLUMNS = [
     "ci_high",
     "n",
     "verdict",
+    "closed_form",
+    "statement",
+    "search",
 ]
-#: An exact exponent this near its prediction is confirmed: lengths and windows are whole numbers, and wobble.
-EXACT_TOLERANCE = 0.03
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,12 @@ class Fit:
     Attributes
     ----------
     exponent, low, high : float
-        Estimate, and its 95 % confidence interval from the t distribution.
+        Estimate, and its confidence interval: the larger of the two half-widths below, on both sides.
     factor : float
     n : int
         Number of points.
+    residual, bootstrap : float
+        Half-widths of the two intervals: from the residuals (t distribution), and from the bootstrap.
     """
 
     exponent: float
@@ -45,12 +51,26 @@ class Fit:
     high: float
     factor: float
     n: int
+    residual: float
+    bootstrap: float
 
 
 def fit(
-    x: Iterable[float], y: Iterable[float], group: Iterable[Any] | None = None, confidence: float = 0.95
+    x: Iterable[float],
+    y: Iterable[float],
+    group: Iterable[Any] | None = None,
+    *,
+    low: Iterable[float] | None = None,
+    high: Iterable[float] | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
 ) -> Fit | None:
     """Fit a power law.
+
+    Residuals alone can make an interval too narrow by chance, when few points happen to lie on a line, so a second
+    interval is taken, and the larger one counts. Where each y has a bootstrap interval of its own, the second says
+    how far the exponent moves when every y is drawn again from that interval, independently; otherwise the points
+    themselves are drawn again.
 
     Parameters
     ----------
@@ -59,17 +79,29 @@ def fit(
     group : array_like, shape (n,), optional
         Points of one group share a factor of their own; the exponent is common to all. The factor returned is
         the geometric mean over points.
+    low, high : array_like, shape (n,), optional
+        Interval of each y, of the same `confidence`. An end that is not known counts as y itself.
     confidence : float
         Level of the interval.
+    seed : int
+        Of the resamples.
 
     Returns
     -------
     Fit or None
         None where too few points are left for an interval: two more than groups are needed, at two x or more.
+
+    Examples
+    --------
+    >>> round(fit([1, 2, 4, 8], [8, 4, 2, 1]).exponent, 12)
+    -1.0
     """
     frame = pd.DataFrame(
         {"x": np.log(list(x)), "y": np.log(list(y)), "group": 0 if group is None else list(group)}
     )
+    known = low is not None and high is not None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        frame["spread"] = np.log(list(high)) - np.log(list(low)) if known else 0.0  # type: ignore[arg-type]
     frame = frame[np.isfinite(frame.x) & np.isfinite(frame.y)]
     free = len(frame) - frame.group.nunique() - 1
     centred = frame[["x", "y"]] - frame.groupby("group")[["x", "y"]].transform("mean")
@@ -78,9 +110,31 @@ def fit(
         return None
     slope = float((centred.x * centred.y).sum()) / spread
     residual = float(((centred.y - slope * centred.x) ** 2).sum())
-    half = stdtrit(free, 0.5 + confidence / 2) * math.sqrt(residual / free / spread)
+    half = float(stdtrit(free, 0.5 + confidence / 2)) * math.sqrt(residual / free / spread)
+    if known:  # the exponent is linear in log y: the spread that resamples would have is a sum
+        own = frame.spread.to_numpy() / 2
+        own = np.where(np.isfinite(own), own, 0.0)
+        again = math.sqrt(float(((centred.x.to_numpy() * own) ** 2).sum())) / spread
+    else:
+        again = _redrawn(frame, slope, confidence, seed)
     factor = math.exp(float(frame.y.mean()) - slope * float(frame.x.mean()))
-    return Fit(slope, slope - half, slope + half, factor, len(frame))
+    widest = max(half, again)
+    return Fit(slope, slope - widest, slope + widest, factor, len(frame), half, again)
+
+
+def _redrawn(frame: pd.DataFrame, slope: float, confidence: float, seed: int) -> float:
+    """Half-width of the bootstrap interval over points: its end that lies farther from the estimate."""
+    groups, place = np.unique(frame.group.astype(str).to_numpy(), return_inverse=True)
+    picks = bootstrap.cases(place, np.random.default_rng(seed))
+    x, y = frame.x.to_numpy()[picks], frame.y.to_numpy()[picks]
+    for values in (x, y):
+        for k in range(len(groups)):
+            own = place == k  # a point is redrawn within its group, so places keep their group
+            values[:, own] -= values[:, own].mean(axis=1, keepdims=True)
+    spread = (x**2).sum(axis=1)
+    slopes = (x * y).sum(axis=1)[spread > 1e-12] / spread[spread > 1e-12]
+    low, high = bootstrap.interval(slopes, confidence)
+    return max(slope - low, high - slope, 0.0) if math.isfinite(low) else 0.0
 
 
 def departure(measured: pd.Series, predicted: pd.Series) -> float | None:
@@ -89,16 +143,17 @@ def departure(measured: pd.Series, predicted: pd.Series) -> float | None:
     return float(ratios.max()) if len(ratios) else None
 
 
-def verdict(predicted: float, found: Fit, *, sampled: bool = False) -> str:
-    """``confirmed`` where the prediction lies within the interval (exact: or within 0.03), else ``refuted``."""
-    inside = found.low <= predicted <= found.high
-    if not sampled:
-        inside |= abs(predicted - found.exponent) <= EXACT_TOLERANCE
-    return "confirmed" if inside else "refuted"
-
-
-def row(labels: Mapping[str, Any], axis: str, predicted: float, found: Fit, *, sampled: bool = False) -> dict:
-    """One row of the scaling table.
+def row(
+    labels: Mapping[str, Any],
+    axis: str,
+    predicted: float,
+    found: Fit,
+    *,
+    closed_form: Fit | None = None,
+    statement: Statement = Statement.LAW,
+    search: str,
+) -> dict:
+    """One row of the scaling table; its verdict is by equivalence, see `equivalence.verdict`.
 
     Parameters
     ----------
@@ -106,6 +161,19 @@ def row(labels: Mapping[str, Any], axis: str, predicted: float, found: Fit, *, s
         ``study``, ``family``, ``advantage``, ``aggregation``.
     axis : str
         What the exponent is in: ``length`` or ``failure_rate``.
+    predicted : float
+    found : Fit
+    closed_form : Fit, optional
+        Of the closed form at the same points: its exponent is not the predicted one where the grid is finite.
+    statement : Statement
+        Whether the prediction is a law or the scaling of a bound.
+    search : str
+        Names the search that the thresholds come from. Rows of one search are one piece of evidence.
+
+    Returns
+    -------
+    dict
+        By `COLUMNS`.
     """
     return {
         **labels,
@@ -115,7 +183,10 @@ def row(labels: Mapping[str, Any], axis: str, predicted: float, found: Fit, *, s
         "ci_low": found.low,
         "ci_high": found.high,
         "n": found.n,
-        "verdict": verdict(predicted, found, sampled=sampled),
+        "verdict": verdict(predicted, found.low, found.high, statement).value,
+        "closed_form": math.nan if closed_form is None else closed_form.exponent,
+        "statement": statement.value,
+        "search": f"{labels['study']}: {search}",
     }
 
 

@@ -5,13 +5,15 @@ import math
 import numpy as np
 
 from ..bandits.shared_prompts import evaluate
-from ..numerics import streams
-from ..numerics.compiler import allocating_kernel
+from ..numerics import elementary, streams
+from ..numerics.compiler import kernel
+from ..numerics.elementary import log
+from ..numerics.sampling import normals
+from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable, empty, product
 from ..theory import closed_forms
 from ..values import number
-from . import Axes, Progress, Settings, Variable, empty, product
-from . import prompts as contextual
-from .prompts import instance_at
+from . import prompt_runs
+from .prompt_runs import instance_at
 
 VARIABLES = {
     "gained": Variable(
@@ -40,18 +42,9 @@ VARIABLES = {
         "most log-odds gained", "1", "Largest ℓ_k − ℓ_0 over all updates k ≥ 1 of the run."
     ),
 }
-SETTINGS = contextual.SETTINGS
-SPLIT = ()
-RANDOM = True
-check = contextual.check
 
 
-def cost(settings: Settings) -> float:
-    """Seconds a run: about 2 ns a feature."""
-    return 2e-9 * contextual.size(settings)
-
-
-@allocating_kernel
+@kernel
 def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations):
     """Move θ by η_k = factor · ‖g_k‖ along the gap turned towards `aside`, at every update."""
     prompts, contexts, others, dimension = differences.shape
@@ -72,7 +65,7 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
         evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent)
         rate = max(success.mean(), 5e-324)
         complement = max(failure.mean(), 5e-324)
-        log_odds = math.log(rate) - math.log(complement)
+        log_odds = log(rate) - log(complement)
         if k == 0:
             start = log_odds
         else:
@@ -100,38 +93,40 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
     return gained, cumulative, worst, most
 
 
-def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
-    """All variables over length × success rate × angle × bound × bound fraction × replicate.
+def compute(point: Point, inner: Axes, settings: Settings) -> dict:
+    """All variables of the runs of one instance, over angles, bounds and fractions of these.
 
     At every update the step is the given fraction of the bound for a step along the gap itself, whatever
     the angle, so that directions are compared at equal steps; it is admissible where that fraction is at
     most the cosine.
     """
-    out = empty(axes, VARIABLES)
-    points = list(product(axes, tuple(axes)))
-    for done, (index, point) in enumerate(points):
-        instance = instance_at(point, settings)
-        stream = streams.state(settings["seed"], {"study": "alignment", **point})
-        aside = np.random.Generator(np.random.PCG64(stream)).standard_normal(len(instance.theta0))
-        per_alignment = closed_forms.bounds(
-            1.0,
-            0.5,  # the rates do not enter at response level
-            0.5,
-            instance.length,
-            instance.max_length,
-            instance.token_score_bound,
-            instance.token_hessian_bound,
-        )
-        angle = number(point["angle"])
-        cosine = math.sin(math.radians(90 - angle))  # exactly 0 at a right angle
-        factor = number(point["bound_fraction"]) * getattr(per_alignment, point["bound"])
+    out = empty(inner, VARIABLES)
+    instance = instance_at(point, settings)
+    per_alignment = closed_forms.bounds(
+        1.0,
+        0.5,  # the rates do not enter at response level
+        0.5,
+        instance.length,
+        instance.max_length,
+        instance.token_score_bound,
+        instance.token_hessian_bound,
+    )
+    own = {name: value for name, value in point.items() if name != "family"}
+    for index, here in product(inner):
+        at = {**own, **here}
+        stream = streams.state(settings["seed"], {"study": "alignment", **at})
+        aside = np.empty(len(instance.start))
+        normals(stream, aside)
+        angle = number(at["angle"])
+        cosine = elementary.cosine(angle)
+        factor = number(at["bound_fraction"]) * getattr(per_alignment, at["bound"])
         found = _turned(
             instance.differences,
             instance.visits,
-            instance.theta0.copy(),
+            instance.start.copy(),
             aside,
             cosine,
-            math.sin(math.radians(angle)),
+            elementary.sine(angle),
             factor,
             settings["iterations"],
         )
@@ -140,7 +135,17 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
         ):
             out[name][index] = value
         out["step_over_bound"][index] = factor / (per_alignment.prop1 * cosine) if cosine > 0 else math.nan
-        if done % 64 == 63:
-            progress(done + 1, len(points))
-    progress(len(points), len(points))
     return out
+
+
+MEASUREMENTS.add("alignment")(
+    Measurement(
+        VARIABLES,
+        compute,
+        inner=("angle", "bound", "bound_fraction"),
+        settings=prompt_runs.SETTINGS,
+        random=True,
+        cost=prompt_runs.exact_cost,
+        check=prompt_runs.check,
+    )
+)

@@ -8,11 +8,11 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize
 
 from ..bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, Tree, draw, pruned, tree
-from . import Axes, Progress, Settings, Variable, empty, product
-from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, stream
+from ..numerics.elementary import each, exp, log, total
+from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
+from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, generator_at
 
 VARIABLES = {
     "attack_start": Variable(
@@ -25,11 +25,6 @@ VARIABLES = {
     "attack_mean_length": Variable("mean response length", "tokens", "E|o| of the policy found."),
     "attack_responses": Variable("responses", "1", "Responses that the policy found can give.", integer=True),
 }
-SETTINGS = ("attack_evaluations",)
-SPLIT = ()
-RANDOM = True
-
-
 #: Largest length and vocabulary of the policies of a search, one pair each.
 SHAPES = ((1, 3), (2, 2), (2, 3), (3, 2), (4, 2), (5, 2), (6, 2))
 #: Random policies of which the worst is the start, and rounds of optimiser and flips of the reward.
@@ -140,11 +135,10 @@ class _Candidate:
         if ends[context]:
             right[self.shape.child == context] = value
         elif value:
-            weight = np.exp(self.logit - self.logit.max(axis=1, keepdims=True))
-            weight /= weight.sum(axis=1, keepdims=True)
-            mean = (weight * self.slope).sum(axis=1, keepdims=True)
-            steps = self.slope - mean
-            clock = (weight * steps**2).sum(axis=1)
+            weight = each(exp, self.logit - self.logit.max(axis=1, keepdims=True))
+            weight /= np.array([total(row) for row in weight])[:, None]
+            steps = self.slope - np.array([total(row) for row in weight * self.slope])[:, None]
+            clock = np.array([total(row) for row in weight * steps * steps])
             place, passed = np.zeros(len(ends)), np.zeros(len(ends))
             for parent, row in enumerate(self.shape.child):
                 for token, child in enumerate(row):
@@ -205,6 +199,8 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
     Line
         The worst policy found.
     """
+    from scipy.optimize import minimize  # slow to import, and most jobs never search
+
     start = _NONE
     while start == _NONE:  # of some shapes no policy is within the condition of a bound and ever falls
         start, here, group, first = _worst_start(generator, name)
@@ -216,13 +212,13 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
             return here.tied(group, first, x)
 
         found = minimize(
-            lambda x: math.log(ratio(at(x).line(), name)),
+            lambda x: log(ratio(at(x).line(), name)),
             np.concatenate([here.logit[first].ravel(), here.slope[first].ravel()]),
             method="Powell",
             options={"maxfev": evaluations, "xtol": 1e-4, "ftol": 1e-7},
         )
-        if math.exp(found.fun) < best:
-            best, here = math.exp(found.fun), at(found.x)
+        if exp(found.fun) < best:
+            best, here = exp(found.fun), at(found.x)
         for context, what in here.neighbours(generator, evaluations // 4):
             changed = here.changed(context, what)
             value = ratio(changed.line(), name)
@@ -231,25 +227,23 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
     return start, here.line()
 
 
-def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
-    """All variables over bound × search."""
-    out = empty(axes, VARIABLES)
-    points = list(product(axes, tuple(axes)))
-    for done, (index, point) in enumerate(points):
-        generator = stream(settings["seed"], "attack", point["bound"], point["search"])
-        start, line = search(generator, point["bound"], settings["attack_evaluations"])
-        found = audit(line)
-        place = BOUNDS.index(point["bound"])
-        values = {
-            "attack_start": start,
-            "attack_ratio": found.ratio[place],
-            "attack_kept": found.kept[place],
-            "attack_success_rate": found.success_rate,
-            "attack_failure_rate": found.failure_rate,
-            "attack_mean_length": found.mean_length,
-            "attack_responses": line.tree.responses,
-        }
-        for name, value in values.items():
-            out[name][index] = value
-        progress(done + 1, len(points))
-    return out
+def compute(point: Point, inner: Axes, settings: Settings) -> dict:
+    """All variables of one search for the policy that is worst for one bound."""
+    generator = generator_at(settings["seed"], {"measurement": "bound_attack", **point})
+    start, line = search(generator, point["bound"], settings["attack_evaluations"])
+    found = audit(line)
+    place = BOUNDS.index(point["bound"])
+    return {
+        "attack_start": start,
+        "attack_ratio": found.ratio[place],
+        "attack_kept": found.kept[place],
+        "attack_success_rate": found.success_rate,
+        "attack_failure_rate": found.failure_rate,
+        "attack_mean_length": found.mean_length,
+        "attack_responses": line.tree.responses,
+    }
+
+
+MEASUREMENTS.add("bound_attack")(
+    Measurement(VARIABLES, compute, settings=("attack_evaluations",), random=True, cost=cost)
+)

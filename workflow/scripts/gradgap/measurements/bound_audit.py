@@ -1,14 +1,15 @@
 """Random policies, all responses enumerated: exact critical step, every bound, and whether its promise is kept."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..bandits.enumerated import Line, draw
+from ..bandits.enumerated import Line, draw, entropy
+from ..numerics import streams
+from ..numerics.elementary import each, log1p, norm
+from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from ..theory import closed_forms
 from ..values import number
-from . import Axes, Progress, Settings, Variable, empty, product
 
 #: Names of the bounds, in the order of `theory.Bounds`, and which of them promise a gain in log-odds.
 BOUNDS = tuple(closed_forms.Bounds.__dataclass_fields__)
@@ -32,7 +33,7 @@ VARIABLES = {
         "largest response length", "tokens", "Tokens of the longest.", drop=("bound",)
     ),
     "policy_entropy": Variable("entropy a response", "nats", "0 is deterministic.", drop=("bound",)),
-    "policy_critical": Variable(
+    "policy_critical_step": Variable(
         "one-step critical step", "1", "Smallest η that lowers J; infinite where none does.", drop=("bound",)
     ),
     "policy_proved_rise": Variable(
@@ -55,10 +56,6 @@ VARIABLES = {
         undefined=True,
     ),
 }
-SETTINGS: tuple[str, ...] = ()
-SPLIT = ()
-TOGETHER = ("bound",)
-RANDOM = True
 
 
 def cost(settings: Settings) -> float:
@@ -106,7 +103,9 @@ def bounds_of(line: Line) -> tuple[float, float, float, float, np.ndarray]:
     max_length = int(line.tree.depth.max()) + 1
 
     def bounds(length: float) -> np.ndarray:
-        found = closed_forms.bounds(alignment, success, failure, length, max_length, spread, spread**2 / 4)
+        found = closed_forms.bounds(
+            alignment, success, failure, length, max_length, spread, spread * spread / 4
+        )
         return np.array(list(vars(found).values()))
 
     bound = bounds(mean_length)
@@ -126,51 +125,45 @@ def audit(line: Line) -> Audit:
     proved = line.proved_rise(needed) / needed
     steps = np.multiply.outer(FRACTIONS, bound)
     gain = line.gains(steps.ravel()).reshape(steps.shape)
-    with np.errstate(invalid="ignore"):
-        log_odds = np.log1p(gain / success) - np.log1p(-gain / failure)
+    log_odds = each(log1p, gain / success) - each(log1p, -gain / failure)
     promised = steps * alignment / 2
     in_log_odds = np.array([name in LOG_ODDS for name in BOUNDS])
     kept = np.where(in_log_odds, log_odds / promised, gain / (promised * success * failure)).min(axis=0)
     return Audit(success, failure, alignment, mean_length, critical, proved, bound, critical / bound, kept)
 
 
-def stream(*coordinates: object) -> np.random.Generator:
-    """The random stream of a point: it depends on the coordinates given and on nothing else."""
-    digest = hashlib.blake2b("|".join(map(str, coordinates)).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
+def generator_at(seed: int, coordinates: Point) -> np.random.Generator:
+    """A generator whose draws depend on the seed and these coordinates, and on nothing else."""
+    return np.random.Generator(np.random.PCG64(streams.state(seed, coordinates)))
 
 
-def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
-    """All variables over largest length × vocabulary × dimension × draw × bound."""
-    out = empty(axes, VARIABLES)
-    order = [BOUNDS.index(name) for name in axes["bound"]]
-    names = [name for name in axes if name != "bound"]
-    points = list(product(axes, names))
-    for done, (index, point) in enumerate(points):
-        generator = stream(settings["seed"], "policies", *(point[name] for name in names))
-        length, vocabulary, dimension = (
-            int(number(point[name])) for name in ("policy_length", "vocabulary", "dimension")
-        )
-        policy, direction = draw(generator, length, vocabulary, dimension)
-        line = policy.line(direction)
-        found = audit(line)
-        probability = line.responses()[0]
-        probability = probability[probability > 0]
-        values = {
-            "policy_success_rate": found.success_rate,
-            "policy_failure_rate": found.failure_rate,
-            "policy_alignment": found.alignment,
-            "policy_cosine": found.alignment / float(np.linalg.norm(policy.gap())),
-            "policy_mean_length": found.mean_length,
-            "policy_max_length": float(length),
-            "policy_entropy": -float(probability @ np.log(probability)),
-            "policy_critical": found.critical,
-            "policy_proved_rise": found.proved,
-        }
-        for name, value in values.items():
-            out[name][index] = value
-        out["policy_bound"][index] = found.bound[order]
-        out["policy_ratio"][index] = found.ratio[order]
-        out["policy_kept"][index] = found.kept[order]
-        progress(done + 1, len(points))
-    return out
+def compute(point: Point, inner: Axes, settings: Settings) -> dict:
+    """All variables of one policy over the bounds."""
+    generator = generator_at(settings["seed"], {"measurement": "bound_audit", **point})
+    length, vocabulary, dimension = (
+        int(number(point[name])) for name in ("policy_length", "vocabulary", "dimension")
+    )
+    policy, direction = draw(generator, length, vocabulary, dimension)
+    line = policy.line(direction)
+    found = audit(line)
+    probability = line.responses()[0]
+    order = [BOUNDS.index(name) for name in inner["bound"]]
+    return {
+        "policy_success_rate": found.success_rate,
+        "policy_failure_rate": found.failure_rate,
+        "policy_alignment": found.alignment,
+        "policy_cosine": found.alignment / norm(policy.gap()),
+        "policy_mean_length": found.mean_length,
+        "policy_max_length": float(length),
+        "policy_entropy": entropy(probability),
+        "policy_critical_step": found.critical,
+        "policy_proved_rise": found.proved,
+        "policy_bound": found.bound[order],
+        "policy_ratio": found.ratio[order],
+        "policy_kept": found.kept[order],
+    }
+
+
+MEASUREMENTS.add("bound_audit")(
+    Measurement(VARIABLES, compute, inner=("bound",), together=("bound",), random=True, cost=cost)
+)

@@ -1,12 +1,28 @@
 """Exact runs, at given step sizes or at multiples of the predicted threshold: how they went and where they end."""
 
 import math
+from typing import Any
+
+import numpy as np
 
 from ..errors import ConfigError
+from ..sweep.measurement import (
+    MEASUREMENTS,
+    Axes,
+    Measurement,
+    Point,
+    Settings,
+    Variable,
+    empty,
+    product,
+    rows,
+)
 from ..theory import closed_forms
-from ..training import rules, run
+from ..training import rules
+from ..training.outcome import Outcome
+from ..training.run import train
 from ..values import number
-from . import FAMILY_SETTINGS, Axes, Progress, Settings, Variable, empty, instance_at, locator, product
+from . import FAMILY_SETTINGS, RULE, instance_at
 
 _END = ("iteration",)
 VARIABLES = {
@@ -16,15 +32,11 @@ VARIABLES = {
     "final_failure_rate": Variable(
         "final failure rate", "1", "Mean 1 − J over the last tenth, computed directly.", drop=_END
     ),
-    "outcome": Variable("outcome", "1", "What became of the run.", codes=run.Outcome, drop=_END),
+    "outcome": Variable("outcome", "1", "What became of the run.", codes=Outcome, drop=_END),
     "curve_failure_rate": Variable(
         "failure rate along the run", "1", "1 − J after so many updates, computed directly."
     ),
 }
-SETTINGS = (*FAMILY_SETTINGS, "iterations", "tolerance")
-SPLIT = ("family",)
-TOGETHER = ("iteration",)
-INNER = ("rule", "advantage", "aggregation", "schedule", "step_size", "step_ratio")
 
 
 def cost(settings: Settings) -> float:
@@ -40,47 +52,59 @@ def check(axes: Axes, settings: Settings) -> None:
                 f"iteration: {iteration} is above the {settings['iterations']} iterations of a run"
             )
     for _, point in product(
-        axes, [name for name in axes if name not in ("iteration", "step_size", "step_ratio")]
+        axes, [name for name in axes if name not in ("iteration", "learning_rate", "learning_rate_ratio")]
     ):
         instance = instance_at(point, settings)
-        if "step_ratio" in axes and math.isnan(
+        if "learning_rate_ratio" in axes and math.isnan(
             closed_forms.critical_closed_form(instance, *rules.of_point(point))
         ):
-            raise ConfigError(f"step_ratio: no threshold in closed form is known at {dict(point)}")
+            raise ConfigError(f"learning_rate_ratio: no threshold in closed form is known at {dict(point)}")
 
 
-def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
-    """All variables over instance × rule × step size, or step ratio, × iteration; the iteration comes last."""
-    out = empty(axes, VARIABLES)
-    names = tuple(name for name in axes if name != "iteration")
-    kept = [int(number(value)) for value in axes["iteration"]]
-    inner = [name for name in names if name in INNER]
-    instances = list(product(axes, [name for name in names if name not in inner]))
-    index_of = locator(axes, names)
-    for done, (_, outer_point) in enumerate(instances):
-        instance = instance_at(outer_point, settings)
-        for _, inner_point in product(axes, inner):
-            point = outer_point | inner_point
-            advantage, aggregation = rules.of_point(point)
-            if "step_ratio" in point:
-                threshold = closed_forms.critical_closed_form(instance, advantage, aggregation)
-                learning_rate = number(point["step_ratio"]) * threshold
-            else:
-                learning_rate = number(point["step_size"])
-            result = run.run(
-                instance,
-                advantage,
-                aggregation,
-                learning_rate,
-                iterations=settings["iterations"],
-                tolerance=settings["tolerance"],
-                schedule=point.get("schedule", "constant"),
-                path=True,
-            )
-            index = index_of(point)
+def compute(point: Point, inner: Axes, settings: Settings) -> dict:
+    """All variables of one instance over its runs and, along each, the iterations that are kept."""
+    out = empty(inner, VARIABLES)
+    instance = instance_at(point, settings)
+    kept = [int(number(value)) for value in inner["iteration"]]
+    # all learning rates of one rule and schedule are one call
+    batches: dict[tuple[str, str, str], list[tuple[Any, Any, float]]] = {}
+    for index, curve, here in rows(inner, "iteration"):
+        at = {**point, **here}
+        rule = rules.of_point(at)
+        if "learning_rate_ratio" in at:
+            rate = number(at["learning_rate_ratio"]) * closed_forms.critical_closed_form(instance, *rule)
+        else:
+            rate = number(at["learning_rate"])
+        batches.setdefault((*rule, at.get("schedule", "constant")), []).append((index, curve, rate))
+    order = np.argsort(kept, kind="stable")
+    for (advantage, aggregation, schedule), members in batches.items():
+        results = train(
+            instance,
+            advantage,
+            aggregation,
+            [rate for *_, rate in members],
+            iterations=settings["iterations"],
+            tolerance=settings["tolerance"],
+            schedule=schedule,
+            record=np.array(kept)[order],
+        )
+        for (index, curve, _), result in zip(members, results, strict=True):
             out["final_success_rate"][index] = result.final_success_rate
             out["final_failure_rate"][index] = result.final_failure_rate
             out["outcome"][index] = result.outcome
-            out["curve_failure_rate"][index] = result.failure_rate[kept]
-        progress(done + 1, len(instances))
+            out["curve_failure_rate"][curve][order] = result.failure_rate
     return out
+
+
+MEASUREMENTS.add("exact_runs")(
+    Measurement(
+        VARIABLES,
+        compute,
+        inner=(*RULE, "schedule", "learning_rate", "learning_rate_ratio", "iteration"),
+        together=("iteration",),
+        settings=(*FAMILY_SETTINGS, "iterations", "tolerance"),
+        split=("family",),
+        cost=cost,
+        check=check,
+    )
+)

@@ -1,8 +1,9 @@
 """Where the `unit` rule with a fixed step ends, in closed form."""
 
+from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from ..theory import closed_forms
 from ..values import number
-from . import FAMILY_SETTINGS, Axes, Progress, Settings, Variable, empty, instance_at, product
+from . import FAMILY_SETTINGS, check_instances, instance_at
 
 VARIABLES = {
     "plateau_closed_form": Variable(
@@ -12,17 +13,12 @@ VARIABLES = {
         undefined=True,
     )
 }
-SETTINGS = FAMILY_SETTINGS
-SPLIT = ()
 
 
-def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
-    """The plateau over instance × step size."""
-    out = empty(axes, VARIABLES)
-    for index, point in product(axes, tuple(axes)):
-        instance = instance_at(point, settings)
-        out["plateau_closed_form"][index] = closed_forms.plateau_closed_form(
-            instance, number(point["step_size"])
-        )
-    progress(1, 1)
-    return out
+def compute(point: Point, inner: Axes, settings: Settings) -> dict:
+    """The plateau of one instance at one step size."""
+    instance = instance_at(point, settings)
+    return {"plateau_closed_form": closed_forms.plateau_closed_form(instance, number(point["learning_rate"]))}
+
+
+MEASUREMENTS.add("plateaus")(Measurement(VARIABLES, compute, settings=FAMILY_SETTINGS, check=check_instances))

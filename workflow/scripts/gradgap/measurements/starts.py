@@ -2,9 +2,10 @@
 
 from dataclasses import asdict
 
+from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from ..theory import closed_forms
 from ..thresholds import exact
-from . import FAMILY_SETTINGS, Axes, Progress, Settings, Variable, empty, instance_at, product
+from . import FAMILY_SETTINGS, check_instances, instance_at
 
 VARIABLES = {
     "response_length": Variable(
@@ -18,10 +19,10 @@ VARIABLES = {
         "norm of the gradient gap", "1", "‖g‖ at the start; the gap alignment of a step along g."
     ),
     "best_failure_rate": Variable("least failure rate", "1", "1 − J_max, the failure rate at the best θ."),
-    "one_step": Variable(
+    "one_step_critical_step": Variable(
         "one-step critical step", "1", "Smallest step η along the gradient gap that lowers the success rate."
     ),
-    "one_step_closed_form": Variable(
+    "one_step_critical_step_closed_form": Variable(
         "one-step critical step, closed form",
         "1",
         "2|θ₀|; nan where no closed form is known.",
@@ -44,30 +45,22 @@ VARIABLES = {
         undefined=True,
     ),
 }
-SETTINGS = FAMILY_SETTINGS
-SPLIT = ()
 
 
-def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
-    """All variables over family × length × success rate."""
-    out = empty(axes, VARIABLES)
-    points = list(product(axes, tuple(axes)))
-    for done, (index, point) in enumerate(points):
-        instance = instance_at(point, settings)
-        values = {
-            "response_length": instance.length,
-            "max_length": instance.max_length,
-            "theta0": instance.theta0,
-            "gap": abs(instance.at(instance.theta0)[2]),
-            "best_failure_rate": instance.at(instance.best_theta)[1],
-            "one_step": exact.one_step(instance),
-            "one_step_closed_form": closed_forms.one_step_closed_form(instance),
-            **{
-                f"bound_{name}": value
-                for name, value in asdict(closed_forms.instance_bounds(instance)).items()
-            },
-        }
-        for name, value in values.items():
-            out[name][index] = value
-        progress(done + 1, len(points))
-    return out
+def compute(point: Point, inner: Axes, settings: Settings) -> dict:
+    """All variables of one instance."""
+    instance = instance_at(point, settings)
+    bounds = asdict(closed_forms.instance_bounds(instance))
+    return {
+        "response_length": instance.length,
+        "max_length": instance.max_length,
+        "theta0": instance.theta0,
+        "gap": abs(instance.at(instance.theta0)[2]),
+        "best_failure_rate": instance.at(instance.best_theta)[1],
+        "one_step_critical_step": exact.one_step(instance),
+        "one_step_critical_step_closed_form": closed_forms.one_step_closed_form(instance),
+        **{f"bound_{name}": value for name, value in bounds.items()},
+    }
+
+
+MEASUREMENTS.add("starts")(Measurement(VARIABLES, compute, settings=FAMILY_SETTINGS, check=check_instances))

@@ -1,1 +1,1 @@
-"""Numbers: compiler settings, binomial probabilities, random streams and what is drawn from them."""
+"""Numbers: elementary functions with the same bits everywhere, binomials, random streams, compiler settings."""

@@ -9,19 +9,10 @@ count, O(√n) terms at most; a long tail is a continued fraction instead, whose
 import math
 
 from .compiler import kernel
+from .elementary import exp, expm1, log, log1p, stirling_error
 
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 #: Terms below this share of the sum are left out: the rest of the tail is then far below one rounding.
 _NEGLIGIBLE = 1e-19
-
-
-@kernel
-def _stirling_error(n):
-    """log n! − log(√(2πn) (n/e)ⁿ): what Stirling's formula leaves out."""
-    if n < 16.0:
-        return math.lgamma(n + 1.0) - (n + 0.5) * math.log(n) + n - _HALF_LOG_2PI
-    v = 1.0 / (n * n)
-    return (1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - v / 1188) * v) * v) * v) / n
 
 
 @kernel
@@ -38,7 +29,7 @@ def _deviance(k, mean):
             if total == previous:
                 break
         return total
-    return k * math.log(k / mean) + mean - k
+    return k * log(k / mean) + mean - k
 
 
 @kernel
@@ -60,18 +51,18 @@ def pmf(k, n, p, q):
     if q == 0.0:
         return 1.0 if k == n else 0.0
     if k == 0:
-        return math.exp(n * (math.log1p(-p) if p < 0.5 else math.log(q)))
+        return exp(n * (log1p(-p) if p < 0.5 else log(q)))
     if k == n:
-        return math.exp(n * (math.log1p(-q) if q < 0.5 else math.log(p)))
+        return exp(n * (log1p(-q) if q < 0.5 else log(p)))
     x, m = float(k), float(n)
     exponent = (
-        _stirling_error(m)
-        - _stirling_error(x)
-        - _stirling_error(m - x)
+        stirling_error(m)
+        - stirling_error(x)
+        - stirling_error(m - x)
         - _deviance(x, m * p)
         - _deviance(m - x, m * q)
     )
-    return math.sqrt(m / (2 * math.pi * x * (m - x))) * math.exp(exponent)
+    return math.sqrt(m / (2 * math.pi * x * (m - x))) * exp(exponent)
 
 
 @kernel
@@ -170,12 +161,12 @@ def window(theta, n, half_width):
     difference of two masses, symmetric about n/2, taken in one piece.
     """
     x = -abs(theta)  # the success rate is even in θ
-    odds = math.exp(x)
+    odds = exp(x)
     p = odds / (1.0 + odds)
     q = 1.0 / (1.0 + odds)
     low = n // 2 - half_width
     high = n // 2 + half_width
-    edge = -low * q * math.expm1((2 * half_width + 1) * x)  # dJ/dθ over f(low)
+    edge = -low * q * expm1((2 * half_width + 1) * x)  # dJ/dθ over f(low)
     mode = math.floor((n + 1) * p)
     if mode < low:
         inside = _sum_up(low, high, n, odds)
@@ -186,7 +177,7 @@ def window(theta, n, half_width):
         failure_slope = edge * mass / failure
     else:
         outside = _tail(n - low + 1, n, q, p, 1.0 / odds)  # zeros in place of ones
-        outside += math.exp((2 * half_width + 2) * x) * _tail(high + 1, n, p, q, odds)
+        outside += exp((2 * half_width + 2) * x) * _tail(high + 1, n, p, q, odds)
         mass = pmf(low - 1, n, p, q)
         failure = mass * outside
         failure_slope = edge * odds * (n - low + 1) / (low * outside)

@@ -3,121 +3,190 @@
 Kernels are compiled without fast-math and run in one thread, so that a number never depends on the number of
 cores; jobs, not threads, use the cores. Compiled code is cached on disk in a folder keyed by the numba version
 and by a hash of all sources, because numba's own check does not see edits in functions that a kernel calls.
+
+Only documented parts of numba are used. A kernel that is an argument of another one is a first-class function: it
+is compiled once for its type, and called through its address, so that one compiled engine, found in the cache,
+serves every family, rule and optimizer, those of plugins included. numba looks the addresses up at each call of an
+engine, which takes some 20 µs; an engine therefore does a batch of runs in one call.
 """
 
+import contextlib
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba import types
-from numba.core import cgutils
-from numba.experimental.function_type import FunctionModel
-from numba.extending import NativeValue, register_model, typeof_impl, unbox
+from numba.extending import intrinsic
 
 from ..fingerprint import package_fingerprint
-
-
-def _cache_dir() -> Path:
-    base = os.environ.get("NUMBA_CACHE_DIR") or Path(
-        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "gradgap"
-    )
-    return Path(base).expanduser() / f"numba-{numba.__version__}-{package_fingerprint()}"
-
-
-numba.config.CACHE_DIR = str(_cache_dir())  # type: ignore[attr-defined]
-
-#: Compile on first call, for the argument types of that call; may be called from any other kernel. A kernel
-#: allocates nothing: where memory is managed, numba counts references to every array that is handed on, with
-#: atomic operations that cost more than a draw or a step of the recurrences.
-kernel: Callable[[Callable], Any] = numba.njit(  # type: ignore[call-overload]
-    cache=True, error_model="numpy", nogil=True, _nrt=False
-)
-
-#: The same for one that makes arrays.
-allocating_kernel: Callable[[Callable], Any] = numba.njit(cache=True, error_model="numpy", nogil=True)
 
 f8 = types.float64
 i8 = types.int64
 u8 = types.uint64
 vector = types.Array(f8, 1, "C")
 matrix = types.Array(f8, 2, "C")
+cube = types.Array(f8, 3, "C")
+#: State of a random stream, see `numerics.streams`.
+stream = types.Array(u8, 1, "C")
+
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
 
-class KernelType(types.FunctionType):
-    """Type of a kernel that is itself an argument of an engine, and is called through a pointer.
+@functools.cache
+def cache_folder() -> Path:
+    """Where compiled code is kept: below ``NUMBA_CACHE_DIR``, or below the user's cache folder."""
+    base = os.environ.get("NUMBA_CACHE_DIR") or Path(
+        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "gradgap"
+    )
+    return Path(base).expanduser() / f"numba-{numba.__version__}-{package_fingerprint()}"
 
-    numba's own type of functions looks the address up each time such an argument is handed over, which takes longer
-    than a short run; here it is looked up once (`_Pointer`).
+
+@contextlib.contextmanager
+def _own_cache() -> Iterator[None]:
+    """What is decorated inside the block is cached in `cache_folder`; other users of numba see no change."""
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_folder())
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before
+
+
+def _compiled(compiler: Callable[..., Any], function: Callable, **options: Any) -> Any:
+    """The function through a compiler of numba, cached where the function stands in a file."""
+    with _own_cache():
+        try:
+            return compiler(cache=True, **options)(function)
+        except RuntimeError:  # typed at a prompt: there is no file to cache it beside
+            return compiler(**options)(function)
+
+
+def kernel(function: Callable) -> Any:
+    """Compile on first call, for the argument types of that call; may be called from any other kernel.
+
+    Examples
+    --------
+    >>> @kernel
+    ... def double(x):
+    ...     return 2.0 * x
+    >>> double(1.5)
+    3.0
     """
+    return _compiled(numba.njit, function, **_OPTIONS)
 
 
-register_model(KernelType)(FunctionModel)
+@intrinsic
+def _pointer(typing_context, array, address):
+    """A pointer to what an array holds, from its address."""
+    pointer = types.CPointer(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[1], context.get_value_type(pointer))
+
+    return pointer(array, address), generate
 
 
-class _Pointer:
-    """Addresses of a kernel, compiled for one signature."""
+@kernel
+def borrowed(array):
+    """The same array, without a count of its references.
 
-    def __init__(self, kernel: Any, kernel_type: KernelType):
-        compiled = kernel.get_compile_result(kernel_type.signature)
-        self.kernel = kernel  # lives as long as its address is used
-        self.kernel_type = kernel_type
-        self.c_addr = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
-        self.jit_addr = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+    numba counts a reference to an array each time it is handed to a function, with atomic operations that cost more
+    than a draw or a step of a recurrence. An engine borrows its arrays once, and what it calls does not count. The
+    caller of the engine must keep the array.
 
+    Parameters
+    ----------
+    array : ndarray, C-contiguous
 
-@typeof_impl.register(_Pointer)
-def _(pointer, context):
-    return pointer.kernel_type
-
-
-@unbox(KernelType)
-def _(kernel_type, pointer, c):
-    found = cgutils.create_struct_proxy(kernel_type)(c.context, c.builder)
-    found.py_addr = c.builder.ptrtoint(pointer, c.context.get_value_type(types.voidptr))
-    for name in ("c_addr", "jit_addr"):
-        address = c.pyapi.object_getattr_string(pointer, name)
-        setattr(found, name, c.pyapi.long_as_voidptr(address))
-        c.pyapi.decref(address)
-    return NativeValue(found._getvalue())
+    Returns
+    -------
+    ndarray
+    """
+    return numba.carray(_pointer(array, array.ctypes.data), array.shape)
 
 
-def function_type(result: Any, *arguments: Any) -> KernelType:
-    """Type of a kernel with this result and these arguments, as an argument of an engine."""
-    return KernelType(result(*arguments))
+def function_type(result: Any, *arguments: Any) -> types.FunctionType:
+    """Type of a kernel with this result and these arguments, where it is an argument of an engine."""
+    return types.FunctionType(result(*arguments))
+
+
+class _Function(types.WrapperAddressProtocol):
+    """A kernel compiled for one signature, as numba takes a function for an argument."""
+
+    def __init__(self, function: Callable, signature: Any):
+        def compiler(**options):
+            return numba.cfunc(signature, **options)
+
+        self._signature = signature
+        self._compiled = _compiled(compiler, function, error_model="numpy", nopython=True)
+
+    def __wrapper_address__(self) -> int:
+        return self._compiled.address
+
+    def signature(self) -> Any:
+        return self._signature
+
+
+@functools.cache
+def _function(kernel: Any, kind: types.FunctionType) -> _Function:
+    return _Function(getattr(kernel, "py_func", kernel), kind.signature)
+
+
+def _converter(kind: Any) -> Callable[[Any], Any] | None:
+    """What makes an argument of a type out of what is given: kernels become functions, alone or in structures."""
+    if isinstance(kind, types.FunctionType):
+        return functools.cache(lambda kernel: _function(kernel, kind))
+    if isinstance(kind, types.NamedTuple):
+        fields = [(i, convert) for i, of in enumerate(kind.types) if (convert := _converter(of))]
+
+        def structured(value):
+            values = list(value)
+            for i, convert in fields:
+                values[i] = convert(values[i])
+            return kind.instance_class(*values)
+
+        return structured if fields else None
+    return None
+
+
+def structure(cls: type, *fields: Any) -> Any:
+    """Type of a NamedTuple whose fields have these types, in order, as an argument of an engine."""
+    if len(set(fields)) == 1:
+        return types.NamedUniTuple(fields[0], len(fields), cls)
+    return types.NamedTuple(fields, cls)
 
 
 def engine(signature: Any) -> Callable[[Callable], Callable]:
     """Compile for one signature, on first call.
 
-    For kernels that take other kernels as arguments; these allocate nothing either. They are passed as pointers, so
-    that one compiled engine, found in the cache, serves every family and rule, those of plugins included.
+    For kernels that take other kernels as arguments, alone or as fields of a NamedTuple.
 
     Parameters
     ----------
     signature : numba signature
-        The one signature; arguments that are kernels have a `function_type`.
+        The one signature; arguments that are kernels have a `function_type`, those that are a NamedTuple a
+        `structure`.
     """
-    kernels = [position for position, of in enumerate(signature.args) if isinstance(of, KernelType)]
 
     def decorate(function: Callable) -> Callable:
         @functools.cache
         def compiled() -> Callable:
-            return numba.njit(  # type: ignore[call-overload]
-                signature, cache=True, error_model="numpy", nogil=True, _nrt=False
-            )(function)
+            def compiler(**options):
+                return numba.njit(signature, **options)
 
-        @functools.cache
-        def pointer(position: int, kernel: Any) -> _Pointer:
-            return _Pointer(kernel, signature.args[position])
+            return _compiled(compiler, function, **_OPTIONS)
+
+        converters = [(i, convert) for i, of in enumerate(signature.args) if (convert := _converter(of))]
 
         @functools.wraps(function)
         def call(*arguments):
             handed = list(arguments)
-            for position in kernels:
-                handed[position] = pointer(position, handed[position])
+            for i, convert in converters:
+                handed[i] = convert(handed[i])
             return compiled()(*handed)
 
         return call

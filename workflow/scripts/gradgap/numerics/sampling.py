@@ -4,7 +4,35 @@ import math
 
 from .binomial import pmf
 from .compiler import kernel
+from .elementary import exp, expm1, log, log1p
 from .streams import uniform
+
+
+@kernel
+def normals(state, out):
+    """Independent draws from the standard normal distribution, two at a time.
+
+    By Marsaglia's polar method (SIAM Rev. 6, 1964), with a logarithm that has the same bits everywhere.
+
+    Parameters
+    ----------
+    state : ndarray, shape (4,), uint64
+        Changed in place.
+    out : ndarray, shape (n,)
+        Filled.
+    """
+    for i in range(0, out.size, 2):
+        while True:
+            u = 2.0 * uniform(state) - 1.0
+            v = 2.0 * uniform(state) - 1.0
+            square = u * u + v * v
+            if 0.0 < square < 1.0:
+                break
+        scale = math.sqrt(-2.0 * log(square) / square)
+        out[i] = scale * u
+        if i + 1 < out.size:
+            out[i + 1] = scale * v
+
 
 #: Up to this many trials are counted one by one.
 _COUNT_UP_TO = 8
@@ -28,7 +56,7 @@ def _count(state, n, p):
 def _walk(state, n, p, q):
     """Bin(n, p) by inversion: the smallest k whose distribution function exceeds a uniform number."""
     odds = p / q
-    none = math.exp(n * math.log1p(-p))
+    none = exp(n * log1p(-p))
     while True:
         rest = uniform(state)
         mass = none
@@ -130,11 +158,11 @@ def some(state, n, p):
             found = binomial(state, n, p, 1.0 - p)
             if found > 0:
                 return found
-    log_none = n * math.log1p(-p)
+    log_none = n * log1p(-p)
     odds = p / (1.0 - p)
     while True:  # by inversion, from one upward
-        rest = uniform(state) * -math.expm1(log_none)
-        mass = n * odds * math.exp(log_none)
+        rest = uniform(state) * -expm1(log_none)
+        mass = n * odds * exp(log_none)
         for k in range(1, n + 1):
             rest -= mass
             if rest < 0.0:
@@ -158,7 +186,7 @@ def failures_before_success(state, log_failure, most):
     -------
     int
     """
-    failures = math.log(1.0 - uniform(state)) / log_failure
+    failures = log(1.0 - uniform(state)) / log_failure
     return int(failures) if failures < most else most
 
 

@@ -1,28 +1,59 @@
 """Captions, filled from what was found."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
 
+from ..fingerprint import source_file
+from ..inference import equivalence
 from ..inference.power_laws import COLUMNS
 from ..sweep.study import STUDIES, Analysis
 
-FOLDER = Path(__file__).parents[1] / "studies"
-
 
 def template(study: str) -> str:
-    """Text of a study's caption before it is filled in: the study's own, or its file in workflow/report/."""
+    """Text of a study's caption before it is filled in: the study's own, or caption.rst beside its declaration."""
     own = STUDIES.find(study).caption
-    return own if own is not None else (FOLDER / study / "caption.rst").read_text(encoding="utf-8")
+    if own is not None:
+        return own
+    declaration = source_file(STUDIES.origins[study])
+    assert declaration is not None  # a study is registered by a module of the package or by a plugin
+    return (declaration.parent / "caption.rst").read_text(encoding="utf-8")
+
+
+def verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the rows of a study's scaling table say, with the rule by which they were judged.
+
+    The rows are counted by verdict, the independent searches behind them are counted, and each row whose prediction
+    does not stand is spelled out.
+    """
+    if not rows:
+        return "No exponent was fitted."
+    counts = Counter(row["verdict"] for row in rows)
+    order = [each.value for each in equivalence.Verdict if each.value in counts]
+    found = ", ".join(f"{counts[name]} {name}" for name in order)
+    searches = len({row["search"] for row in rows})
+    text = f"Of {len(rows)} exponents from {searches} independent searches: {found}. {equivalence.RULE}"
+    standing = [each.value for each in equivalence.FOR]
+    others = []
+    for row in rows:
+        if row["verdict"] in standing:
+            continue
+        known = row["closed_form"] == row["closed_form"]
+        same = f"; the closed form has {row['closed_form']:.3f} on this grid" if known else ""
+        others.append(
+            f"{row['verdict'].capitalize()}: {row['family']}, {row['advantage']}, {row['aggregation']}, exponent in "
+            f"{row['axis']}: predicted {row['predicted']:.3g}, measured {row['measured']:.3f} "
+            f"({row['ci_low']:.3f} to {row['ci_high']:.3f}){same}."
+        )
+    return "\n\n".join([text, *others])
 
 
 def fill(text: str, analysis: Analysis, settings: Mapping[str, Any]) -> str:
     """Fill a caption; a name that the findings do not hold is an error."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     rows = analysis.scaling[COLUMNS].to_dict("records")
-    refuted = [row for row in rows if row["verdict"] != "confirmed"]
     return environment.from_string(text).render(
-        findings=analysis.findings, scaling=rows, refuted=refuted, settings=settings
+        findings=analysis.findings, scaling=rows, verdicts=verdicts(rows), settings=settings
     )

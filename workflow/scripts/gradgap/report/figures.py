@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from .. import plugins
-from . import panels, style
+from . import figure_data, style
 
 
 def draw(
@@ -38,5 +38,5 @@ def draw(
     """
     settings = style.Look.from_config(look)
     with settings.applied():
-        figure = plugins.module(module).draw(panels.read(numbers), pd.read_csv(scaling), settings)
+        figure = plugins.module(module).draw(figure_data.read(numbers), pd.read_csv(scaling), settings)
         style.save(figure, outputs, about)

@@ -1,6 +1,7 @@
 """The scaling table of all studies, and the page that says which configuration and software made it."""
 
 import json
+import math
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 import yaml
 
 from ..files import replacing, write_text
+from ..inference import equivalence
 from ..inference.power_laws import COLUMNS
 from ..sweep import provenance
 
@@ -18,12 +20,16 @@ body {{ font: 15px/1.4 system-ui, sans-serif; margin: 1.5em; color: #222; }}
 table {{ border-collapse: collapse; }}
 th, td {{ padding: 0.25em 0.7em; text-align: left; border-bottom: 1px solid #ddd; }}
 td.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-tr.refuted td {{ font-weight: 600; background: #f3ece0; }}
+tr.marked td {{ font-weight: 600; background: #f3ece0; }}
 pre {{ background: #f5f5f5; padding: 1em; overflow-x: auto; }}
 </style></head><body><h1>{title}</h1>
 {body}
 </body></html>
 """
+
+
+#: Of a row whose prediction does not stand.
+MARKED = ' class="marked"'
 
 
 def gather(rows: Iterable[str | Path]) -> pd.DataFrame:
@@ -41,16 +47,20 @@ def write(table: pd.DataFrame, csv: str | Path, html: str | Path) -> None:
     lines = []
     for record in table.to_dict("records"):
         cells = "".join(
-            f'<td class="number">{value:.4g}</td>'
+            f'<td class="number">{"" if math.isnan(value) else f"{value:.4g}"}</td>'
             if isinstance(value, float)
             else f"<td>{escape(str(value))}</td>"
             for value in record.values()
         )
-        lines.append(f'<tr class="{escape(str(record["verdict"]))}">{cells}</tr>')
-    count = (table.verdict == "confirmed").sum()
+        standing = record["verdict"] in [verdict.value for verdict in equivalence.FOR]
+        lines.append(f"<tr{'' if standing else MARKED}>{cells}</tr>")
+    counts = table.verdict.value_counts()
+    found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     body = (
-        f"<p>{count} of {len(table)} exponents confirmed: the prediction lies within the 95 % interval, or for "
-        f"exact families within 0.03 of the fit. Refuted rows are marked.</p>"
+        f"<p>{len(table)} exponents from {table.search.nunique()} independent searches: {escape(found)}. Rows with one "
+        f"search are one piece of evidence, written in several units. {escape(equivalence.RULE)} The column closed "
+        f"form holds the exponent that the closed form itself has on the same grid. Rows whose prediction does not "
+        f"stand are marked.</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>\n{chr(10).join(lines)}\n</tbody></table>"
     )
     write_text(html, _PAGE.format(title="Exponents, predicted and measured", body=body))

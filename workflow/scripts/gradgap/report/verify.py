@@ -15,12 +15,12 @@ from xml.etree import ElementTree
 import xarray as xr
 
 from ..errors import GradgapError
-from ..sweep import compute, grid
 from ..sweep import dataset as datasets
+from ..sweep import grid, store
 from ..sweep.compare import compare
 from ..sweep.config import Config
 from ..sweep.grid import StudyConfig
-from . import captions, panels
+from . import captions, figure_data
 
 FORMATS = ("pdf", "svg", "png")
 
@@ -48,7 +48,7 @@ def verify(config: Config, results: str | Path) -> dict[str, str]:
             for shard in grid.shards(study, config.shard_points, config.shard_seconds)
         }
         for path in sorted(expected):
-            _note(wrong, path, compute.read)
+            _note(wrong, path, store.read_current)
         if not any(str(path) in wrong for path in expected):
             dataset = results / "datasets" / f"{study.name}.nc"
             _note(wrong, dataset, _dataset, study, sorted(expected))
@@ -81,7 +81,7 @@ class _Differs(GradgapError):
 def _dataset(path: Path, study: StudyConfig, files: list[Path]) -> None:
     with xr.open_dataset(path, engine="netcdf4") as opened:
         found = opened.load()
-    expected = datasets.assemble(study, files)
+    expected = datasets.assemble(datasets.Contents.of(study), files)
     for name in ("config", "seed"):
         if found.attrs.get(name) != expected.attrs[name]:
             raise _Differs(f"of another {name}")
@@ -96,7 +96,7 @@ def _analysis(study: StudyConfig, dataset: Path, folder: Path) -> Iterator[tuple
         analysis = study.study.analyse(opened.load(), study.settings)
     with tempfile.TemporaryDirectory() as temporary:
         again = Path(temporary)
-        panels.write(analysis.panels, again / f"{study.name}.csv")
+        figure_data.write(analysis.panels, again / f"{study.name}.csv")
         analysis.scaling.to_csv(again / f"{study.name}.scaling.csv", index=False)
         text = captions.fill(captions.template(study.name), analysis, study.settings)
         (again / f"{study.name}.rst").write_text(text, encoding="utf-8")

@@ -1,15 +1,10 @@
-"""The axes of the grid: how their values are written, and what they mean.
+"""Axes of a grid: what their values mean, how the configuration writes them, and which components they name."""
 
-A value has one canonical text, which names it in paths and keys its random stream; the number itself is what
-that text denotes. Success rates are decimals, so that the failure rate is their exact complement.
-"""
-
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import ConfigError
 from ..plugins import Registry
@@ -28,6 +23,9 @@ class Axis:
         Attributes of the dataset's coordinate.
     multiple : int
         Integers are multiples of this; a range rounds to them.
+    components : Registry or callable, optional
+        The registry in which the values are names, or ``components(value)``, which gives the registry and the name
+        of every component that a value stands for. None where the values name nothing.
     """
 
     kind: Literal["label", "integer", "number"]
@@ -35,49 +33,27 @@ class Axis:
     units: str
     description: str
     multiple: int = 1
+    components: Registry | Callable[[str], Sequence[tuple[Registry, str]]] | None = None
+
+    def named(self, value: str) -> list[tuple[Any, str]]:
+        """Each component that a value stands for, and the module that registered it.
+
+        Raises
+        ------
+        ConfigError
+            If there is none of that name.
+        """
+        if self.components is None:
+            return []
+        if isinstance(self.components, Registry):
+            pairs: Sequence[tuple[Registry, str]] = [(self.components, value)]
+        else:
+            pairs = self.components(value)
+        return [(registry.find(name), registry.origins[name]) for registry, name in pairs]
 
 
-AXES: Registry[Axis] = Registry("axis")
-AXES.update(
-    family=Axis("label", "bandit family", "1", "Instance of RLVR whose success rate is known exactly."),
-    length=Axis("integer", "response length", "tokens", "Asked mean response length T.", multiple=2),
-    success_rate=Axis("number", "success rate at the start", "1", "Asked success rate J of the start."),
-    step_size=Axis(
-        "number", "step size", "1", "Factor α of the update: the learning rate; for the unit rule the step η."
-    ),
-    advantage=Axis("label", "advantage", "1", "How rewards become weights of responses."),
-    aggregation=Axis("label", "aggregation", "1", "How weighted token scores become one update."),
-    rule=Axis(
-        "label", "update rule", "1", "Advantage and aggregation, by preset or as advantage/aggregation."
-    ),
-    group_size=Axis("integer", "group size", "responses", "Sampled responses n in the group of one update."),
-    schedule=Axis("label", "schedule", "1", "How the learning rate changes along a run."),
-    replicate=Axis("integer", "replicate", "1", "Number of the repetition, with random numbers of its own."),
-    effective_step_size=Axis(
-        "number",
-        "effective step size",
-        "1",
-        "Factor of the summed score of a response: the learning rate α over what the aggregation divides by.",
-    ),
-    curve_step_size=Axis(
-        "number", "effective step size", "1", "As effective_step_size, for learning curves."
-    ),
-    angle=Axis("number", "angle", "degrees", "Between the direction of the update and the gradient gap."),
-    bound_fraction=Axis(
-        "number", "step over bound", "1", "Step size over the bound for a step along the gradient gap."
-    ),
-    step_ratio=Axis(
-        "number", "step size over threshold", "1", "Learning rate α over the critical one in closed form."
-    ),
-    iteration=Axis("integer", "iteration", "updates", "Updates made so far in a run."),
-    window=Axis("number", "window", "standard deviations", "Half-width of the window in √T/2 tokens."),
-    policy_length=Axis("integer", "largest response length", "tokens", "Tokens of the longest response."),
-    vocabulary=Axis("integer", "vocabulary", "tokens", "Tokens V that a policy chooses from."),
-    dimension=Axis("integer", "dimension", "1", "Number d of parameters."),
-    draw=Axis("integer", "draw", "1", "Number of a random policy among those of one size."),
-    search=Axis("integer", "search", "1", "Number of a search for the policy that is worst for a bound."),
-    bound=Axis("label", "bound", "1", "Sufficient condition on the step size."),
-)
+#: All axes by name; `gradgap.measurements.axes` registers those of the package.
+AXES: Registry[Axis] = Registry("axis", "gradgap.measurements")
 
 
 def expand(name: str, spec: Sequence | Mapping | int, key: str) -> tuple[str, ...]:
@@ -108,8 +84,9 @@ def expand(name: str, spec: Sequence | Mapping | int, key: str) -> tuple[str, ..
         spec = range(spec)
     if isinstance(spec, Mapping):
         first, last = float(spec["from"]), float(spec["to"])
-        steps = max(1, round(abs(math.log10(last / first)) * spec["per_decade"]))
-        raw = [first * (last / first) ** (step / steps) for step in range(steps + 1)]
+        ratio = Decimal(repr(last)) / Decimal(repr(first))  # decimals are the same on every machine
+        steps = max(1, round(abs(float(ratio.log10())) * spec["per_decade"]))
+        raw = [first * float(ratio ** (Decimal(step) / steps)) for step in range(steps + 1)]
         if axis.kind == "integer":
             values = [canonical(axis.multiple * round(value / axis.multiple)) for value in raw]
             values = list(dict.fromkeys(values))  # a fine range of small integers names some twice

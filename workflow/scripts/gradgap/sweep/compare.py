@@ -1,5 +1,6 @@
 """What differs between two results."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,14 @@ def datasets_of(path: str | Path) -> dict[str, Path]:
     return found
 
 
-def diff(a: str | Path, b: str | Path) -> dict[str, Any]:
+def diff(a: str | Path, b: str | Path, renamed: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What differs between two results folders, or between two datasets.
+
+    Parameters
+    ----------
+    a, b : path
+    renamed : mapping of str to str, optional
+        New names of axes and variables by the names that one of the two may still use.
 
     Returns
     -------
@@ -105,7 +112,7 @@ def diff(a: str | Path, b: str | Path) -> dict[str, Any]:
         other = dict.fromkeys(mine, next(iter(other.values())))
     studies = {}
     for name in sorted(mine.keys() & other.keys()):
-        opened = [_open(file) for file in (mine[name], other[name])]
+        opened = [_open(file, renamed or {}) for file in (mine[name], other[name])]
         difference = compare(*opened)
         if any(difference.values()):
             studies[name] = difference
@@ -117,9 +124,9 @@ def diff(a: str | Path, b: str | Path) -> dict[str, Any]:
     return {"equal": not any(found.values()), **found}
 
 
-def _open(path: Path) -> xr.Dataset:
+def _open(path: Path, renamed: Mapping[str, str]) -> xr.Dataset:
     try:
         with xr.open_dataset(path, engine="netcdf4") as opened:
-            return opened.load()
+            return opened.load().rename({old: new for old, new in renamed.items() if old in opened.variables})
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(f"{path}: cannot be read as a dataset ({' '.join(str(error).split())})") from None

@@ -5,7 +5,9 @@ import json
 import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -13,21 +15,112 @@ import xarray as xr
 
 from ..errors import MissingPointError, ShardError
 from ..files import replacing
-from ..measurements import Variable
+from ..fingerprint import fingerprint
 from ..values import failure_rate, number
 from . import provenance
 from .axes import AXES
-from .compute import read, stored_variable
-from .grid import Shard, StudyConfig, families, settings_for, simulation, sweep_axes, sweep_settings
+from .grid import (
+    Shard,
+    StudyConfig,
+    all_values,
+    measurement_of,
+    sources_of_measurement,
+    sources_of_value,
+    sweep_axes,
+    sweep_settings,
+)
+from .store import read, require, stored_variable
 
 
-def coordinates(axis: str, values: tuple[str, ...]) -> dict[str, xr.Variable]:
-    """Coordinate variables of an axis: its values, and 1 − J beside success rates."""
-    meaning = AXES.find(axis)
-    attributes = {"long_name": meaning.long_name, "units": meaning.units, "description": meaning.description}
-    if meaning.kind == "label":
+@dataclass(frozen=True)
+class Contents:
+    """All that defines a dataset, as plain data: a job that puts it together imports neither study nor measurement.
+
+    Attributes
+    ----------
+    study : str
+    attributes : dict
+        Attributes of the dataset that its configuration gives.
+    seed : int
+    axes : dict of str to dict
+        Of each axis: ``values`` (canonical texts), ``kind`` and ``attributes``.
+    sweeps : dict of str to dict
+        Of each sweep: ``axes`` (their values, outermost first), ``at``, ``settings``, ``seed``; ``sources`` of every
+        point and ``sources_of`` each value of each axis (module names); and ``variables``, of each the ``axes`` that
+        it depends on, ``dtype``, ``undefined`` and ``attributes``.
+    """
+
+    study: str
+    attributes: dict[str, str]
+    seed: int
+    axes: dict[str, dict[str, Any]]
+    sweeps: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, config: StudyConfig) -> "Contents":
+        """The contents of the dataset of a study, as it is configured."""
+        axes: dict[str, dict[str, Any]] = {}
+        sweeps = {}
+        for name, sweep in config.study.sweeps.items():
+            measurement = measurement_of(sweep)
+            values = {axis: list(texts) for axis, texts in sweep_axes(config, sweep).items()}
+            for axis, texts in values.items():
+                meaning = AXES.find(axis)
+                axes[axis] = {
+                    "values": texts,
+                    "kind": meaning.kind,
+                    "attributes": {
+                        "long_name": meaning.long_name,
+                        "units": meaning.units,
+                        "description": meaning.description,
+                    },
+                }
+            whole = all_values({axis: tuple(texts) for axis, texts in values.items()}, sweep.at)
+            sweeps[name] = {
+                "axes": values,
+                "at": dict(sweep.at),
+                "settings": sweep_settings(config, sweep),
+                "seed": config.seed if measurement.random else 0,
+                "sources": sorted(sources_of_measurement(sweep.measurement)),
+                "sources_of": {
+                    axis: {text: sorted(sources_of_value(axis, text)) for text in texts}
+                    for axis, texts in whole.items()
+                    if AXES.find(axis).components is not None
+                },
+                "variables": {
+                    variable: {
+                        "axes": list(meaning.axes(sweep.axes)),
+                        "dtype": meaning.dtype.name,
+                        "undefined": meaning.undefined,
+                        "attributes": meaning.attributes,
+                    }
+                    for variable, meaning in measurement.variables.items()
+                },
+            }
+        attributes = {
+            "title": config.study.title,
+            "study": config.name,
+            "predictions": config.study.predictions,
+            "config": json.dumps({"axes": config.axes, "settings": config.settings}, ensure_ascii=False),
+            "seed": str(config.seed),
+        }
+        return cls(config.name, attributes, config.seed, axes, sweeps)
+
+    def code(self, sweep: str, axes: Mapping[str, Iterable[str]]) -> str:
+        """`Shard.code` of a shard of a sweep with these values of its axes."""
+        found = set(self.sweeps[sweep]["sources"])
+        for axis, modules in self.sweeps[sweep]["sources_of"].items():
+            for value in axes.get(axis, modules):
+                found.update(modules[value])
+        return fingerprint(*sorted(found))
+
+
+def coordinates(axis: str, meaning: Mapping[str, Any]) -> dict[str, xr.Variable]:
+    """Coordinate variables of an axis (see `Contents.axes`): its values, and 1 − J beside success rates."""
+    values, attributes = meaning["values"], meaning["attributes"]
+    if meaning["kind"] == "label":
         return {axis: xr.Variable(axis, np.array(values, dtype=object), attributes)}
-    kind = np.int64 if meaning.kind == "integer" else np.float64
+    kind = np.int64 if meaning["kind"] == "integer" else np.float64
     found = {axis: xr.Variable(axis, np.array([kind(number(value)) for value in values]), attributes)}
     if axis == "success_rate":
         found["failure_rate"] = xr.Variable(
@@ -49,12 +142,12 @@ _AT_ONCE = 2**20
 Places = list[tuple[str | Path, dict[str, list[int]]]]
 
 
-def assemble(config: StudyConfig, shards: Iterable[str | Path]) -> xr.Dataset:
+def assemble(contents: Contents, shards: Iterable[str | Path]) -> xr.Dataset:
     """Put the shards of a study together, in memory.
 
     Parameters
     ----------
-    config : StudyConfig
+    contents : Contents
     shards : iterable of path
         Shard files, read one at a time.
 
@@ -72,16 +165,16 @@ def assemble(config: StudyConfig, shards: Iterable[str | Path]) -> xr.Dataset:
         If a point of the grid is in no shard, or a value is not a number where it should be; the message names
         the point.
     """
-    places = _survey(config, shards)
-    dataset = _empty(config)
-    for sweep, variable, meaning, axes in _variables(config):
+    places = _survey(contents, shards)
+    dataset = _empty(contents)
+    for sweep, variable, meaning, axes in _variables(contents):
         whole = [range(len(values)) for values in axes.values()]
         array = _part(places[sweep], variable, meaning, axes, whole)
-        dataset[variable] = (list(axes), array, _meaning(meaning))
+        dataset[variable] = (list(axes), array, _attributes(meaning))
     return dataset
 
 
-def aggregate(config: StudyConfig, shards: Iterable[str | Path], path: str | Path) -> None:
+def aggregate(contents: Contents, shards: Iterable[str | Path], path: str | Path) -> None:
     """Put the shards of a study together in a compressed netCDF-4 file, written in one piece.
 
     What `assemble` gives and `write` writes, with a part of one variable in memory at a time: beside a shard and
@@ -90,7 +183,7 @@ def aggregate(config: StudyConfig, shards: Iterable[str | Path], path: str | Pat
 
     Parameters
     ----------
-    config : StudyConfig
+    contents : Contents
     shards : iterable of path
     path : path
         The netCDF file.
@@ -100,25 +193,25 @@ def aggregate(config: StudyConfig, shards: Iterable[str | Path], path: str | Pat
     ShardError, MissingPointError
         As `assemble`.
     """
-    places = _survey(config, shards)
+    places = _survey(contents, shards)
     with replacing(path) as temporary:
-        write(_empty(config), temporary)
+        write(_empty(contents), temporary)
         with netCDF4.Dataset(temporary, "a") as file:
-            for sweep, variable, meaning, axes in _variables(config):
+            for sweep, variable, meaning, axes in _variables(contents):
                 shape = tuple(len(values) for values in axes.values())
                 parts = list(_parts(shape))
                 stored = file.createVariable(
                     variable,
-                    meaning.dtype,
+                    np.dtype(meaning["dtype"]),
                     tuple(axes),
                     compression="zlib" if shape else None,
                     complevel=4,
-                    fill_value=np.nan if meaning.dtype.kind == "f" else None,
+                    fill_value=np.nan if meaning["dtype"] == "float64" else None,
                     chunksizes=tuple(map(len, parts[0])) if len(parts) > 1 else None,
                 )
                 if len(parts) > 1:  # a part is a chunk, so that keeping chunks would only take memory
                     stored.set_var_chunk_cache(size=1)
-                stored.setncatts(_meaning(meaning))
+                stored.setncatts(_attributes(meaning))
                 for part in parts:
                     corner = tuple(slice(rows.start, rows.stop) for rows in part)
                     stored[corner] = _part(places[sweep], variable, meaning, axes, part)
@@ -138,47 +231,51 @@ def _parts(shape: tuple[int, ...]) -> Iterator[list[range]]:
         ]
 
 
-def _variables(config: StudyConfig) -> Iterator[tuple[str, str, Variable, dict[str, tuple[str, ...]]]]:
-    """Sweep, name, meaning and axes of every variable of a study."""
-    for name, sweep in config.study.sweeps.items():
-        axes = sweep_axes(config, sweep)
-        for variable, meaning in simulation(sweep).VARIABLES.items():
-            kept = {axis: values for axis, values in axes.items() if axis not in meaning.drop}
-            yield name, variable, meaning, kept
+def _variables(contents: Contents) -> Iterator[tuple[str, str, Mapping[str, Any], dict[str, list[str]]]]:
+    """Sweep, name, meaning and axes of every variable of a dataset."""
+    for name, sweep in contents.sweeps.items():
+        for variable, meaning in sweep["variables"].items():
+            yield name, variable, meaning, {axis: sweep["axes"][axis] for axis in meaning["axes"]}
 
 
-def _empty(config: StudyConfig) -> xr.Dataset:
-    """The dataset of a study without its variables."""
-    dataset = xr.Dataset(attrs=_attributes(config))
-    for sweep in config.study.sweeps.values():
-        for axis, texts in sweep_axes(config, sweep).items():
-            dataset = dataset.assign_coords(coordinates(axis, texts))
+def _empty(contents: Contents) -> xr.Dataset:
+    """A dataset without its variables."""
+    attributes = {
+        **contents.attributes,
+        "source": provenance.SOURCE,
+        "software": ", ".join(f"{name} {version}" for name, version in provenance.software().items()),
+        "commit": provenance.commit(),
+    }
+    order = ("title", "study", "predictions", "source", "config", "seed", "software", "commit")
+    dataset = xr.Dataset(attrs={name: attributes[name] for name in order})
+    for axis, meaning in contents.axes.items():
+        dataset = dataset.assign_coords(coordinates(axis, meaning))
     return dataset
 
 
-def _meaning(meaning: Variable) -> dict[str, object]:
+def _attributes(meaning: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes of a variable."""
-    attributes: dict[str, object] = {
-        "long_name": meaning.long_name,
-        "units": meaning.units,
-        "description": meaning.description,
-    }
-    if meaning.codes is not None:
-        attributes["flag_values"] = np.array([int(code) for code in meaning.codes], np.int8)
-        attributes["flag_meanings"] = " ".join(code.name for code in meaning.codes)
+    attributes = dict(meaning["attributes"])
+    if "flag_values" in attributes:
+        attributes["flag_values"] = np.array(attributes["flag_values"], np.int8)
     return attributes
 
 
-def _survey(config: StudyConfig, shards: Iterable[str | Path]) -> dict[str, Places]:
+def _survey(contents: Contents, shards: Iterable[str | Path]) -> dict[str, Places]:
     """Check every shard, and that they hold every point; say which points each holds."""
-    axes = {name: sweep_axes(config, sweep) for name, sweep in config.study.sweeps.items()}
+    axes = {name: sweep["axes"] for name, sweep in contents.sweeps.items()}
     places: dict[str, Places] = {name: [] for name in axes}
     seen = {name: np.zeros([len(values) for values in of.values()], bool) for name, of in axes.items()}
     refused: dict[str | Path, ShardError] = {}
     for path in shards:
         try:
-            shard, _ = read(path)
-            index = _positions(config, path, shard, axes)
+            shard, code, arrays = read(path)
+            index = _positions(contents, path, shard)
+            shapes = {
+                name: tuple(len(shard.axes[axis]) for axis in meaning["axes"])
+                for name, meaning in contents.sweeps[shard.sweep]["variables"].items()
+            }
+            require(path, code, arrays, contents.code(shard.sweep, shard.axes), shapes)
         except ShardError as error:
             refused[path] = error
             continue
@@ -188,7 +285,7 @@ def _survey(config: StudyConfig, shards: Iterable[str | Path]) -> dict[str, Plac
         files = " ".join(shlex.quote(str(path)) for path in refused)
         raise ShardError(
             "\n".join(map(str, refused.values()))
-            + f"\n{len(refused)} shards of {config.name} cannot be used. Remedy: rm -f {files} && run again"
+            + f"\n{len(refused)} shards of {contents.study} cannot be used. Remedy: rm -f {files} && run again"
         )
     for name, whole in seen.items():
         _require_complete(name, axes[name], whole)
@@ -198,12 +295,12 @@ def _survey(config: StudyConfig, shards: Iterable[str | Path]) -> dict[str, Plac
 def _part(
     places: Places,
     variable: str,
-    meaning: Variable,
-    axes: Mapping[str, tuple[str, ...]],
+    meaning: Mapping[str, Any],
+    axes: Mapping[str, Sequence[str]],
     part: Sequence[range],
 ) -> np.ndarray:
     """A box of a variable, from the shards that hold points of it."""
-    array = np.empty([len(rows) for rows in part], meaning.dtype)
+    array = np.empty([len(rows) for rows in part], meaning["dtype"])
     for path, index in places:
         theirs = [np.array(index[axis]) for axis in axes]
         inside = [
@@ -213,47 +310,45 @@ def _part(
         if all(len(positions) for positions in inside):
             mine = [at[i] - rows.start for at, i, rows in zip(theirs, inside, part, strict=True)]
             array[np.ix_(*mine)] = stored_variable(path, variable)[np.ix_(*inside)]
-    if array.dtype.kind == "f" and not meaning.undefined:
+    if array.dtype.kind == "f" and not meaning["undefined"]:
         _require_defined(variable, axes, part, array)
     return array
 
 
-def _positions(config: StudyConfig, path: str | Path, shard: Shard, axes: Mapping) -> dict[str, list[int]]:
+def _positions(contents: Contents, path: str | Path, shard: Shard) -> dict[str, list[int]]:
     """Where the values of a shard's axes stand in the whole axes."""
-    if shard.study != config.name or shard.sweep not in axes:
+    sweep = contents.sweeps.get(shard.sweep)
+    if shard.study != contents.study or sweep is None:
         what = f"it belongs to {shard.study}/{shard.sweep}"
     else:
-        settings = sweep_settings(config, config.study.sweeps[shard.sweep])
-        settings = settings_for(settings, families(shard, shard.axes))
-        whole = axes[shard.sweep]
-        other = [name for name in settings if shard.settings.get(name) != settings[name]]
+        whole = sweep["axes"]
+        here = _settings_for(sweep, shard)
+        other = [name for name in here if shard.settings.get(name) != here[name]]
         strange = [axis for axis, values in shard.axes.items() if not set(values) <= set(whole.get(axis, ()))]
-        seed = config.seed if getattr(simulation(shard), "RANDOM", False) else 0
-        if not other and not strange and shard.seed == seed:
+        if not other and not strange and (shard.seed, shard.at) == (sweep["seed"], sweep["at"]):
             where = {axis: {value: i for i, value in enumerate(whole[axis])} for axis in whole}
             return {axis: [where[axis][value] for value in values] for axis, values in shard.axes.items()}
         what = "other " + ", ".join([*other, *(f"values of {axis}" for axis in strange)] or ["seed"])
-    raise ShardError(f"{path}: is no shard of the study {config.name!r} as configured ({what}); delete it")
+    raise ShardError(f"{path}: is no shard of the study {contents.study!r} as configured ({what}); delete it")
 
 
-def _attributes(config: StudyConfig) -> dict[str, str]:
+def _settings_for(sweep: Mapping[str, Any], shard: Shard) -> dict[str, Any]:
+    """`grid.settings_for` a shard, the families being those that the contents name."""
+    here = all_values(shard.axes, shard.at).get("family", ())
+    known = set(sweep["sources_of"].get("family", ()))
     return {
-        "title": config.study.title,
-        "study": config.name,
-        "predictions": config.study.predictions,
-        "source": provenance.SOURCE,
-        "config": json.dumps({"axes": config.axes, "settings": config.settings}, ensure_ascii=False),
-        "seed": str(config.seed),
-        "software": ", ".join(f"{name} {version}" for name, version in provenance.software().items()),
-        "commit": provenance.commit(),
+        name: {key: of for key, of in value.items() if key in here}
+        if isinstance(value, Mapping) and set(value) & known
+        else value
+        for name, value in sweep["settings"].items()
     }
 
 
-def _point(axes: Mapping[str, tuple[str, ...]], dimensions: Iterable[str], index: Iterable[int]) -> str:
+def _point(axes: Mapping[str, Sequence[str]], dimensions: Iterable[str], index: Iterable[int]) -> str:
     return ", ".join(f"{axis}={axes[axis][i]}" for axis, i in zip(dimensions, index, strict=True))
 
 
-def _require_complete(sweep: str, axes: Mapping[str, tuple[str, ...]], seen: np.ndarray) -> None:
+def _require_complete(sweep: str, axes: Mapping[str, Sequence[str]], seen: np.ndarray) -> None:
     missing = np.argwhere(~seen)
     if len(missing):
         raise MissingPointError(
@@ -263,7 +358,7 @@ def _require_complete(sweep: str, axes: Mapping[str, tuple[str, ...]], seen: np.
 
 
 def _require_defined(
-    variable: str, axes: Mapping[str, tuple[str, ...]], part: Sequence[range], values: np.ndarray
+    variable: str, axes: Mapping[str, Sequence[str]], part: Sequence[range], values: np.ndarray
 ) -> None:
     undefined = np.argwhere(np.isnan(values))
     if len(undefined):

@@ -1,9 +1,7 @@
-"""From a configuration to shards: which points are computed together.
+"""From a configuration to shards: which points are computed together, and under which names.
 
-A shard is a product of axis values of one sweep. Axes that the simulation names have one value in a shard; the
-others are cut, outermost first, until a shard holds no more points than asked. A shard's name ends in a hash of all
-that defines it, so a change of the grid renames nothing that stays: values are held in one order whatever the
-configuration's, and an axis is cut so that a value added or removed changes only the block it falls into.
+A shard is a product of axis values of one sweep (`cutting`). Its name ends in a hash of all that defines it, so a
+change of the grid renames nothing that stays: values are held in one order whatever the configuration's.
 """
 
 import hashlib
@@ -11,24 +9,17 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
-from types import ModuleType
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from .. import plugins
-from ..bandits import FAMILIES
 from ..errors import ConfigError
-from ..fingerprint import fingerprint
-from ..measurements import instance_at
-from ..training import rules
+from ..fingerprint import fingerprint, modules_of
 from ..values import number
 from .axes import AXES
+from .cutting import cut
+from .measurement import MEASUREMENTS, Measurement
 from .study import STUDIES, Study, Sweep
-
-#: Shards of one sweep at the most. Snakemake and a cluster's scheduler do well with a thousand or two jobs, and
-#: few studies have more than two sweeps that are large; job arrays are often limited to 1,000.
-MOST_SHARDS = 500
 
 
 @dataclass(frozen=True)
@@ -63,20 +54,24 @@ class Shard:
 
     Attributes
     ----------
-    study, sweep, simulation : str
+    study, sweep, measurement : str
     axes : dict of str to tuple of str
         Canonical values of every axis of the sweep.
     settings : dict
-        Settings that the simulation reads.
+        Settings that the measurement reads.
     seed : int
+        0 where the measurement is not random.
+    at : dict of str to str
+        Coordinates that all points share, see `Sweep.at`.
     """
 
     study: str
     sweep: str
-    simulation: str
+    measurement: str
     axes: dict[str, tuple[str, ...]]
     settings: dict[str, Any]
     seed: int
+    at: dict[str, str] = field(default_factory=dict)
 
     @property
     def spec(self) -> str:
@@ -104,23 +99,15 @@ class Shard:
 
     @property
     def seconds(self) -> float:
-        """Time that it takes as the simulation states it, or a second a point where it states none."""
-        module = simulation(self)
-        cost = module.cost(self.settings) if hasattr(module, "cost") else 1.0
-        return cost * self.points / together(self, self.axes)
+        """Time that it takes as its measurement states it, or a second a point where that states none."""
+        measurement = measurement_of(self)
+        cost = measurement.cost(self.settings) if measurement.cost is not None else 1.0
+        return cost * self.points / together(measurement, self.axes)
 
     @property
     def code(self) -> str:
         """Fingerprint of the sources that the shard's numbers depend on."""
-        named = [rules.rule(name) for name in self.axes.get("rule", ())]
-        advantages = {*self.axes.get("advantage", ()), *(advantage for advantage, _ in named)}
-        aggregations = {*self.axes.get("aggregation", ()), *(aggregation for _, aggregation in named)}
-        modules = {self.simulation}
-        modules.update(type(FAMILIES.find(name)).__module__ for name in families(self, self.axes))
-        modules.update(rules.ADVANTAGES.find(name).coefficient.__module__ for name in advantages)
-        modules.update(rules.AGGREGATIONS.find(name).divisor.__module__ for name in aggregations)
-        modules.update(rules.SCHEDULES.find(name).__module__ for name in self.axes.get("schedule", ()))
-        return fingerprint(*sorted(modules))
+        return fingerprint(*sorted(sources(self)))
 
 
 def safe(value: str) -> str:
@@ -128,9 +115,35 @@ def safe(value: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]", "_", value)
 
 
-def simulation(sweep: Sweep | Shard) -> ModuleType:
-    """The module that simulates a sweep or a shard."""
-    return plugins.module(sweep.simulation)
+def measurement_of(of: Sweep | Shard) -> Measurement:
+    """The measurement of a sweep or a shard."""
+    return MEASUREMENTS.find(of.measurement)
+
+
+def all_values(axes: Mapping[str, tuple[str, ...]], at: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Values of axes and of the coordinates that all points share, the latter as axes of one value."""
+    return {**{axis: (value,) for axis, value in at.items()}, **axes}
+
+
+def sources_of_measurement(name: str) -> set[str]:
+    """Modules that a measurement's numbers depend on, at any point."""
+    return modules_of(MEASUREMENTS.find(name)) | {MEASUREMENTS.origins[name]}
+
+
+def sources_of_value(axis: str, value: str) -> set[str]:
+    """Modules that numbers at a value of an axis depend on, beside those of the measurement."""
+    found: set[str] = set()
+    for component, origin in AXES.find(axis).named(value):
+        found |= modules_of(component) | {origin}
+    return found
+
+
+def sources(shard: Shard) -> set[str]:
+    """Modules that the numbers of a shard depend on: of its measurement, and of every component on its axes."""
+    found = sources_of_measurement(shard.measurement)
+    for axis, values in all_values(shard.axes, shard.at).items():
+        found = found.union(*(sources_of_value(axis, value) for value in values))
+    return found
 
 
 def sweep_axes(config: StudyConfig, sweep: Sweep) -> dict[str, tuple[str, ...]]:
@@ -143,94 +156,49 @@ def in_order(axis: str, values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(values) if AXES.find(axis).kind == "label" else sorted(values, key=number))
 
 
-def blocks(values: tuple[str, ...], most: int) -> list[tuple[str, ...]]:
-    """Cut the values of an axis into blocks of at most `most`, each in the order given.
-
-    A block that is too full is divided by the next bit of a hash of its values, so that which values share a block
-    does not depend on their positions: a value added or removed changes only the block it falls into.
-    """
-
-    def divide(part: tuple[str, ...], bit: int) -> Iterator[tuple[str, ...]]:
-        if len(part) <= most:
-            yield part
-            return
-        for side in (0, 1):
-            half = tuple(value for value in part if hashes[value] >> bit & 1 == side)
-            if half:
-                yield from divide(half, bit + 1)
-
-    hashes = {
-        value: int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest()) for value in values
-    }
-    position = {value: index for index, value in enumerate(values)}
-    return sorted(divide(values, 0), key=lambda block: position[block[0]])
-
-
-def cut(
-    axes: Mapping[str, tuple[str, ...]], singly: Container[str], most: int, most_shards: int = MOST_SHARDS
-) -> dict[str, list[tuple[str, ...]]]:
-    """Blocks of every axis, whose products are the shards of a sweep.
+def settings_for(settings: Mapping[str, Any], axes: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """Settings as they concern some points: of one that is given by bandit family, only the families there.
 
     Parameters
     ----------
+    settings : mapping
     axes : mapping of str to tuple of str
-        All values of every axis, outermost first.
-    singly : container of str
-        Axes of which a shard holds one value.
-    most : int
-        Points that a shard holds at the most. The outermost axes are cut first. Where that makes more than
-        `most_shards` shards, both limits, this and one value of the axes `singly`, are doubled until it does not.
-    most_shards : int
+        Values of axes, those that all points share among them (`all_values`).
     """
-    single = {axis: 1 for axis in axes if axis in singly}
-    while True:
-        size = {axis: min(single.get(axis, len(values)), len(values)) for axis, values in axes.items()}
-        for axis in axes:
-            points = math.prod(size.values())
-            if points <= most:
-                break
-            size[axis] = max(1, most // (points // size[axis]))
-        pieces = {axis: blocks(values, size[axis]) for axis, values in axes.items()}
-        if math.prod(map(len, pieces.values())) <= most_shards:
-            return pieces
-        most *= 2
-        if single:
-            single[max(single, key=lambda axis: len(pieces[axis]))] *= 2
-
-
-def families(simulated: Sweep | Shard, axes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Bandit families at some points of a simulation: those of the axis, or those that the simulation names."""
-    return axes["family"] if "family" in axes else getattr(simulation(simulated), "FAMILIES", ())
-
-
-def settings_for(settings: Mapping[str, Any], families: Container[str]) -> dict[str, Any]:
-    """Settings as they concern some families: of a setting given by family, only theirs."""
-    known = FAMILIES.discover()
+    here = axes.get("family", ())
     return {
-        name: {family: of for family, of in value.items() if family in families}
-        if isinstance(value, Mapping) and all(key in known for key in value)
-        else value
+        name: {key: of for key, of in value.items() if key in here} if _by_family(value) else value
         for name, value in settings.items()
     }
 
 
+def _by_family(value: Any) -> bool:
+    """Whether the value of a setting is a mapping from bandit families."""
+    try:
+        return isinstance(value, Mapping) and all(AXES.find("family").named(name) for name in value)
+    except ConfigError:
+        return False
+
+
 def sweep_settings(config: StudyConfig, sweep: Sweep) -> dict[str, Any]:
-    """Settings that the simulation of a sweep reads, as a study is configured."""
-    return {name: config.settings[name] for name in simulation(sweep).SETTINGS if name in config.settings}
+    """Settings that the measurement of a sweep reads, as a study is configured."""
+    names = measurement_of(sweep).settings
+    return {name: config.settings[name] for name in names if name in config.settings}
 
 
-def together(simulated: Sweep | Shard, axes: Mapping[str, tuple[str, ...]]) -> int:
-    """Points that one computation gives: all values of the axes that the simulation says it computes together."""
-    return math.prod(len(axes[axis]) for axis in getattr(simulation(simulated), "TOGETHER", ()))
+def together(measurement: Measurement, axes: Mapping[str, tuple[str, ...]]) -> int:
+    """Points that one computation gives: all values of the axes that the measurement computes together."""
+    return math.prod(len(axes[axis]) for axis in measurement.together if axis in axes)
 
 
 def shard_points(
     sweep: Sweep, axes: Mapping[str, tuple[str, ...]], settings: Mapping[str, Any], most: int, seconds: float
 ) -> int:
-    """Points that a shard of a sweep holds at the most: `most`, or as many as take `seconds` by the simulation."""
-    if hasattr(simulation(sweep), "cost"):
-        computations = max(1, int(min(most, seconds / simulation(sweep).cost(settings))))
-        most = min(most, computations * together(sweep, axes))
+    """Points that a shard of a sweep holds at the most: `most`, or as many as take `seconds` by the measurement."""
+    measurement = measurement_of(sweep)
+    if measurement.cost is not None:
+        computations = max(1, int(min(most, seconds / measurement.cost(settings))))
+        most = min(most, computations * together(measurement, axes))
     return most
 
 
@@ -243,7 +211,7 @@ def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Sh
     most : int
         Points that a shard holds at the most.
     seconds : float
-        Time that a shard should take at the most, as far as the simulation knows its cost.
+        Time that a shard should take at the most, as far as the measurement knows its cost.
 
     Returns
     -------
@@ -251,74 +219,14 @@ def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Sh
     """
     found = []
     for name, sweep in config.study.sweeps.items():
-        # an exact result knows no seed
-        seed = config.seed if getattr(simulation(sweep), "RANDOM", False) else 0
+        measurement = measurement_of(sweep)
+        seed = config.seed if measurement.random else 0  # an exact result knows no seed
         settings = sweep_settings(config, sweep)
         ordered = {axis: in_order(axis, values) for axis, values in sweep_axes(config, sweep).items()}
         points = shard_points(sweep, ordered, settings, most, seconds)
-        pieces = cut(ordered, simulation(sweep).SPLIT, points)
+        pieces = cut(ordered, measurement.split, points)
         for combination in itertools.product(*pieces.values()):
             axes = dict(zip(ordered, combination, strict=True))
-            here = settings_for(settings, families(sweep, axes))
-            found.append(Shard(config.name, name, sweep.simulation, axes, here, seed))
+            here = settings_for(settings, all_values(axes, sweep.at))
+            found.append(Shard(config.name, name, sweep.measurement, axes, here, seed, dict(sweep.at)))
     return found
-
-
-_LABELS: dict[str, plugins.Registry] = {
-    "advantage": rules.ADVANTAGES,
-    "aggregation": rules.AGGREGATIONS,
-    "schedule": rules.SCHEDULES,
-}
-
-
-#: Values of one numeric axis for which `check` makes instances at the most.
-_CHECKED = 16
-
-
-def _spread(axis: str, values: tuple[str, ...]) -> tuple[str, ...]:
-    """The values, or where they are many both extremes and some between: enough to find what is out of reach."""
-    if AXES.find(axis).kind == "label" or len(values) <= _CHECKED:
-        return values
-    ordered = in_order(axis, values)
-    return tuple(ordered[i * (len(ordered) - 1) // (_CHECKED - 1)] for i in range(_CHECKED))
-
-
-def check(config: StudyConfig) -> None:
-    """Check what a schema cannot: names of components, and that every instance exists.
-
-    On a long axis only some values are tried, both extremes among them, so that this takes no time on any grid;
-    an instance between them that does not exist stops the job that meets it.
-
-    Parameters
-    ----------
-    config : StudyConfig
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown or an instance does not exist.
-    """
-    for axis, values in config.axes.items():
-        for value in values:
-            try:
-                if axis == "family":
-                    FAMILIES.find(value)
-                elif axis in _LABELS:
-                    _LABELS[axis].find(value)
-                elif axis == "rule":
-                    rules.rule(value)
-            except ConfigError as error:
-                raise ConfigError(f"{axis}: {error}") from None
-    tried = set()
-    for sweep in config.study.sweeps.values():
-        module = simulation(sweep)
-        axes = {axis: _spread(axis, values) for axis, values in sweep_axes(config, sweep).items()}
-        if hasattr(module, "check"):
-            module.check(axes, config.settings)
-        elif "family" in axes:
-            outer = [axis for axis in axes if axis in ("family", "length", "success_rate")]
-            for combination in itertools.product(*(axes[axis] for axis in outer)):
-                point = dict(zip(outer, combination, strict=True))
-                if combination not in tried:
-                    instance_at(point, config.settings)
-                tried.add(combination)

@@ -19,9 +19,11 @@ import pandas as pd
 from ..errors import GradgapError
 from ..values import number
 from . import grid
-from .compute import MEASURED, head
+from .compute import MEASURED
 from .config import Config
 from .grid import Shard, StudyConfig
+from .measurement import measure
+from .store import head
 from .study import Sweep
 
 #: Jobs beyond which Snakemake's own bookkeeping, and many a cluster's limits, get in the way.
@@ -37,7 +39,7 @@ _TIMED_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Measurement:
+class Job:
     """What one job recorded.
 
     Attributes
@@ -58,7 +60,7 @@ class Measurement:
     memory: float = math.nan
 
 
-def measurements(results: str | Path) -> list[Measurement]:
+def recorded_jobs(results: str | Path) -> list[Job]:
     """What the shards of a results folder recorded when they were computed."""
     found = []
     results = Path(results)
@@ -81,7 +83,7 @@ def measurements(results: str | Path) -> list[Measurement]:
             points, seconds = points - int(said[4]), seconds - float(said[5])
         elif seconds < _COMPILING_SECONDS:
             points, seconds = 0, 0.0
-        found.append(Measurement(shard, points, seconds, beside, memory))
+        found.append(Job(shard, points, seconds, beside, memory))
     return found
 
 
@@ -90,25 +92,26 @@ def nominal(shard: Shard) -> float:
     return shard.seconds / shard.points
 
 
-def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Measurement:
+def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Job:
     """Simulate the middle point of a sweep and all that come with it, once to compile and once to time."""
-    module = grid.simulation(sweep)
+    measurement = grid.measurement_of(sweep)
     axes: dict[str, tuple[str, ...]] = {
-        axis: values if axis in getattr(module, "TOGETHER", ()) else (values[len(values) // 2],)
+        axis: values if axis in measurement.together else (values[len(values) // 2],)
         for axis, values in grid.sweep_axes(config, sweep).items()
     }
     settings = grid.sweep_settings(config, sweep)
-    shard = Shard(config.name, name, sweep.simulation, axes, settings, config.seed)
-    if getattr(module, "RANDOM", False):
+    seed = config.seed if measurement.random else 0
+    shard = Shard(config.name, name, sweep.measurement, axes, settings, seed, dict(sweep.at))
+    if measurement.random:
         settings = {**settings, "seed": config.seed}
     for _ in range(2):
         started = time.process_time()
-        module.simulate(axes, settings, lambda done, total: None)
+        measure(measurement, {**sweep.at, **axes}, settings)
         seconds = time.process_time() - started
-    return Measurement(shard, shard.points, seconds)
+    return Job(shard, shard.points, seconds)
 
 
-def rate(known: Iterable[Measurement]) -> Callable[[Shard], float] | None:
+def rate(known: Iterable[Job]) -> Callable[[Shard], float] | None:
     """Seconds a point of any shard, from measurements of its simulation; None without any.
 
     Those of the same family and the nearest response length count, scaled by the simulation's own statement of how
@@ -152,10 +155,10 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
         job and of the largest aggregation; ``longest_job`` in seconds; ``shard_points`` as configured and as
         proposed; ``sweeps``, one entry each; ``warnings``.
     """
-    recorded = measurements(results)
-    simulated: dict[str, list[Measurement]] = {}
+    recorded = recorded_jobs(results)
+    simulated: dict[str, list[Job]] = {}
     for entry in (entry for entry in recorded if entry.points):
-        simulated.setdefault(entry.shard.simulation, []).append(entry)
+        simulated.setdefault(entry.shard.measurement, []).append(entry)
     beside = [entry.beside for entry in recorded if entry.beside > 0]
     start = statistics.median(beside) if beside else _START_SECONDS
     memory = max((entry.memory for entry in recorded if entry.memory > 0), default=_MEMORY)
@@ -167,7 +170,7 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
             cut[shard.sweep].append(shard)
         stored = 0
         for name, sweep in study.study.sweeps.items():
-            known, basis = simulated.get(sweep.simulation, []), "measured"
+            known, basis = simulated.get(sweep.measurement, []), "measured"
             if not known and _worth_timing(sweep, study):
                 known, basis = [time_one_point(study, name, sweep)], "timed on one point"
             of = rate(known)
@@ -212,14 +215,13 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
 
 
 def _bytes_a_point(sweep: Sweep) -> int:
-    return sum(
-        variable.dtype.itemsize for variable in grid.simulation(sweep).VARIABLES.values() if not variable.drop
-    )
+    variables = grid.measurement_of(sweep).variables
+    return sum(variable.dtype.itemsize for variable in variables.values() if not variable.drop)
 
 
 def _worth_timing(sweep: Sweep, study: StudyConfig) -> bool:
-    module = grid.simulation(sweep)
-    return not hasattr(module, "cost") or module.cost(grid.sweep_settings(study, sweep)) <= _TIMED_SECONDS
+    cost = grid.measurement_of(sweep).cost
+    return cost is None or cost(grid.sweep_settings(study, sweep)) <= _TIMED_SECONDS
 
 
 def _proposal(config: Config, sweeps: list[dict[str, Any]], jobs: int) -> int:

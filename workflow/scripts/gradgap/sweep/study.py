@@ -1,13 +1,15 @@
 """Studies: what is asked, which sweeps answer it, and how the answer is read off the dataset.
 
-A study is one module of this package, or one plugin file, that registers a `Study` in `STUDIES`.
+A study is a folder of `gradgap.studies`, or a plugin (a file or a folder), whose module registers a `Study` in
+`STUDIES`. Analysis and figure are named by module and imported when they are run, so that a declaration costs nothing
+to import.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..plugins import Registry
+from ..plugins import Registry, module
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,21 +18,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A product of axes, and the simulation run at every point of it.
+    """A product of axes, and what is measured at every point of it.
 
     Attributes
     ----------
     axes : tuple of str
         Names in `axes.AXES`, outermost first.
-    simulation : str
-        Module with ``simulate(axes, settings, progress)``, ``VARIABLES`` and ``SETTINGS`` (see `simulations`).
-    fixed : mapping
-        Axis values that the study sets itself and the configuration does not.
+    measurement : str
+        Name in `measurement.MEASUREMENTS`.
+    fixed : mapping of str to tuple of str
+        Values of some of the axes, where the study sets them itself and the configuration does not.
+    at : mapping of str to str
+        Coordinates beside the axes that all points share; the dataset has no dimension of them.
     """
 
     axes: tuple[str, ...]
-    simulation: str
+    measurement: str
     fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    at: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,17 +68,17 @@ class Study:
     predictions : str
         Which of the predictions P1–P7 it tests (docs/theory.md).
     sweeps : mapping of str to Sweep
-    analyse : callable
-        ``analyse(dataset, settings) -> Analysis``.
+    analysis : str
+        Module with ``analyse(dataset, settings) -> Analysis``.
     draw : str
-        Module with ``draw(panels, scaling, look) -> Figure``; see `figures`.
+        Module with ``draw(panels, scaling, look) -> Figure``; see `gradgap.report.figures`.
     caption : str, optional
         Text of the caption, a Jinja template over ``findings``, ``scaling`` (rows) and ``settings``; by default
-        the file of the study's name in workflow/report/.
+        the file caption.rst beside the module that registers the study.
     defaults : mapping
         Defaults of settings where they differ from the schema's.
     settings : tuple of str
-        Settings that the analysis reads beside those of the simulations.
+        Settings that the analysis reads beside those of the measurements.
     schema : mapping
         JSON Schema of axes and settings that the workflow's schema does not know (for plugins).
     """
@@ -81,12 +86,16 @@ class Study:
     title: str
     predictions: str
     sweeps: Mapping[str, Sweep]
-    analyse: "Callable[[xr.Dataset, Mapping[str, Any]], Analysis]"
+    analysis: str
     draw: str
     caption: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
+
+    def analyse(self, dataset: "xr.Dataset", settings: Mapping[str, Any]) -> Analysis:
+        """Read the answer off a dataset."""
+        return module(self.analysis).analyse(dataset, settings)
 
     @property
     def axes(self) -> tuple[str, ...]:

@@ -1,10 +1,14 @@
 """What is predicted: bounds, closed forms and exponents. Every formula cites docs/theory.md."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 from ..bandits import Instance
 from ..numerics.binomial import pmf
+from ..numerics.compiler import kernel
+from ..numerics.elementary import log
+from ..numerics.roots import root
 from ..training.rules import ADVANTAGES, AGGREGATIONS
 
 
@@ -36,18 +40,23 @@ class Bounds:
     prop5: float
 
 
-def tail_factor(failure_rate: float) -> float:
+#: Names of the bounds, the paper's first.
+BOUNDS = tuple(field.name for field in fields(Bounds))
+
+
+@kernel
+def tail_factor(failure_rate):
     """v ≥ 1 with v − 1 − log v = 2 log(1/(1−J)): how far the variance of the score grows given failure (Lemma 3).
 
     The mean square of a sub-Gaussian score, given an event of probability 1−J, is at most v times its proxy;
     v grows like 2 log(1/(1−J)).
     """
-    excess = -2 * math.log(failure_rate)
-    if excess <= 0:
+    excess = -2.0 * log(failure_rate)
+    if excess <= 0.0:
         return 1.0
     v = 1 + excess + math.sqrt(2 * excess)  # above the root of a convex function: Newton's steps only fall
     while True:
-        smaller = v - (v - 1 - math.log(v) - excess) / (1 - 1 / v)
+        smaller = v - (v - 1 - log(v) - excess) / (1 - 1 / v)
         if not smaller < v * (1 - 1e-15):
             return v
         v = smaller
@@ -83,16 +92,16 @@ def bounds(
     aligned = max(alignment, 0.0)
     score_bound = max_length * token_score_bound
     hessian_bound = max_length * token_hessian_bound
-    g2 = token_score_bound**2
+    g2 = token_score_bound * token_score_bound
     prop3 = prop5 = math.nan
     if failure_rate <= 0.5:
-        tail = 4 * g2 * math.log(math.sqrt(2) / failure_rate)
+        tail = 4 * g2 * log(math.sqrt(2) / failure_rate)
         prop3 = success_rate * aligned / (max_length * (token_hessian_bound + tail))
         tail = min(g2, token_hessian_bound) * tail_factor(failure_rate)
         prop5 = success_rate * aligned / (max_length * (token_hessian_bound + tail))
     return Bounds(
-        paper=aligned / (2 * (hessian_bound + 8 * score_bound**2)),
-        prop1=aligned / (2 * hessian_bound + score_bound**2),
+        paper=aligned / (2 * (hessian_bound + 8 * score_bound * score_bound)),
+        prop1=aligned / (2 * hessian_bound + score_bound * score_bound),
         prop2=success_rate * failure_rate * aligned / (length * (g2 + token_hessian_bound)),
         prop3=prop3,
         prop4=success_rate * failure_rate * aligned / (length * token_hessian_bound),
@@ -127,7 +136,7 @@ def critical_closed_form(instance: Instance, advantage: str, aggregation: str) -
     """
     if instance.family not in _COUNTED or advantage == "unit":
         return math.nan
-    long_length, width, share = instance.parameters
+    long_length, width, share = instance.kernels.constants
     n, b = int(long_length), int(width)
     curvature = float(share) * n / 4 * (2 * b + 1) * pmf(n // 2 + b, n - 1, 0.5, 0.5)
     success, failure, _ = instance.at(instance.best_theta)
@@ -214,8 +223,6 @@ def critical_reach(instance: Instance, advantage: str, aggregation: str) -> Reac
     >>> critical_reach(wide, "reinforce", "seq-mean-token-sum").word
     'local'
     """
-    import numpy as np
-
     closed = critical_closed_form(instance, advantage, aggregation)
     if math.isnan(closed):
         return Reach("", math.nan)
@@ -228,20 +235,34 @@ def critical_reach(instance: Instance, advantage: str, aggregation: str) -> Reac
         return 2 * theta * divisor / update if update > 0 else math.inf
 
     start = abs(instance.theta0)
-    grid = start * np.linspace(0.0, 1.0, 513)[1:]
-    values = [ratio(float(theta)) for theta in grid]
-    least = int(np.argmin(values))
+    grid = [start * step / 512 for step in range(1, 513)]
+    values = [ratio(theta) for theta in grid]
+    least = min(range(512), key=values.__getitem__)
     safe = values[least]
-    if 0 < least < len(grid) - 1:
-        from scipy.optimize import minimize_scalar
-
-        ends = (float(grid[least - 1]), float(grid[least + 1]))
-        safe = min(safe, float(minimize_scalar(ratio, bounds=ends, method="bounded").fun))
+    if 0 < least < 511:
+        safe = min(safe, _least(ratio, grid[least - 1], grid[least + 1]))
     if advantage in _MEAN_CENTRED:
-        everywhere = window_is_narrow(int(instance.parameters[0]), int(instance.parameters[1]))
+        everywhere = window_is_narrow(int(instance.kernels.constants[0]), int(instance.kernels.constants[1]))
     else:
         everywhere = safe >= closed * (1 - 1e-9)
     return Reach("global", closed) if everywhere else Reach("local", min(safe, closed))
+
+
+def _least(function: Callable[[float], float], low: float, high: float) -> float:
+    """The least value of a function with one minimum between two points, by golden section."""
+    golden = (math.sqrt(5) - 1) / 2
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    at_left, at_right = function(left), function(right)
+    while high - low > 1e-9 * high:
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - golden * (high - low)
+            at_left = function(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + golden * (high - low)
+            at_right = function(right)
+    return min(at_left, at_right)
 
 
 #: Advantages whose expected update is a multiple of ∇J.
@@ -300,8 +321,6 @@ def gap_falls(instance: Instance) -> Fall:
     >>> found.convergence < found.below_start <= found.strict
     True
     """
-    import numpy as np
-
     if instance.family != "counting":
         raise ValueError(f"family: {instance.family} is not allowed here; only counting, whose J falls to 0")
 
@@ -309,18 +328,22 @@ def gap_falls(instance: Instance) -> Fall:
         return 2 * theta / abs(instance.at(theta)[2])
 
     start = abs(instance.theta0)
-    # g is at most N, so that 2θ/|g| ≥ 2θ/N: beyond 8 the ratio only grows for any window
-    grid = np.geomspace(start, max(8.0, 2 * start), 4001)
-    values = np.array([ratio(float(theta)) for theta in grid])
-    rising = np.diff(values) > 0
-    # the last fall of the ratio ends at the turn; without one it grows from the start on
-    turn = int(np.flatnonzero(~rising)[-1]) + 1 if not rising.all() else 0
-    strict = float(values[: turn + 1].max())
+    largest = strict = ratio(start)
+    turn, theta, before = start, start, strict
+    # far out the gap is within a hundredth of its limit a, and the ratio only grows
+    while theta < max(16.0, 4 * start):
+        theta *= 1.001
+        here = ratio(theta)
+        if (
+            here < before
+        ):  # still on the way down from a maximum: that one counts, and the turn is not yet reached
+            strict, turn = largest, theta
+        largest, before = max(largest, here), here
     return Fall(
         critical_closed_form(instance, "gap", "seq-mean-token-sum"),
         ratio(start),
         strict,
-        float(grid[turn]),
+        turn,
     )
 
 
@@ -334,9 +357,7 @@ def gap_floor(instance: Instance, learning_rate: float) -> float:
     float
         0 where no root is left above the best θ.
     """
-    from scipy.optimize import brentq
-
-    long_length = int(instance.parameters[0])
+    long_length = int(instance.kernels.constants[0])
     if instance.family != "counting":
         raise ValueError(f"family: {instance.family} is not allowed here; only counting, whose J falls to 0")
 
@@ -347,7 +368,7 @@ def gap_floor(instance: Instance, learning_rate: float) -> float:
     theta = learning_rate * long_length / 2
     while theta > 1e-12:
         if excess(theta) > 0:
-            return float(brentq(excess, theta, theta * 1.01, xtol=1e-14))
+            return root(excess, theta, theta * 1.01)
         theta /= 1.01
     return 0.0
 

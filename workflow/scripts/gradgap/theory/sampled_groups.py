@@ -10,25 +10,106 @@ import functools
 import math
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import ndtr
 
 from ..bandits import Instance
+from ..numerics.binomial import pmf
+from ..numerics.compiler import kernel
+from ..numerics.elementary import exp, log, normal_cdf
+from ..numerics.roots import root
 from ..training import rules
 from ..training.rules import ADVANTAGES
-from ..training.sampled import FAILURES
+from ..training.run import FAILURES
 
 #: Spacing of the nodes in |x|, and how many of them a value between is interpolated from. Measured error of the share
 #: kept: some 1e-6 here, 2e-4 at three times the spacing. It falls slower than smoothness alone would have it, because
 #: a kick away from the edge of the window stretches whatever detail the function has there.
 _SPACING, _NODES = 0.15, 8
-#: Nodes of the quadrature over each stretch of Z that does not cross the window's edge, and where the stretches end.
-_QUADRATURE, _TAIL = 48, 9.0
+#: Panels over each stretch of Z that does not cross the window's edge, where a stretch far from x is cut off, and
+#: nodes and weights of Gauss and Legendre's rule of eight on a panel (positive half; to the last digit of a float).
+_PANELS, _TAIL = 8, 9.0
+_GAUSS = (
+    (0.18343464249564980, 0.36268378337836198),
+    (0.52553240991632899, 0.31370664587788729),
+    (0.79666647741362674, 0.22238103445337447),
+    (0.96028985649753623, 0.10122853629037626),
+)
+_NORMAL = 1 / math.sqrt(2 * math.pi)
 
 
-def long_failure_rate(x, window: float):
+@kernel
+def long_failure_rate(x, window):
     """q(x) = P(|Z| > b) for Z ~ N(x, 1), the failure rate of a long response."""
-    return ndtr(-window - x) + ndtr(x - window)
+    return normal_cdf(-window - x) + normal_cdf(x - window)
+
+
+@kernel
+def _shares(place, limit, spacing, shares):
+    """Lagrange's weights of the nodes nearest to a place; gives the first (below 0 or `limit` at the ends)."""
+    first = math.floor(place / spacing) - (_NODES // 2 - 1)
+    if first >= limit:
+        return limit
+    local = place / spacing - first
+    for i in range(_NODES):
+        share = 1.0
+        for j in range(_NODES):
+            if j != i:
+                share *= (local - j) / (i - j)
+        shares[i] = share
+    return first
+
+
+@kernel
+def _add_moves(x, low, high, factor, row, spacing, shares):
+    """Add to a row of the transition where responses with Z between two values of it move x."""
+    size = row.size
+    half = (high - low) / (2 * _PANELS)
+    for panel in range(_PANELS):
+        middle = low + (2 * panel + 1) * half
+        for k in range(2 * len(_GAUSS)):
+            node, weight = _GAUSS[k // 2]
+            z = middle + half * (node if k % 2 else -node)
+            mass = half * weight * exp(-(z - x) * (z - x) / 2) * _NORMAL
+            first = _shares(abs(x + factor * (z - x)), size, spacing, shares)
+            for i in range(_NODES):
+                target = abs(first + i)  # the function is even
+                if first < size and target < size:
+                    row[target] += mass * shares[i]
+
+
+@kernel
+def _kept(kick, window, start, responses, wrong, transition, value, moved, spacing, shares):
+    size = value.size
+    factor = -kick if wrong else kick
+    best = 1.0 - long_failure_rate(0.0, window)
+    for i in range(size):
+        x = i * spacing
+        failure = long_failure_rate(x, window)
+        value[i] = (1.0 - failure) / best
+        for j in range(size):
+            transition[i, j] = 0.0
+        transition[i, i] = 1.0 - failure if wrong else failure
+        if wrong:
+            if x - _TAIL < -window:
+                _add_moves(x, x - _TAIL, -window, factor, transition[i], spacing, shares)
+            _add_moves(
+                x, max(window, x - _TAIL), max(window, x) + _TAIL, factor, transition[i], spacing, shares
+            )
+        elif x - _TAIL < window:
+            _add_moves(x, max(-window, x - _TAIL), window, factor, transition[i], spacing, shares)
+    tail = max(responses // 10, 1)
+    found = 0.0
+    for response in range(1, responses + 1):
+        for i in range(size):
+            moved[i] = 0.0
+            for j in range(size):
+                moved[i] += transition[i, j] * value[j]
+        for i in range(size):
+            value[i] = moved[i]
+        if response > responses - tail:
+            first = _shares(start, size, spacing, shares)
+            for i in range(_NODES):
+                found += shares[i] * value[abs(first + i)]
+    return found / tail
 
 
 def kept_alone(
@@ -59,53 +140,14 @@ def kept_alone(
     float
         (1 − q)/(1 − q(0)), its mean over the last tenth of the run.
     """
-    start = brentq(lambda y: long_failure_rate(y, window) - start_failure_rate, 0.0, 1e3, xtol=1e-14)
+    start = root(
+        lambda x: long_failure_rate(x, window) - start_failure_rate, 0.0, window + 40.0, absolute=1e-14
+    )
     # there and back is six standard deviations of the free walk: what goes farther is not kept by the end
     far = start + window + _TAIL + 3 * min(kick, 2.0) * math.sqrt(responses)
-    x = _SPACING * np.arange(math.ceil(far / _SPACING) + 1)
-    if wrong:
-        edges = [np.array([-np.inf, -window]), np.array([window, np.inf])]
-    else:
-        edges = [np.array([-window, 0.0]), np.array([0.0, window])]
-    node, weight = np.polynomial.legendre.leggauss(_QUADRATURE)
-    stays = 1 - (long_failure_rate(x, window) if wrong else 1 - long_failure_rate(x, window))
-    transition = np.diag(stays)
-    factor = -kick if wrong else kick
-    for low, high in edges:
-        low, high = np.maximum(low, x - _TAIL), np.minimum(high, x + _TAIL)
-        half = np.maximum(high - low, 0.0) / 2
-        z = ((low + high) / 2)[:, None] + half[:, None] * node
-        mass = half[:, None] * weight * np.exp(-((z - x[:, None]) ** 2) / 2) / math.sqrt(2 * math.pi)
-        _spread_to(transition, np.abs(x[:, None] + factor * (z - x[:, None])), mass)
-    value = (1 - long_failure_rate(x, window)) / (1 - long_failure_rate(0.0, window))
-    at_start = np.zeros((1, len(x)))
-    _spread_to(at_start, np.array([[start]]), np.ones((1, 1)))
-    tail = max(responses // 10, 1)
-    total = 0.0
-    for response in range(1, responses + 1):
-        value = transition @ value
-        if response > responses - tail:
-            total += float(at_start[0] @ value)
-    return total / tail
-
-
-def _spread_to(rows: np.ndarray, places: np.ndarray, masses: np.ndarray) -> None:
-    """Add to each row the masses at its places, shared among the nearest nodes by Lagrange's polynomials.
-
-    The function that is interpolated is even in x, and 0 beyond the last node.
-    """
-    first = np.floor(places / _SPACING).astype(int) - (_NODES // 2 - 1)
-    local = places / _SPACING - first
-    row = np.broadcast_to(np.arange(len(rows))[:, None], places.shape)
-    for i in range(_NODES):
-        share = masses.copy()
-        for j in range(_NODES):
-            if j != i:
-                share *= (local - j) / (i - j)
-        target = np.abs(first + i)
-        inside = target < rows.shape[1]
-        flat = row[inside] * rows.shape[1] + target[inside]
-        rows += np.bincount(flat, share[inside], rows.size).reshape(rows.shape)
+    size = math.ceil(far / _SPACING) + 1
+    scratch = np.empty((size, size)), *np.empty((2, size)), _SPACING, np.empty(_NODES)
+    return _kept(kick, window, start, responses, wrong, *scratch)
 
 
 @functools.cache
@@ -115,7 +157,7 @@ def lone_kick(window: float, start_failure_rate: float, *, wrong: bool) -> float
     Parameters
     ----------
     window, start_failure_rate, wrong
-        As in `kept_alone`; the run is as long as `sampled.iterations_to_judge` makes it.
+        As in `kept_alone`; the run is as long as `training.run.iterations_to_judge` makes it.
 
     Returns
     -------
@@ -130,7 +172,23 @@ def lone_kick(window: float, start_failure_rate: float, *, wrong: bool) -> float
     high = 0.2
     while excess(high) > 0:
         high *= 1.25
-    return brentq(excess, high / 1.25, high, xtol=1e-4)
+    return root(excess, high / 1.25, high, absolute=1e-4)
+
+
+@kernel
+def _most(size, p):
+    """The least count that Bin(size, p) exceeds with a chance of at most 1e-12."""
+    count = int((size + 1) * p)
+    mass = pmf(count, size, p, 1.0 - p)
+    while count < size:
+        ratio = (size - count) * p / ((count + 1) * (1.0 - p))
+        if ratio < 1.0 and mass * ratio <= 1e-12 * (
+            1.0 - ratio
+        ):  # the rest falls faster than a geometric series
+            break
+        mass *= ratio
+        count += 1
+    return count
 
 
 def critical(instance: Instance, advantage: str, aggregation: str, group_size: int, limit: float) -> float:
@@ -148,17 +206,15 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
     group_size : int
         n ≥ 2.
     limit : float
-        α_∞, the threshold of the exact dynamics by the same criterion (`sampled_thresholds.exact`).
+        α_∞, the threshold of the exact dynamics by the same criterion (`thresholds.sampled.half_kept_exact`).
 
     Returns
     -------
     float
         nan where the weight depends on the lengths of the other responses, as for token-mean.
     """
-    from scipy import stats  # heavy, and not needed by all that import this module
-
     of_group, weight = rules.sampled(advantage, aggregation)
-    long_length, half_width, share = instance.parameters
+    long_length, half_width, share = instance.kernels.constants
     window = (2 * half_width + 1) / math.sqrt(long_length)  # the window ends half-way between two counts
     start = instance.at(instance.theta0)[1] / share
     wrong = of_group(group_size - 1.0, float(group_size))[1] != 0.0
@@ -170,14 +226,13 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
         of_right, of_wrong = of_group(size - count if wrong else count, size)
         return abs(of_wrong if wrong else of_right) * weight(long_length, size, math.nan, instance.max_length)
 
-    most = int(stats.binom.isf(1e-12, group_size, p)) + 1
-    counts = np.arange(1, min(most, group_size) + 1)
-    mass = stats.binom.pmf(counts, group_size, p)
+    counts = np.arange(1, min(_most(group_size, p) + 1, group_size) + 1)
+    mass = np.array([pmf(count, group_size, p, 1 - p) for count in counts.tolist()])
     w = np.array([moved(float(count), float(group_size)) for count in counts])
     mean = np.sum(mass * w * counts)
-    noise = long_length / 4 * np.sum(mass * w**2 * counts) / mean / lone_kick(window, start, wrong=wrong)
+    noise = long_length / 4 * np.sum(mass * w * w * counts) / mean / lone_kick(window, start, wrong=wrong)
     many = 1e9  # responses: a group without noise
-    drift = np.sum(mass * w**2 * counts * (counts - 1)) / mean / (moved(many * p, many) * many * p) / limit
+    drift = np.sum(mass * w * w * counts * (counts - 1)) / mean / (moved(many * p, many) * many * p) / limit
     return float(1 / (noise + drift))
 
 
@@ -205,9 +260,9 @@ def crossing(instance: Instance, advantage: str, aggregation: str, limit: float)
     while math.isfinite(rates[-1]):
         sizes.append(math.ceil(sizes[-1] * math.sqrt(2)))
         rates.append(critical(instance, advantage, aggregation, sizes[-1], limit))
-        here = math.log(sizes[-1] * sizes[-2]) / 2
-        slope = math.log(rates[-1] / rates[-2]) / math.log(sizes[-1] / sizes[-2])
+        here = log(sizes[-1] * sizes[-2]) / 2
+        slope = log(rates[-1] / rates[-2]) / log(sizes[-1] / sizes[-2])
         if slope < power / 2 <= above[1] and failure * sizes[-1] > 1:
-            return failure * math.exp(here + (above[0] - here) * (power / 2 - slope) / (above[1] - slope))
+            return failure * exp(here + (above[0] - here) * (power / 2 - slope) / (above[1] - slope))
         above = here, slope
     return math.nan

@@ -1,16 +1,16 @@
 """Threshold search: the one-step critical step and the critical learning rate (docs/theory.md, M2–M3)."""
 
-import bisect
 import enum
-import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..bandits import Instance
+from ..numerics.elementary import exp10
+from ..numerics.roots import root
+from ..training.outcome import Outcome
 from ..training.rules import ADVANTAGES
-from ..training.run import Outcome, run
+from ..training.run import train
 
 
 def one_step(instance: Instance) -> float:
@@ -23,8 +23,6 @@ def one_step(instance: Instance) -> float:
     float
         η*, in units of θ, to 1e-9 relative; infinite where no step up to 10⁶ score scales lowers it.
     """
-    from scipy.optimize import brentq  # slow to import, and most jobs never search
-
     success, failure, gap = instance.at(instance.theta0)
     direction = math.copysign(1.0, gap)
 
@@ -33,10 +31,11 @@ def one_step(instance: Instance) -> float:
         # the smaller of the two rates is the one whose difference keeps its digits
         return moved_success - success if success < failure else failure - moved_failure
 
-    low = 1e-4 / (instance.max_length * instance.token_score_bound)
-    for high in low * np.geomspace(1.0, 1e10, 16 * 10 + 1)[1:]:
+    low = first = 1e-4 / (instance.max_length * instance.token_score_bound)
+    for rung in range(1, 16 * 10 + 1):
+        high = first * exp10(rung / 16)
         if gain(high) < 0:
-            return brentq(gain, low, high, xtol=1e-300, rtol=1e-9)
+            return root(gain, low, high, relative=1e-9)
         low = high
     return math.inf
 
@@ -89,9 +88,8 @@ def critical(
     and on to the next one that does not; that bracket alone is bisected, because above it the outcome can flip
     back and forth. The scan is centred on the learning rate whose first step is the one-step critical step.
 
-    Not every rung of the ladder is run: the scan bisects to the rung where convergence starts, goes up from there in
-    strides, and takes every rung of the last stride. Where the bisection ends on a rung that does not converge, it
-    takes every rung of all.
+    The scan takes the ladder in strides and then every rung of the stride in which convergence ends; where no rung of
+    the strides converges it takes every rung of all.
 
     An aggregation divides every update by the same number, so its critical learning rate is this one times
     `Aggregation.divisor` (see `Critical.divided`).
@@ -101,7 +99,7 @@ def critical(
     instance : Instance
     advantage : str
     iterations, tolerance
-        Of each run, see `dynamics.run`.
+        Of each run, see `training.run.train`.
     per_decade : int
         Scanned learning rates a decade.
     decades : float
@@ -121,44 +119,47 @@ def critical(
     centre = one_step(instance) / first_update
     count = round(2 * decades * per_decade)
 
-    def outcome(learning_rate: float) -> Outcome | None:
-        result = run(
+    def rate(rung: float) -> float:
+        return centre * exp10(rung / per_decade - decades)
+
+    def converged(learning_rates: Sequence[float]) -> list[bool]:
+        runs = train(
             instance,
             advantage,
             "seq-mean-token-sum",
-            learning_rate,
+            learning_rates,
             iterations=iterations,
             tolerance=tolerance,
         )
-        return result.outcome
+        return [found.outcome == Outcome.converged for found in runs]
 
-    @functools.cache
-    def at(rung: int) -> Outcome | None:
-        return outcome(rate(rung))
+    def last_of_first_stretch(rungs: Sequence[int]) -> int | None:
+        """The last rung of the first stretch of rungs that converge."""
+        last = None
+        for rung, good in zip(rungs, converged([rate(rung) for rung in rungs]), strict=True):
+            if good:
+                last = rung
+            elif last is not None:
+                break
+        return last
 
-    def rate(rung: int) -> float:
-        return centre * 10 ** (rung / per_decade - decades)
-
-    first = bisect.bisect_left(range(count + 1), True, key=lambda rung: at(rung) != Outcome.slow)
-    if first <= count and at(first) != Outcome.converged:
-        first, stride = 0, 1
-    known = None  # rung known to converge, below the first that is known not to
-    for rung in range(first, count + 1, stride):
-        if at(rung) == Outcome.converged:
-            known = rung
-        elif known is not None:
-            break
+    known = last_of_first_stretch(range(0, count + 1, stride))
+    if known is None and stride > 1:
+        known, stride = last_of_first_stretch(range(count + 1)), 1
     if known is None:
         return Critical(math.nan, math.nan, math.nan, Search.never_converged)
-    while known <= count and at(known) == Outcome.converged:
-        known += 1
+    if stride > 1:
+        known = last_of_first_stretch(range(known, min(known + stride, count) + 1)) or known
+    known += 1
     low, high = rate(known - 1), rate(known)
     if known > count:
         return Critical(math.nan, low, math.nan, Search.always_converged)
-    while high / low - 1 > precision:
+    while high / low - 1 > precision:  # two bisections in one call
         middle = math.sqrt(low * high)
-        if outcome(middle) == Outcome.converged:
-            low = middle
+        quarters = [math.sqrt(low * middle), middle, math.sqrt(middle * high)]
+        good = converged(quarters)
+        if good[1]:
+            low, high = (quarters[2], high) if good[2] else (middle, quarters[2])
         else:
-            high = middle
+            low, high = (quarters[0], middle) if good[0] else (low, quarters[0])
     return Critical(math.sqrt(low * high), low, high, Search.found)

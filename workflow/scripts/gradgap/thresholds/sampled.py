@@ -1,4 +1,4 @@
-"""Critical learning rates of sampled dynamics (docs/theory_groups.md, G6), and their limit as groups grow.
+"""Half-kept learning rates of sampled groups (docs/theory_groups.md, G6), and their limit as groups grow.
 
 A sampled run ends somewhere at random, so the threshold is where the mean over replicates loses half of what there
 is to lose: the mean final success rate crosses halfway between its best and its collapsed level, going up in α.
@@ -7,13 +7,17 @@ is to lose: the mean final success rate crosses halfway between its best and its
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..bandits import Instance
+from ..inference import crossings
 from ..numerics import streams
-from ..training import run, sampled
+from ..numerics.elementary import exp10, log10
+from ..training.optimizers import OPTIMIZERS
 from ..training.rules import ADVANTAGES, AGGREGATIONS
+from ..training.run import iterations_to_judge, train
 from ..values import canonical
 from .exact import Search, one_step
 
@@ -22,12 +26,13 @@ RUNGS = 16
 #: The first pass goes up in strides of this many rungs, with fewer replicates.
 STRIDE = 4
 SCOUTS = 8
-RESAMPLES = 400
+#: Name of the axis that keys the random stream of a run.
+LEARNING_RATE = "learning_rate"
 
 
 @dataclass(frozen=True)
-class SampledCritical:
-    """A sampled critical learning rate.
+class HalfKept:
+    """A half-kept learning rate.
 
     Attributes
     ----------
@@ -44,7 +49,7 @@ class SampledCritical:
 
 def rung_text(rung: int) -> str:
     """Canonical text of the learning rate of a rung, to four digits."""
-    return canonical(float(f"{10 ** (rung / RUNGS):.4g}"))
+    return canonical(float(f"{exp10(rung / RUNGS):.4g}"))
 
 
 def kept(instance: Instance, failure_rate: float) -> float:
@@ -52,41 +57,20 @@ def kept(instance: Instance, failure_rate: float) -> float:
 
     Collapse is the success rate as θ → ∞: responses that carry scores have then all failed.
     """
-    best, worst = instance.at(instance.best_theta)[1], instance.at(math.inf)[1]
+    best, worst = instance.best_failure, instance.at(math.inf)[1]
     return (worst - failure_rate) / (worst - best)
 
 
-def crossing(rungs: np.ndarray, values: np.ndarray) -> float:
-    """Rung at which a curve that falls through ½ crosses it.
-
-    Parameters
-    ----------
-    rungs : ndarray, shape (r,)
-        Increasing.
-    values : ndarray, shape (r,)
-        Means at the rungs; noise is smoothed by the nearest curve that never rises (least squares).
-
-    Returns
-    -------
-    float
-        By linear interpolation; the nearer end where the curve stays on one side.
-    """
-    from scipy.optimize import isotonic_regression  # slow to import, and most jobs never search
-
-    fitted = isotonic_regression(values, increasing=False).x
-    above = int(np.sum(fitted >= 0.5))
-    if above == 0 or above == len(rungs):
-        return float(rungs[0] if above == 0 else rungs[-1])
-    high, low = fitted[above - 1], fitted[above]
-    return float(rungs[above - 1] + (rungs[above] - rungs[above - 1]) * (high - 0.5) / (high - low))
-
-
-def _first_rung(instance: Instance, advantage: str, aggregation: str) -> int:
+def _first_rung(instance: Instance, advantage: str, aggregation: str, optimizer: str) -> int:
     """Rung four decades below the learning rate whose first expected step is the one-step critical step."""
+    if OPTIMIZERS.find(
+        optimizer
+    ).scale_free:  # its first step is about the learning rate, whatever the update
+        return STRIDE * math.floor((log10(one_step(instance)) - 4) * RUNGS / STRIDE)
     success, failure, gap = instance.at(instance.theta0)
     update = ADVANTAGES.find(advantage).coefficient(success, failure, abs(gap)) * abs(gap)
     centre = one_step(instance) * AGGREGATIONS.find(aggregation).divisor(instance) / update
-    return STRIDE * math.floor((math.log10(centre) - 4) * RUNGS / STRIDE)
+    return STRIDE * math.floor((log10(centre) - 4) * RUNGS / STRIDE)
 
 
 def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Search]:
@@ -100,7 +84,41 @@ def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Sea
     return None, Search.always_converged if seen else Search.never_converged
 
 
-def critical(
+def _ladder(
+    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int
+) -> tuple[np.ndarray, np.ndarray, Search]:
+    """Rungs around the one at which half is kept, and what each replicate kept at each.
+
+    A coarse pass goes up to the first rung at which the mean of a few replicates, having been above, is below
+    halfway; the ladder around it is then run with all replicates.
+
+    Parameters
+    ----------
+    first : int
+        Rung to start from.
+    kept_at : callable
+        ``kept_at(rung, replicates)``: kept by so many replicates, of that shape.
+    scouts, replicates : int
+        Replicates of the coarse pass, and of the ladder.
+
+    Returns
+    -------
+    rungs : ndarray, shape (r,)
+        Empty unless found.
+    kept : ndarray, shape (r, replicates)
+    search : Search
+    """
+    below, search = _scout(first, lambda rung: float(kept_at(rung, scouts).mean()))
+    if below is None:
+        return np.empty(0), np.empty((0, replicates)), search
+    low, high = below - 2 * STRIDE, below + STRIDE
+    while kept_at(high, replicates).mean() >= 0.5 and high < below + 4 * STRIDE:
+        high += STRIDE
+    rungs = np.arange(low, high + 1)
+    return rungs, np.array([kept_at(int(rung), replicates) for rung in rungs]), search
+
+
+def half_kept(
     instance: Instance,
     advantage: str,
     aggregation: str,
@@ -110,11 +128,9 @@ def critical(
     replicates: int,
     seed: int,
     coordinates: Mapping[str, str],
-) -> SampledCritical:
-    """Sampled critical learning rate.
-
-    A coarse pass goes up to the first rung at which the mean of a few replicates, having been above, is below
-    halfway; the ladder around it is then run with all replicates.
+    **options: Any,
+) -> HalfKept:
+    """Half-kept learning rate of sampled groups.
 
     Parameters
     ----------
@@ -124,81 +140,90 @@ def critical(
     group_size : int
         Responses n in the group of one update.
     iterations : int
-        Least number of updates of a run, see `sampled.iterations_to_judge`.
+        Least number of updates of a run, see `training.run.iterations_to_judge`.
     replicates : int
     seed : int
     coordinates : mapping
-        Of the point, canonical; each run adds its step size and replicate and has a stream of its own.
+        Of the point, canonical; each run adds its learning rate and replicate and has a stream of its own.
+    **options
+        Other arguments of `training.run.train`, such as the optimizer.
 
     Returns
     -------
-    SampledCritical
+    HalfKept
     """
-    updates = sampled.iterations_to_judge(instance, group_size, iterations)
-    runs: dict[tuple[int, int], float] = {}
+    updates = iterations_to_judge(instance, group_size, iterations)
+    runs: dict[int, np.ndarray] = {}
 
-    def kept_by(rung: int, replicate: int) -> float:
-        if (rung, replicate) not in runs:
-            own = {"step_size": rung_text(rung), "replicate": str(replicate)}
-            result = sampled.run(
+    def kept_at(rung: int, count: int) -> np.ndarray:
+        known = runs.get(rung, np.empty(0))
+        if len(known) < count:
+            text = rung_text(rung)
+            keys = [
+                {**coordinates, LEARNING_RATE: text, "replicate": str(replicate)}
+                for replicate in range(len(known), count)
+            ]
+            found = train(
                 instance,
                 advantage,
                 aggregation,
-                float(own["step_size"]),
+                [float(text)] * len(keys),
                 group_size=group_size,
                 iterations=updates,
-                state=streams.state(seed, {**coordinates, **own}),
+                states=[streams.state(seed, key) for key in keys],
                 outcome=False,
+                **options,
             )
-            runs[rung, replicate] = kept(instance, result.final_failure_rate)
-        return runs[rung, replicate]
+            more = [kept(instance, run.final_failure_rate) for run in found]
+            known = runs[rung] = np.concatenate([known, more])
+        return known[:count]
 
-    def mean(rung: int, count: int) -> float:
-        return float(np.mean([kept_by(rung, replicate) for replicate in range(count)]))
-
-    below, search = _scout(
-        _first_rung(instance, advantage, aggregation), lambda rung: mean(rung, min(SCOUTS, replicates))
-    )
-    if below is None:
-        return SampledCritical(math.nan, math.nan, math.nan, search)
-    low, high = below - 2 * STRIDE, below + STRIDE
-    while mean(high, replicates) >= 0.5 and high < below + 4 * STRIDE:
-        high += STRIDE
-    rungs = np.arange(low, high + 1)
-    values = np.array([[kept_by(int(rung), replicate) for replicate in range(replicates)] for rung in rungs])
+    first = _first_rung(instance, advantage, aggregation, options.get("optimizer", "sgd"))
+    rungs, values, search = _ladder(first, kept_at, min(SCOUTS, replicates), replicates)
+    if search is not Search.found:
+        return HalfKept(math.nan, math.nan, math.nan, search)
     bits = streams.state(seed, {**coordinates, "draws": "bootstrap"})
-    picks = np.random.default_rng(bits).integers(replicates, size=(RESAMPLES, *values.shape))
-    resampled = np.take_along_axis(values[None], picks, axis=2).mean(axis=2)
-    spread = np.quantile([crossing(rungs, row) for row in resampled], [0.025, 0.975])
-    found = 10 ** (np.array([crossing(rungs, values.mean(axis=1)), *spread]) / RUNGS)
-    rate, *interval = found.tolist()
-    return SampledCritical(rate, interval[0], interval[1], search)
+    found = crossings.half_kept(rungs, values, np.random.default_rng(bits), paired=False)
+    rate, low, high = (exp10(rung / RUNGS) for rung in (found.at, found.low, found.high))
+    return HalfKept(rate, low, high, search)
 
 
-def exact(instance: Instance, advantage: str, aggregation: str, *, iterations: int) -> float:
-    """What the sampled critical learning rate tends to as groups grow: the same crossing of the exact dynamics.
+#: Starts over which an exact run is averaged, spread evenly on θ₀ · [0.8, 1.2].
+STARTS = 24
 
-    It lies above the critical learning rate of `thresholds.critical`, at which the success rate only starts to
-    fall short of the best one.
+
+def half_kept_exact(
+    instance: Instance, advantage: str, aggregation: str, *, iterations: int, **options: Any
+) -> float:
+    """Half-kept learning rate of the exact dynamics, which that of sampled groups tends to as they grow.
+
+    It lies above the critical learning rate of `thresholds.exact`, at which the success rate only starts to fall
+    short of the best one. There a single exact run is chaotic, and its last bits decide where it ends; the mean is
+    therefore over `STARTS` starts around the instance's own.
 
     Returns
     -------
     float
-        To 1e-3 relative; nan where the ladder holds no crossing.
+        nan where the ladder holds no crossing.
     """
+    factors = np.array([0.8 + 0.4 * start / (STARTS - 1) for start in range(STARTS)])
 
-    def kept_at(rung: float) -> float:
-        result = run.run(instance, advantage, aggregation, 10 ** (rung / RUNGS), iterations=iterations)
-        return kept(instance, result.final_failure_rate)
+    def kept_at(rung: int, count: int) -> np.ndarray:
+        chosen = factors[:: STARTS // count]
+        found = train(
+            instance,
+            advantage,
+            aggregation,
+            np.full(len(chosen), exp10(rung / RUNGS)),
+            iterations=iterations,
+            starts=chosen[:, None] * instance.start,
+            outcome=False,
+            **options,
+        )
+        return np.array([kept(instance, run.final_failure_rate) for run in found])
 
-    below, _ = _scout(_first_rung(instance, advantage, aggregation), kept_at)
-    if below is None:
+    first = _first_rung(instance, advantage, aggregation, options.get("optimizer", "sgd"))
+    rungs, values, search = _ladder(first, kept_at, SCOUTS, STARTS)
+    if search is not Search.found:
         return math.nan
-    low, high = float(below - STRIDE), float(below)
-    while (high - low) / RUNGS > math.log10(1.001):
-        middle = (low + high) / 2
-        if kept_at(middle) >= 0.5:
-            low = middle
-        else:
-            high = middle
-    return 10 ** ((low + high) / 2 / RUNGS)
+    return exp10(crossings.crossing(rungs, values.mean(axis=1)) / RUNGS)

@@ -1,4 +1,4 @@
-"""Update rules: advantage × aggregation, and the schedule of the learning rate.
+"""Update rules: advantage × aggregation.
 
 In expectation over large groups an advantage turns the gradient gap g into c(J) g, and an aggregation divides it
 by a length (docs/theory.md, R1–R2): ``u = c(J) g / divisor`` and ``θ' = θ + α u``.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..bandits import Lengths
-from ..bandits.groups import ADVANTAGE, AGGREGATION, COLUMNS, COUNT, LENGTH, REWARD, WEIGHT, weigh
+from ..bandits.groups import ADVANTAGE, AGGREGATION, COLUMNS, COUNT, LENGTH, REWARD, WEIGHT, weigh_group
 from ..errors import ConfigError
 from ..numerics.compiler import engine, f8, kernel, matrix, types
 from ..plugins import Registry
@@ -157,27 +157,6 @@ AGGREGATIONS.add("seq-mean-token-sum-norm")(
 )
 
 
-@kernel
-def _constant(iteration, failure_rate, start_failure_rate):
-    return 1.0
-
-
-@kernel
-def _failure_rate(iteration, failure_rate, start_failure_rate):
-    return failure_rate / start_failure_rate
-
-
-@kernel
-def _inverse_sqrt(iteration, failure_rate, start_failure_rate):
-    return 1.0 / math.sqrt(iteration + 1.0)
-
-
-#: Factor on the learning rate at an iteration: ``schedule(iteration, failure_rate, start_failure_rate)``.
-SCHEDULES: Registry[Callable] = Registry("schedule")
-SCHEDULES.add("constant")(_constant)
-SCHEDULES.add("failure-rate")(_failure_rate)
-SCHEDULES.add("inverse-sqrt")(_inverse_sqrt)
-
 #: Update rules under the names that people use for them.
 PRESETS: dict[str, tuple[str, str]] = {
     "REINFORCE": ("reinforce", "seq-mean-token-sum"),
@@ -238,7 +217,7 @@ def of_point(point: Mapping[str, str]) -> tuple[str, str]:
 
 @engine(types.void(ADVANTAGE, AGGREGATION, matrix, f8))
 def _weigh(advantage, aggregation, group, max_length):
-    weigh(advantage, aggregation, group.shape[1], group, max_length)
+    weigh_group(advantage, aggregation, 0, group.shape[1], group, max_length)
 
 
 def weights(advantage: str, aggregation: str, rewards, lengths, max_length: float) -> np.ndarray:

@@ -1,134 +1,279 @@
-"""Exact dynamics: the expected update, iterated, and what became of the run."""
+"""Runs: a policy trained by a rule at one learning rate, or at many in one call (docs/theory.md, M1)."""
 
-import enum
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..bandits import Instance
-from ..numerics.compiler import engine, f8, function_type, i8, matrix, types, vector
-from .rules import ADVANTAGES, AGGREGATIONS, SCHEDULES
+from ..bandits import Compiled, Instance
+from ..bandits.groups import COLUMNS
+from ..errors import ConfigError
+from . import engine, plain, rules
+from .optimizers import OPTIMIZERS
+from .outcome import Outcome, Run
+from .rules import ADVANTAGES, AGGREGATIONS
+from .schedules import SCHEDULES
+
+#: Failing responses that a run must have room for before it is judged: where they are rare it takes longer.
+FAILURES = 200
 
 
-class Outcome(enum.IntEnum):
-    """What became of a run, judged by the success rate over its last tenth (docs/theory.md, M1)."""
-
-    converged = 0  #: within the tolerance of the best success rate
-    slow = 1  #: not there, but still rising and never fell: more iterations are wanted, not a smaller step
-    collapsed = 2  #: below the success rate it started from
-    stagnated = 3  #: the rest: stuck between the two
+def iterations_to_judge(instance: Instance, group_size: int, least: int) -> int:
+    """Iterations K with K·n·(1−J) ≥ 200 at the start, and no fewer than `least`."""
+    return max(least, math.ceil(FAILURES / (group_size * instance.at(instance.start)[1])))
 
 
-@dataclass(frozen=True)
-class Run:
-    """Result of one run.
+def _compiled(instance: Instance, sampled: bool) -> Compiled:
+    kernels = instance.kernels
+    if sampled and (kernels.outcomes is None or kernels.score is None):
+        raise ConfigError(f"family {instance.family!r} has no sampler; only its exact dynamics can be run")
+    return Compiled(
+        kernels.evaluate,
+        _no_outcomes if kernels.outcomes is None else kernels.outcomes,
+        _no_score if kernels.score is None else kernels.score,
+        kernels.constants,
+    )
 
-    Attributes
+
+def _no_outcomes(state, theta, constants, workspace, rates, size, most, group):
+    return 0, most
+
+
+def _no_score(state, theta, constants, workspace, rows, group, update):
+    pass
+
+
+def _rule(instance: Instance, advantage: str, aggregation: str, sampled: bool) -> engine.RuleKernels:
+    # what is exact never calls the sampled forms, and a rule may have none
+    forms = rules.sampled(*((advantage, aggregation) if sampled else ("reinforce", "seq-mean-token-sum")))
+    return engine.RuleKernels(
+        ADVANTAGES.find(advantage).coefficient,
+        *forms,
+        float(AGGREGATIONS.find(aggregation).divisor(instance)),
+        float(instance.max_length),
+    )
+
+
+def _workspace(instance: Instance, group_size: int, slots: int) -> engine.Workspace:
+    prompts, dimension = instance.kernels.prompts, len(instance.start)
+    return engine.Workspace(
+        np.empty(instance.kernels.workspace),
+        np.empty((2, prompts)),
+        np.empty((2, prompts)),
+        np.empty((prompts, dimension)),
+        np.empty((COLUMNS, instance.kernels.rows(group_size))),
+        np.empty((4, dimension)),
+        np.zeros((slots, dimension)),
+    )
+
+
+def _check_group(group_size: int | None, states: object) -> None:
+    if group_size is not None:
+        if group_size < 2:
+            raise ConfigError(f"group_size: {group_size} is not allowed; a group has 2 responses or more")
+        if states is None:
+            raise ConfigError("state: a sampled run needs a random stream")
+
+
+def updates(
+    instance: Instance,
+    advantage: str,
+    aggregation: str,
+    theta: float | np.ndarray,
+    *,
+    group_size: int,
+    state: np.ndarray,
+    count: int,
+) -> np.ndarray:
+    """Independent draws of the update u at one θ, each from groups of its own.
+
+    Parameters
     ----------
-    outcome : Outcome or None
-        None where it was not asked for.
-    final_success_rate, final_failure_rate : float
-        Means over the last tenth of the iterations.
-    success_rate, failure_rate : ndarray, shape (iterations + 1,) or (0,)
-        Along the run, the start included; empty where not asked for.
+    instance : Instance
+    advantage, aggregation : str
+        Names in `rules`.
+    theta : float or ndarray, shape (d,)
+    group_size : int
+        Responses n to each prompt.
+    state : ndarray, shape (4,), uint64
+        Of the stream (see `streams.state`), changed in place.
+    count : int
+        Number of draws.
+
+    Returns
+    -------
+    ndarray, shape (count, d)
+
+    Raises
+    ------
+    ConfigError
+        If the family, advantage or aggregation cannot be sampled.
     """
-
-    outcome: Outcome | None
-    final_success_rate: float
-    final_failure_rate: float
-    success_rate: np.ndarray
-    failure_rate: np.ndarray
-
-
-_EVALUATE = function_type(types.UniTuple(f8, 3), f8, vector)
-_THREE = function_type(f8, f8, f8, f8)
-#: A rate that moved by less than this share did not fall: roundings at a fixed point are no signal.
-_ROUNDING = 1e-12
-
-
-#: Nearer than this to a best θ of 0, exp(nθ) is 1 to the last bit for any length n in reach: the rates no longer
-#: move and the update is linear in θ, so that a distance that shrank once shrinks ever after.
-_SETTLED = 1e-24
+    _check_group(group_size, state)
+    theta = np.ascontiguousarray(np.atleast_1d(theta), dtype=float)
+    out = np.empty((count, len(theta)))
+    engine.draw_updates(
+        _compiled(instance, True),
+        _rule(instance, advantage, aggregation, True),
+        engine.Protocol(1, group_size, False, True, True, 0.0, math.nan, 0.0),
+        state,
+        theta,
+        _workspace(instance, group_size, 0),
+        out,
+    )
+    return out
 
 
-@engine(
-    types.Tuple((i8, f8, f8))(_EVALUATE, vector, _THREE, f8, _THREE, types.b1, f8, f8, f8, f8, i8, f8, matrix)
-)
-def _iterate(
-    evaluate,
-    parameters,
-    coefficient,
-    divisor,
-    schedule,
-    steady,
-    theta,
-    best_theta,
-    best_failure,
-    learning_rate,
-    iterations,
-    tolerance,
-    path,
-):
-    success, failure, gap = evaluate(theta, parameters)
-    start_success = success
-    start_failure = failure
-    before = np.nan
-    previous_success = success
-    previous_failure = failure
-    tail = max(iterations // 10, 1)
-    if tail % 2 == 1 and tail < iterations:
-        tail += 1  # whole two-cycles, so that their mean does not depend on where the run ends
-    success_sum = 0.0
-    failure_sum = 0.0
-    tail_failure = failure
-    fell = False
-    period = 0
-    for k in range(iterations):
-        if k < path.shape[1]:
-            path[0, k] = success
-            path[1, k] = failure
-        if period == 0:
-            earlier = before
-            before = theta
-            previous_success = success
-            previous_failure = failure
-            rate = learning_rate * schedule(float(k), failure, start_failure)
-            theta += rate * coefficient(success, failure, abs(gap)) * gap / divisor
-            success, failure, gap = evaluate(theta, parameters)
-            if failure > previous_failure * (1.0 + _ROUNDING) or success < previous_success * (
-                1.0 - _ROUNDING
-            ):
-                fell = True
-            if steady:  # a state that returns to the last bit fixes all that follows
-                distance = abs(theta - best_theta)
-                if theta == before or (distance < _SETTLED and distance < abs(before - best_theta)):
-                    period = 1
-                elif theta == earlier:
-                    period = 2
-        elif period == 2:
-            success, previous_success = previous_success, success
-            failure, previous_failure = previous_failure, failure
-        if k == iterations - tail:
-            tail_failure = failure
-        if k >= iterations - tail:
-            success_sum += success
-            failure_sum += failure
-    if iterations < path.shape[1]:
-        path[0, iterations] = success
-        path[1, iterations] = failure
-    # a run that settled on a two-cycle from outside never fell either, but no longer rises
-    rising = tail_failure - failure > _ROUNDING * (start_failure - best_failure)
-    success = success_sum / tail
-    failure = failure_sum / tail
-    if failure - best_failure <= tolerance * (start_failure - best_failure):
-        outcome = 0
-    elif rising and not fell:
-        outcome = 1
-    elif failure > start_failure or success < start_success:
-        outcome = 2
-    else:
-        outcome = 3
-    return outcome, success, failure
+def train(
+    instance: Instance,
+    advantage: str,
+    aggregation: str,
+    learning_rates: Sequence[float] | np.ndarray,
+    *,
+    iterations: int,
+    group_size: int | None = None,
+    states: Sequence[np.ndarray] | np.ndarray | None = None,
+    tolerance: float | None = None,
+    schedule: str = "constant",
+    optimizer: str = "sgd",
+    optimizer_settings: Mapping[str, float] | None = None,
+    clip_norm: float = math.inf,
+    dynamic_sampling: bool = False,
+    record: Sequence[int] | np.ndarray = (),
+    starts: np.ndarray | None = None,
+    outcome: bool = True,
+) -> list[Run]:
+    """Train one instance once for each learning rate, all in one call of the compiled loop.
+
+    Parameters
+    ----------
+    instance : Instance
+        Or another `Policy`; one without kernels is trained by the plain loop.
+    advantage, aggregation : str
+        Names in `rules`.
+    learning_rates : array_like, shape (R,)
+        α of each run. For the `unit` advantage with token sums it is the step size η itself.
+    iterations : int
+        Number of updates K ≥ 1.
+    group_size : int, optional
+        Sampled responses n to each prompt in an update; by default the expected update of large groups.
+    states : array_like, shape (R, 4), uint64
+        Random stream of each run (see `streams.state`); needed with a group size, and copied.
+    tolerance : float, optional
+        Converged is J_max − J ≤ tolerance · (J_max − J₀); by default 1e-4, and 1e-2 for sampled groups.
+    schedule, optimizer : str
+        Names in `schedules.SCHEDULES` and `optimizers.OPTIMIZERS`. A schedule that follows the failure rate is told
+        the exact one.
+    optimizer_settings : mapping, optional
+        Settings of the optimizer that differ from its defaults.
+    clip_norm : float
+        Largest norm of an update, cut before the optimizer sees it.
+    dynamic_sampling : bool
+        Drop groups that are all right or all wrong; with one prompt draw again, at no cost in iterations.
+    record : array_like of int
+        Iterations, ascending, at which the rates are kept; 0 is the start.
+    starts : ndarray, shape (R, d), optional
+        Where each run starts, if not at the instance's start.
+    outcome : bool
+        Tell what became of each run. Without, a constant learning rate needs the rates over the last tenth only.
+
+    Returns
+    -------
+    list of Run
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown, or the family or rule cannot be sampled.
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.2)
+    >>> runs = train(bandit, "reinforce", "seq-mean-token-sum", [0.01, 1.0, 100.0], iterations=2000)
+    >>> [run.outcome.name for run in runs]
+    ['slow', 'converged', 'collapsed']
+    """
+    _check_group(group_size, states)
+    if tolerance is None:
+        tolerance = 1e-4 if group_size is None else 1e-2
+    chosen = OPTIMIZERS.find(optimizer)
+    undecayed = chosen.complete(optimizer_settings).get("weight_decay", 0.0) == 0.0
+    rates = np.ascontiguousarray(learning_rates, dtype=float)
+    count, dimension = len(rates), len(instance.start)
+    kept = np.ascontiguousarray(record, dtype=np.int64)
+    theta = np.tile(instance.start, (count, 1)) if starts is None else np.array(starts, dtype=float)
+    size = group_size or 0
+    bits = np.zeros((count, 4), np.uint64) if states is None else np.array(states, dtype=np.uint64)
+    if instance.kernels is None:
+        return [
+            plain.train(
+                instance,
+                advantage,
+                aggregation,
+                float(rates[i]),
+                iterations=iterations,
+                group_size=size,
+                state=bits[i],
+                tolerance=tolerance,
+                schedule=schedule,
+                optimizer=optimizer,
+                optimizer_settings=optimizer_settings,
+                clip_norm=clip_norm,
+                dynamic_sampling=dynamic_sampling,
+                record=kept,
+                start=theta[i],
+            )
+            for i in range(count)
+        ]
+    prompts = instance.kernels.prompts
+    results = engine.Results(
+        theta,
+        np.empty(count, np.int64),
+        np.empty((count, 2, prompts)),
+        np.empty((count, 2 * len(kept), prompts)),
+    )
+    engine.train(
+        _compiled(instance, size > 0),
+        _rule(instance, advantage, aggregation, size > 0),
+        engine.MoveKernels(
+            chosen.move,
+            SCHEDULES.find(schedule),
+            chosen.vector(optimizer_settings),
+            undecayed and chosen.plain,
+            undecayed and chosen.memoryless,
+            schedule == "constant",
+            float(clip_norm),
+        ),
+        engine.Protocol(
+            iterations,
+            size,
+            dynamic_sampling,
+            instance.kernels.sample_reads_rates,
+            outcome or len(kept) > 0 or schedule != "constant",
+            instance.best_failure,
+            math.nan if instance.best is None or dimension > 1 else float(instance.best[0]),
+            float(tolerance),
+        ),
+        rates,
+        bits,
+        kept,
+        _workspace(instance, size, chosen.slots),
+        results,
+    )
+    means = results.final.mean(axis=2)
+    return [
+        Run(
+            Outcome(results.outcome[i]) if outcome else None,
+            float(means[i, 0]),
+            float(means[i, 1]),
+            results.final[i, 0],
+            results.path[i, : len(kept)],
+            results.path[i, len(kept) :],
+            theta[i],
+        )
+        for i in range(count)
+    ]
 
 
 def run(
@@ -138,44 +283,32 @@ def run(
     learning_rate: float,
     *,
     iterations: int,
-    tolerance: float = 1e-4,
-    schedule: str = "constant",
+    state: np.ndarray | None = None,
     path: bool = False,
+    **options,
 ) -> Run:
-    """Iterate θ' = θ + α c(J) g / divisor from the start of an instance.
+    """Train one instance once; see `train`.
 
     Parameters
     ----------
-    instance : Instance
-    advantage, aggregation, schedule : str
-        Names in `rules`.
+    instance, advantage, aggregation, iterations
+        As for `train`.
     learning_rate : float
-        α; for the `unit` advantage with token sums it is the step size η itself.
-    iterations : int
-        Number of updates K ≥ 1.
-    tolerance : float
-        Converged is J_max − J ≤ tolerance · (J_max − J₀).
+        α.
+    state : ndarray, shape (4,), uint64
+        Random stream of the run, needed with a group size, and copied.
     path : bool
-        Keep the rates along the run.
+        Keep the rates at every iteration.
+    **options
+        Other arguments of `train`.
 
     Returns
     -------
     Run
     """
-    rates = np.empty((2, iterations + 1 if path else 0))
-    outcome, success, failure = _iterate(
-        instance.evaluate,
-        instance.parameters,
-        ADVANTAGES.find(advantage).coefficient,
-        AGGREGATIONS.find(aggregation).divisor(instance),
-        SCHEDULES.find(schedule),
-        schedule == "constant",
-        instance.theta0,
-        instance.best_theta,
-        instance.at(instance.best_theta)[1],
-        learning_rate,
-        iterations,
-        tolerance,
-        rates,
-    )
-    return Run(Outcome(outcome), success, failure, rates[0], rates[1])
+    if path:
+        options["record"] = np.arange(iterations + 1)
+    states = None if state is None else [state]
+    return train(
+        instance, advantage, aggregation, [learning_rate], iterations=iterations, states=states, **options
+    )[0]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ...inference.power_laws import table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...theory import closed_forms
 
 AXES = ("length", "success_rate", "angle", "bound", "bound_fraction", "replicate")
@@ -39,15 +39,3 @@ def analyse(dataset, settings):
         "angles": [float(angle) for angle in np.unique(runs.angle)],
     }
     return Analysis({"runs": runs}, table([]), findings)
-
-
-STUDIES.add("alignment")(
-    Study(
-        title="Is progress governed by the cumulative gap alignment, and is there none against the gap?",
-        predictions="P1",
-        sweeps={"runs": Sweep(AXES, "gradgap.measurements.alignment")},
-        analyse=analyse,
-        draw="gradgap.studies.alignment.figure",
-        defaults={"bound": ["paper", "prop1"], "iterations": 500},
-    )
-)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from ...inference.power_laws import table
-from ...measurements.bound_audit import BOUNDS
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
+from ...theory.closed_forms import BOUNDS
 
 POLICY = ("policy_length", "vocabulary", "dimension", "draw")
 #: Below this ratio of critical step to bound the bound itself is wrong; below the other one its proof is, which
@@ -53,16 +53,20 @@ def _distribution(points: pd.DataFrame) -> pd.DataFrame:
 
 def _families(dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Ratio of the critical step to every bound on `gated`, and on `counting` with J set by the window."""
-    columns = ["one_step", "response_length", *(f"bound_{name}" for name in BOUNDS)]
+    columns = ["one_step_critical_step", "response_length", *(f"bound_{name}" for name in BOUNDS)]
     gated = dataset[columns].to_dataframe().reset_index()
     for name in BOUNDS:
-        gated[f"ratio_{name}"] = gated.one_step / gated[f"bound_{name}"]
-    columns = ["window_failure_rate", "window_one_step", *(f"window_bound_{name}" for name in BOUNDS)]
+        gated[f"ratio_{name}"] = gated.one_step_critical_step / gated[f"bound_{name}"]
+    columns = [
+        "window_failure_rate",
+        "window_one_step_critical_step",
+        *(f"window_bound_{name}" for name in BOUNDS),
+    ]
     counting = (
         dataset[columns].to_dataframe().reset_index().rename(columns={"window_failure_rate": "failure_rate"})
     )
     for name in BOUNDS:
-        counting[f"ratio_{name}"] = counting.window_one_step / counting[f"window_bound_{name}"]
+        counting[f"ratio_{name}"] = counting.window_one_step_critical_step / counting[f"window_bound_{name}"]
     return gated, counting
 
 
@@ -152,24 +156,3 @@ def analyse(dataset, settings):
         "counting": counting,
     }
     return Analysis(panels, table([]), findings)
-
-
-STUDIES.add("bound_audit")(
-    Study(
-        title="Is any bound on the step ever wrong, and how loose is each?",
-        predictions="P1, P2, P3, P4, P7",
-        sweeps={
-            "policies": Sweep(
-                (*POLICY, "bound"), "gradgap.measurements.bound_audit", fixed={"bound": BOUNDS}
-            ),
-            "attack": Sweep(
-                ("bound", "search"), "gradgap.measurements.bound_attack", fixed={"bound": BOUNDS}
-            ),
-            "instances": Sweep(("family", "length", "success_rate"), "gradgap.measurements.starts"),
-            "windows": Sweep(("length", "window"), "gradgap.measurements.windows"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.bound_audit.figure",
-        defaults={"family": ["gated"]},
-    )
-)

@@ -4,16 +4,18 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from ...inference import crossings
+from ...inference.equivalence import Statement
 from ...inference.power_laws import fit, row, table
-from ...numerics import streams
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...theory import closed_forms
 from ...training import rules
 
 INSTANCE = ("length", "success_rate")
 RUN = (*INSTANCE, "schedule", "rule")
-STEP = "effective_step_size"
-_RESAMPLES = 1000
+STEP = "effective_learning_rate"
+#: Of the bootstrap.
+_SEED = 0
 
 
 def interval(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -37,63 +39,37 @@ def interval(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, 
     return mean, mean - half, mean + half
 
 
-def crossing(steps: np.ndarray, success: np.ndarray, best: float = 1.0) -> np.ndarray:
-    """Step at which the mean success rate falls halfway from the best one to its collapsed level, going up.
+def kept(success: np.ndarray, candidates: int, contexts: int) -> np.ndarray:
+    """Where success rates stand between collapse (0) and the best (1).
+
+    As ‖θ‖ → ∞ along a direction that knows nothing of the right answers, each of the C contexts of a prompt settles on
+    one of its V candidates, so that J_∞ = V^−C; the best is J_max = 1.
+
+    >>> kept(np.array([1.0, 0.0625]), candidates=4, contexts=2)
+    array([1., 0.])
+    """
+    collapsed = float(candidates) ** -contexts
+    return (success - collapsed) / (1 - collapsed)
+
+
+def threshold(steps: np.ndarray, kept_shares: np.ndarray) -> tuple[float, float, float]:
+    """Half-kept step of sampled runs, with a 95 % bootstrap interval over replicates.
 
     Parameters
     ----------
     steps : ndarray, shape (S,)
         Ascending.
-    success : ndarray, shape (..., S)
-        Mean final success rates; the collapsed level is that of the largest step.
-    best : float
-        J_max.
-
-    Returns
-    -------
-    ndarray, shape (...)
-        Interpolated in log step between two neighbours; nan where the level is never reached and then left.
-    """
-    level = (best + success[..., -1:]) / 2
-    above = success >= level
-    peak = success.argmax(axis=-1)
-    beyond = ~above & (np.arange(len(steps)) > peak[..., None])
-    found = above.any(axis=-1) & beyond.any(axis=-1)
-    high = np.where(found, beyond.argmax(axis=-1), 1)
-    low = high - 1
-    y_low = np.take_along_axis(success, low[..., None], -1)[..., 0]
-    y_high = np.take_along_axis(success, high[..., None], -1)[..., 0]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        part = (y_low - level[..., 0]) / (y_low - y_high)
-    logs = np.log(steps)
-    return np.where(found, np.exp(logs[low] + part * (logs[high] - logs[low])), np.nan)
-
-
-def threshold(steps: np.ndarray, success: np.ndarray) -> tuple[float, float, float]:
-    """Sampled critical step, with a 95 % bootstrap interval over replicates.
-
-    Parameters
-    ----------
-    steps : ndarray, shape (S,)
-    success : ndarray, shape (S, replicates)
-        A replicate is resampled as a whole, since it is one instance at every step.
+    kept_shares : ndarray, shape (S, replicates)
+        See `kept`. A replicate is resampled as a whole, since it is one instance at every step.
 
     Returns
     -------
     critical, low, high : float
-        nan where `crossing` finds none.
+        nan where the mean does not fall through ½; see `crossings.half_kept`.
     """
-    critical = float(crossing(steps, success.mean(axis=1)))
-    generator = np.random.Generator(
-        np.random.PCG64(streams.state(0, {"study": "contextual", "use": "bootstrap"}))
-    )
-    picks = generator.integers(success.shape[1], size=(_RESAMPLES, success.shape[1]))
-    again = crossing(steps, success[:, picks].mean(axis=-1).T)
-    again = again[np.isfinite(again)]
-    if not len(again):
-        return critical, np.nan, np.nan
-    low, high = np.quantile(again, [0.025, 0.975])
-    return critical, float(low), float(high)
+    found = crossings.half_kept(np.log(steps), kept_shares, np.random.default_rng(_SEED))
+    critical, low, high = np.exp([found.at, found.low, found.high]).tolist()
+    return critical, low, high
 
 
 def _averaged(dataset, names: dict[str, str]) -> pd.DataFrame:
@@ -111,21 +87,23 @@ def _averaged(dataset, names: dict[str, str]) -> pd.DataFrame:
     return whole
 
 
-def _thresholds(dataset, variable: str, outer: list[str]) -> pd.DataFrame:
+def _thresholds(dataset, variable: str, outer: list[str], settings) -> pd.DataFrame:
     steps = dataset[STEP].to_numpy()
     order = np.argsort(steps)
     array = dataset[variable].transpose(*outer, STEP, "replicate")
+    shares = kept(array.to_numpy(), int(settings["candidates"]), int(settings["contexts"]))
     found = []
     for index in np.ndindex(*array.shape[:-2]):
         point = {name: array[name].to_numpy().tolist()[i] for name, i in zip(outer, index, strict=True)}
-        critical, low, high = threshold(steps[order], array.to_numpy()[index][order])
+        critical, low, high = threshold(steps[order], shares[index][order])
         found.append({**point, "effective": critical, "effective_low": low, "effective_high": high})
     frame = pd.DataFrame(found)
     # every aggregation that normalises divides by T here, since all responses are T tokens long
-    summed = [rules.rule(name)[1] == "seq-mean-token-sum" for name in frame.rule]
+    frame["advantage"], frame["aggregation"] = zip(*map(rules.rule, frame.rule), strict=True)
+    summed = frame.aggregation == "seq-mean-token-sum"
     divisor = np.where(summed, 1.0, frame.length)
     for end in ("", "_low", "_high"):
-        frame[f"critical{end}"] = frame[f"effective{end}"] * divisor
+        frame[f"half_kept_learning_rate{end}"] = frame[f"effective{end}"] * divisor
     return frame
 
 
@@ -141,8 +119,8 @@ def analyse(dataset, settings):
     curves = curves.drop(columns="failure_rate", errors="ignore").assign(
         group_size=settings["curve_group_size"]
     )
-    thresholds = _thresholds(dataset, "final_success_rate", [*RUN, "group_size"])
-    exact_thresholds = _thresholds(dataset, "exact_success_rate", list(RUN))
+    thresholds = _thresholds(dataset, "final_success_rate", [*RUN, "group_size"], settings)
+    exact_thresholds = _thresholds(dataset, "exact_success_rate", list(RUN), settings)
 
     rows = []
     fixed = thresholds[
@@ -151,7 +129,13 @@ def analyse(dataset, settings):
     for name in dict.fromkeys(fixed.rule):
         here = fixed[fixed.rule == name]
         advantage, aggregation = rules.rule(name)
-        found = fit(here.length, here.critical, here.success_rate.astype(str) + here.group_size.astype(str))
+        found = fit(
+            here.length,
+            here.half_kept_learning_rate,
+            here.success_rate.astype(str) + "/" + here.group_size.astype(str),
+            low=here.half_kept_learning_rate_low,
+            high=here.half_kept_learning_rate_high,
+        )
         if found is not None:
             labels = {
                 "study": "contextual",
@@ -160,7 +144,16 @@ def analyse(dataset, settings):
                 "aggregation": aggregation,
             }
             predicted = closed_forms.length_exponent("contextual", advantage, aggregation)
-            rows.append(row(labels, "length", predicted, found, sampled=True))
+            rows.append(
+                row(
+                    labels,
+                    "length",
+                    predicted,
+                    found,
+                    statement=Statement.BOUND,  # Proposition 3: steps up to it are safe, larger ones may be
+                    search=f"sampled {name}",
+                )
+            )
 
     runs = dataset[["final_success_rate", "lost_share"]].to_dataframe().reset_index()
     stalled = (runs.lost_share > 0) & (runs.final_success_rate > runs.success_rate)
@@ -201,25 +194,3 @@ def analyse(dataset, settings):
         "exact_thresholds": exact_thresholds,
     }
     return Analysis(panels, table(rows), findings)
-
-
-STUDIES.add("contextual")(
-    Study(
-        title="Which learning rates lose prompts that share parameters, and do sampled groups lose more?",
-        predictions="P2, P3, P5, P6, P7",
-        sweeps={
-            "sampled": Sweep(
-                (*RUN, "group_size", STEP, "replicate"), "gradgap.measurements.contextual_sampled"
-            ),
-            "exact": Sweep((*RUN, STEP, "replicate"), "gradgap.measurements.contextual_exact"),
-            "curves": Sweep(
-                (*INSTANCE, "rule", "curve_step_size", "replicate", "iteration"),
-                "gradgap.measurements.contextual_curves",
-            ),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.contextual.figure",
-        settings=("fit_from_length",),
-        defaults={"rule": ["REINFORCE", "RLOO", "GRPO", "Dr. GRPO", "DAPO"], "iterations": 300},
-    )
-)

@@ -4,9 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ...report import style
-from ...training import rules
 
-STEP = "effective_step_size"
+STEP = "effective_learning_rate"
 STEP_LABEL = "effective step size α / divisor"
 SCHEDULES = {"constant": "fixed step", "inverse-sqrt": "step ∝ 1/√(k+1)", "failure-rate": "step ∝ 1 − J"}
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
@@ -122,7 +121,7 @@ def _thresholds(panel, panels, scaling, names, colours, marks, size, start):
     """Critical learning rate against length: marks sampled, lines exact, dashed the predicted slope."""
     slopes = scaling.set_index(["advantage", "aggregation"]) if len(scaling) else None
     sampled, exact = (
-        _table(panels, name, "critical").dropna(subset=["critical"])
+        _table(panels, name, "half_kept_learning_rate").dropna(subset=["half_kept_learning_rate"])
         for name in ("thresholds", "exact_thresholds")
     )
     sampled, exact = (
@@ -134,24 +133,34 @@ def _thresholds(panel, panels, scaling, names, colours, marks, size, start):
     for k, name in enumerate(names):
         line = sampled[sampled.rule == name].sort_values("length")
         whole = exact[exact.rule == name].sort_values("length")
-        panel.loglog(whole.length, whole.critical, **style.CLOSED_FORM)
+        panel.loglog(whole.length, whole.half_kept_learning_rate, **style.CLOSED_FORM)
         if line.empty:
             continue
-        spread = np.abs(line[["critical_low", "critical_high"]].to_numpy().T - line.critical.to_numpy())
+        spread = np.abs(
+            line[["half_kept_learning_rate_low", "half_kept_learning_rate_high"]].to_numpy().T
+            - line.half_kept_learning_rate.to_numpy()
+        )
         aside = line.length * 1.06 ** (k - (len(names) - 1) / 2)  # rules that agree stand side by side
         panel.errorbar(
-            aside, line.critical, spread, fmt=marks[name], color=colours[name], elinewidth=0.7, capsize=1.2
+            aside,
+            line.half_kept_learning_rate,
+            spread,
+            fmt=marks[name],
+            color=colours[name],
+            elinewidth=0.7,
+            capsize=1.2,
         )
-        found = (
-            None if slopes is None or rules.rule(name) not in slopes.index else slopes.loc[rules.rule(name)]
-        )
+        rule = tuple(line[["advantage", "aggregation"]].iloc[0])
+        found = None if slopes is None or rule not in slopes.index else slopes.loc[rule]
         if found is not None:
             base = whole if len(whole) else line
-            law = base.critical.iloc[0] * (base.length / base.length.iloc[0]) ** found.predicted
+            law = (
+                base.half_kept_learning_rate.iloc[0] * (base.length / base.length.iloc[0]) ** found.predicted
+            )
             panel.plot(base.length, law, **style.PREDICTED)
             panel.annotate(
                 style.signed(found.measured, 2),
-                (line.length.iloc[-1], line.critical.iloc[-1]),
+                (line.length.iloc[-1], line.half_kept_learning_rate.iloc[-1]),
                 xytext=(8, _NOTE.get(name, 0)),
                 textcoords="offset points",
                 va="center",
@@ -166,10 +175,10 @@ def _thresholds(panel, panels, scaling, names, colours, marks, size, start):
 
 def _curves(panel, curves):
     """Learning curves, one a step, with bands over replicates."""
-    steps = sorted(curves.curve_step_size.unique())
+    steps = sorted(curves.curve_learning_rate.unique())
     shades = plt.get_cmap("viridis")(np.linspace(0.1, 0.85, len(steps)))
     for shade, dash, step in zip(shades, DASHES * len(steps), steps, strict=False):
-        line = curves[curves.curve_step_size == step].sort_values("iteration")
+        line = curves[curves.curve_learning_rate == step].sort_values("iteration")
         panel.plot(line.iteration, line.success, color=shade, linestyle=dash, label=f"{step:.3g}")
         panel.fill_between(line.iteration, line.low, line.high, color=shade, alpha=0.2, linewidth=0)
     panel.set_xlabel("updates k")

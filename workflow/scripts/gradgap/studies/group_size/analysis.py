@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from ...inference.power_laws import fit, row, table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...inference import equivalence
+from ...inference.power_laws import Fit, fit, row, table
+from ...sweep.study import Analysis
 from ...theory import closed_forms
 from ...training.rules import ADVANTAGES
 
@@ -16,11 +17,22 @@ POINT = ("family", "length", "success_rate", *RULES)
 LONE = 0.2
 
 
+def _sampled(points: pd.DataFrame) -> Fit | None:
+    """Exponent of the sampled critical learning rate in 1 − J at fixed length and group size."""
+    return fit(
+        points.failure_rate,
+        points.half_kept_learning_rate,
+        points.length.astype(str) + "/" + points.group_size.astype(str),
+        low=points.half_kept_learning_rate_low,
+        high=points.half_kept_learning_rate_high,
+    )
+
+
 def exponent(points: pd.DataFrame) -> dict[str, float] | None:
     """Exponent in 1 − J at fixed length and group size, measured and predicted; None where points are too few."""
     series = points.length.astype(str) + "/" + points.group_size.astype(str)
-    measured = fit(points.failure_rate, points.sampled_critical, series)
-    predicted = fit(points.failure_rate, points.sampled_critical_predicted, series)
+    measured = _sampled(points)
+    predicted = fit(points.failure_rate, points.half_kept_learning_rate_predicted, series)
     if measured is None:
         return None
     return {
@@ -58,13 +70,25 @@ def midway(exponents: list[dict[str, float]], middle: float) -> float:
 
 def analyse(dataset, settings):
     """Exponents in 1 − J at each group size, measured and predicted, and where they change."""
-    sampled = ["sampled_critical", "sampled_critical_low", "sampled_critical_high"]
-    others = ["sampled_critical_predicted", "halfway", "critical_closed_form", "crossing_predicted"]
+    sampled = ["half_kept_learning_rate", "half_kept_learning_rate_low", "half_kept_learning_rate_high"]
+    others = [
+        "half_kept_learning_rate_predicted",
+        "half_kept_learning_rate_exact",
+        "critical_learning_rate_closed_form",
+        "crossover_predicted",
+    ]
     points = dataset[[*sampled, *others]].to_dataframe().reset_index()
     points["failures"] = points.group_size * points.failure_rate
-    points["ratio"] = points.sampled_critical / points.sampled_critical_predicted
+    points["ratio"] = points.half_kept_learning_rate / points.half_kept_learning_rate_predicted
 
     sizes, failures, rows, crossings = [], [], [], []
+    series = {
+        key: (group.half_kept_learning_rate_exact / group.critical_learning_rate_closed_form)[
+            ~group.duplicated(["length", "success_rate"])
+        ]
+        for key, group in points.groupby(["family", *RULES], sort=False)
+    }
+    same = equivalence.searches((f"exact {' '.join(key)}" for key in series), series.values())
     for (family, advantage, aggregation), group in points.groupby(["family", *RULES], sort=False):
         rule = {"family": family, "advantage": advantage, "aggregation": aggregation}
         limit = closed_forms.failure_exponent(family, advantage, aggregation)  # nan where no law is known
@@ -73,17 +97,20 @@ def analyse(dataset, settings):
         slid = by_failures(group)
         failures += [{**rule, **values} for values in slid]
         few = group[group.failures <= LONE]
-        found = fit(
-            few.failure_rate, few.sampled_critical, few.length.astype(str) + "/" + few.group_size.astype(str)
-        )
+        found = _sampled(few)
         if found is not None and math.isfinite(lone):
             labels = {**rule, "study": "group_size", "advantage": f"{advantage}, n(1−J) ≤ {LONE}"}
-            rows.append(row(labels, "failure_rate", lone, found, sampled=True))
+            series = few.length.astype(str) + "/" + few.group_size.astype(str)
+            closed_form = fit(few.failure_rate, few.half_kept_learning_rate_predicted, series)
+            search = f"sampled {family} {advantage} {aggregation}"
+            rows.append(row(labels, "failure_rate", lone, found, closed_form=closed_form, search=search))
         once = group.drop_duplicates(["length", "success_rate"])
-        exact = fit(once.failure_rate, once.halfway, once.length)
+        exact = fit(once.failure_rate, once.half_kept_learning_rate_exact, once.length)
         if exact is not None and math.isfinite(limit):
             labels = {**rule, "study": "group_size", "advantage": f"{advantage}, n → ∞"}
-            rows.append(row(labels, "failure_rate", limit, exact))
+            closed_form = fit(once.failure_rate, once.critical_learning_rate_closed_form, once.length)
+            search = same[f"exact {family} {advantage} {aggregation}"]
+            rows.append(row(labels, "failure_rate", limit, exact, closed_form=closed_form, search=search))
         middle = (lone + limit) / 2
         crossings.append(
             {
@@ -92,24 +119,28 @@ def analyse(dataset, settings):
                 "exact": math.nan if exact is None else exact.exponent,
                 "exact_low": math.nan if exact is None else exact.low,
                 "exact_high": math.nan if exact is None else exact.high,
-                "predicted": float(group.crossing_predicted.median()),
+                "predicted": float(group.crossover_predicted.median()),
                 "measured": midway(slid, middle),
             }
         )
-    low, high = points.sampled_critical_low, points.sampled_critical_high
+    low, high = points.half_kept_learning_rate_low, points.half_kept_learning_rate_high
     largest = points[points.group_size == points.group_size.max()]
     findings = {
         "crossings": crossings,
         "thresholds": len(points),
-        "undecided": int(points.sampled_critical.isna().sum()),
+        "undecided": int(points.half_kept_learning_rate.isna().sum()),
         "ratio_low": float(points.ratio.min()),
         "ratio_high": float(points.ratio.max()),
-        "within": float(points.sampled_critical_predicted.between(low, high).mean()),
-        "span": float(points.sampled_critical.max() / points.sampled_critical.min()),
+        "within": float(points.half_kept_learning_rate_predicted.between(low, high).mean()),
+        "span": float(points.half_kept_learning_rate.max() / points.half_kept_learning_rate.min()),
         "smallest": int(points.group_size.min()),
         "largest": int(points.group_size.max()),
-        "largest_ratio_low": float((largest.sampled_critical / largest.halfway).min()),
-        "largest_ratio": float((largest.sampled_critical / largest.halfway).max()),
+        "largest_ratio_low": float(
+            (largest.half_kept_learning_rate / largest.half_kept_learning_rate_exact).min()
+        ),
+        "largest_ratio": float(
+            (largest.half_kept_learning_rate / largest.half_kept_learning_rate_exact).max()
+        ),
     }
     panels = {
         "thresholds": points,
@@ -118,22 +149,3 @@ def analyse(dataset, settings):
         "crossings": pd.DataFrame(crossings),
     }
     return Analysis(panels, table(rows), findings)
-
-
-STUDIES.add("group_size")(
-    Study(
-        title="What does the exponent in 1 − J become when a group of n sampled responses makes the update?",
-        predictions="P4, P7",
-        sweeps={
-            "thresholds": Sweep((*POINT, "group_size"), "gradgap.measurements.sampled_thresholds"),
-            "crossovers": Sweep((*POINT, "group_size"), "gradgap.measurements.predicted_sampled_thresholds"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.group_size.figure",
-        defaults={
-            "family": ["gated"],
-            "advantage": ["reinforce", "rloo", "dr_grpo", "grpo"],
-            "aggregation": ["seq-mean-token-sum"],
-        },
-    )
-)

@@ -7,7 +7,7 @@ import pandas as pd
 from ...report import style
 
 RULE = ["advantage", "aggregation"]
-SAMPLED = ["sampled_critical", "sampled_critical_low", "sampled_critical_high"]
+SAMPLED = ["half_kept_learning_rate", "half_kept_learning_rate_low", "half_kept_learning_rate_high"]
 EXPONENT = ["failures", "exponent", "low", "high", "predicted"]
 #: Columns drawn, so that a panel without rows, which the numbers leave out, has them too.
 PANELS = {
@@ -17,8 +17,8 @@ PANELS = {
         "group_size",
         "failures",
         *SAMPLED,
-        "sampled_critical_predicted",
-        "halfway",
+        "half_kept_learning_rate_predicted",
+        "half_kept_learning_rate_exact",
     ],
     "crossings": ["limit", "exact", "exact_low", "exact_high", "predicted"],
     "exponents": ["group_size", *EXPONENT],
@@ -57,18 +57,25 @@ def draw(panels, scaling, look):
             _interval(
                 panel,
                 x,
-                here.sampled_critical[own] * factor,
-                here.sampled_critical_low[own] * factor,
-                here.sampled_critical_high[own] * factor,
+                here.half_kept_learning_rate[own] * factor,
+                here.half_kept_learning_rate_low[own] * factor,
+                here.half_kept_learning_rate_high[own] * factor,
                 fmt=style.MARKERS[k % len(style.MARKERS)],
                 color=shades[size],
                 markersize=2.4,
                 zorder=2,
             )
             panel.plot(
-                x, here.sampled_critical_predicted[own] * factor, **{**style.PREDICTED, "linestyle": "-"}
+                x,
+                here.half_kept_learning_rate_predicted[own] * factor,
+                **{**style.PREDICTED, "linestyle": "-"},
             )
-        panel.axhline((here.halfway * scale).median(), color="0.5", linewidth=0.7, linestyle=(0, (1, 1)))
+        panel.axhline(
+            (here.half_kept_learning_rate_exact * scale).median(),
+            color="0.5",
+            linewidth=0.7,
+            linestyle=(0, (1, 1)),
+        )
         panel.axvline(found.predicted, **style.PREDICTED)
         panel.set_xscale("log")
         panel.set_yscale("log")

@@ -1,3 +1,20 @@
 """P2 in one look: learning curves below, at and above the predicted threshold."""
 
-from . import analysis as analysis
+from ...sweep.study import STUDIES, Study, Sweep
+
+INSTANCE = ("family", "length", "success_rate")
+
+STUDIES.add("learning_curves")(
+    Study(
+        title="What does learning look like below, at and above the threshold?",
+        predictions="P2",
+        sweeps={
+            "instances": Sweep(INSTANCE, "starts"),
+            "thresholds": Sweep((*INSTANCE, "rule"), "thresholds"),
+            "runs": Sweep((*INSTANCE, "rule", "learning_rate_ratio", "iteration"), "exact_runs"),
+        },
+        analysis=f"{__name__}.analysis",
+        draw=f"{__name__}.figure",
+        defaults={"family": ["gated"]},
+    )
+)

@@ -13,7 +13,7 @@ FIRST_UPDATES = 11
 def draw(panels, scaling, look):
     """a, b: success rate of one bandit; c: share of the possible gain of all bandits and rules."""
     curves, runs = panels["curves"], panels["runs"]
-    ratios = np.sort(curves.step_ratio.unique())
+    ratios = np.sort(curves.learning_rate_ratio.unique())
     shown = list(dict.fromkeys(ratios[np.abs(np.log(ratios / ratio)).argmin()] for ratio in SHOWN))
     lengths, failures = np.sort(curves.length.unique()), np.sort(curves.failure_rate.unique())
     one = curves[(curves.family == curves.family.iloc[0]) & (curves.length == lengths[len(lengths) // 2])]
@@ -26,7 +26,7 @@ def draw(panels, scaling, look):
     figure, (first, decay, ends) = plt.subplots(1, 3, figsize=(look.page_width, look.page_width * 0.36))
     colours = style.shades(len(shown))
     for k, ratio in enumerate(shown):
-        line = one[one.step_ratio == ratio].sort_values("iteration")
+        line = one[one.learning_rate_ratio == ratio].sort_values("iteration")
         marks = {
             "marker": style.MARKERS[k],
             "color": colours[k],
@@ -65,7 +65,7 @@ def draw(panels, scaling, look):
     for k, advantage in enumerate(advantages):
         line = runs[runs.advantage == advantage]
         look_of = style.MARK | {"markersize": 2.5, "markeredgewidth": 0.2}
-        ends.plot(line.step_ratio, line.gain, style.MARKERS[k], color=style.palette(6)[k], **look_of)
+        ends.plot(line.learning_rate_ratio, line.gain, style.MARKERS[k], color=style.palette(6)[k], **look_of)
     ends.set_xscale("log")
     ends.set_ylim(top=1.3)
     ends.axhline(0, color="0.6", linewidth=0.6, zorder=0)
@@ -73,7 +73,7 @@ def draw(panels, scaling, look):
     small = {"fontsize": "x-small", "va": "top"}
     ends.text(0.95, 1.26, "converged", ha="right", **small)
     ends.text(1.08, 1.26, "stagnated", **small)
-    ends.text(runs.step_ratio.max(), 1.26, "collapsed", ha="right", **small)
+    ends.text(runs.learning_rate_ratio.max(), 1.26, "collapsed", ha="right", **small)
     ends.set_xlabel("step size over threshold α/α*")
     ends.set_ylabel("gain $(J − J_0) / (J_{max} − J_0)$")
     style.head(ends, "c", "all rules, lengths, success rates")

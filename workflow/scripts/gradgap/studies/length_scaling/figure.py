@@ -44,30 +44,33 @@ def _exact(figure, points, scaling):
         for j, aggregation in enumerate(aggregations):
             panel = axes[i, j]
             here = points[(points.family == family) & (points.aggregation == aggregation)]
+            predicted = set()
             for k, advantage in enumerate(advantages):
                 line = here[here.advantage == advantage].sort_values("response_length")
-                panel.loglog(line.response_length, line.critical_closed_form, **style.CLOSED_FORM)
+                panel.loglog(
+                    line.response_length, line.critical_learning_rate_closed_form, **style.CLOSED_FORM
+                )
                 panel.loglog(
                     line.response_length,
-                    line.critical,
+                    line.critical_learning_rate,
                     marker=style.MARKERS[k],
                     color=colours[advantage],
                     **style.MARK,
                 )
                 if slopes is not None and (family, advantage, aggregation) in slopes.index:
                     found = slopes.loc[(family, advantage, aggregation)]
-                    predicted = found.predicted
+                    predicted.add(style.signed(found.predicted, 1).removesuffix(".0"))
                     panel.annotate(
                         style.signed(found.measured, 3),
-                        (line.response_length.iloc[-1], line.critical.iloc[-1]),
+                        (line.response_length.iloc[-1], line.critical_learning_rate.iloc[-1]),
                         xytext=(4, 0),
                         textcoords="offset points",
                         va="center",
                         fontsize="x-small",
                     )
             style.head(panel, "abcdefghijklmnop"[i * len(aggregations) + j], aggregation if i == 0 else "")
-            if slopes is not None:
-                text = f"predicted {style.signed(predicted, 0)}"
+            if predicted:
+                text = f"predicted {' or '.join(sorted(predicted))}"
                 panel.text(0.04, 0.04, text, transform=panel.transAxes, fontsize="x-small")
             if i == len(families) - 1:
                 panel.set_xlabel("response length T (tokens)")

@@ -3,7 +3,6 @@
 import numpy as np
 
 from ...report import style
-from ...training import rules
 
 EXACT = {"color": "0.4", "linewidth": 0.7, "linestyle": (0, (1, 1)), "zorder": 1}
 
@@ -19,8 +18,12 @@ def draw(figure, points, scaling, letters):
         notes = []
         for k, name in enumerate(names):
             line = points[(points.rule == name) & (points.group_size == size)].sort_values("length")
-            rate, low, high = line.sampled_critical, line.sampled_critical_low, line.sampled_critical_high
-            panel.loglog(line.length, line.halfway, **EXACT)
+            rate, low, high = (
+                line.half_kept_learning_rate,
+                line.half_kept_learning_rate_low,
+                line.half_kept_learning_rate_high,
+            )
+            panel.loglog(line.length, line.half_kept_learning_rate_exact, **EXACT)
             panel.errorbar(
                 line.length * 1.06 ** (k - (len(names) - 1) / 2),  # so that marks do not hide one another
                 rate,
@@ -29,8 +32,8 @@ def draw(figure, points, scaling, letters):
                 color=colours[name],
                 elinewidth=0.6,
             )
-            advantage, aggregation = rules.rule(name)
-            key = (f"{advantage}, n = {size:.0f}", aggregation)
+            label = line[["advantage", "aggregation"]].iloc[0]
+            key = (f"{label.advantage}, n = {size:.0f}", label.aggregation)
             if slopes is not None and key in slopes.index:
                 notes.append((rate.iloc[-1], f"{name} {style.signed(slopes.loc[key].measured, 3)}"))
         panel.set_xlim(points.length.min() / 1.5, points.length.max() * 1.5)

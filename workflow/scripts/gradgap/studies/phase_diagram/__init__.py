@@ -1,3 +1,21 @@
 """P2–P4 on the full grid: what becomes of a run at each length, success rate and step size."""
 
-from . import analysis as analysis
+from ...sweep.study import STUDIES, Study, Sweep
+
+INSTANCE = ("family", "length", "success_rate")
+
+STUDIES.add("phase_diagram")(
+    Study(
+        title="What becomes of a run, over response length, success rate and step size?",
+        predictions="P2, P3, P4",
+        sweeps={
+            "instances": Sweep(INSTANCE, "starts"),
+            "thresholds": Sweep((*INSTANCE, "rule"), "thresholds"),
+            "runs": Sweep((*INSTANCE, "rule", "learning_rate", "iteration"), "exact_runs"),
+        },
+        analysis=f"{__name__}.analysis",
+        draw=f"{__name__}.figure",
+        settings=("fit_from_length", "fit_from_success_rate"),
+        defaults={"family": ["gated"], "iteration": [1, 2, 5, 10]},
+    )
+)

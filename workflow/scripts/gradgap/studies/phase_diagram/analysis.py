@@ -2,11 +2,12 @@
 
 import math
 
+from ...inference import equivalence
 from ...inference.power_laws import departure, fit, row, table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
+from ...sweep.study import Analysis
 from ...theory import closed_forms
 from ...training import rules
-from ...training.run import Outcome
+from ...training.outcome import Outcome
 
 INSTANCE = ("family", "length", "success_rate")
 
@@ -20,11 +21,17 @@ def analyse(dataset, settings):
         cells.failure_rate - cells.best_failure_rate
     )
     cells["outcome"] = [Outcome(int(code)).name for code in cells.outcome]
-    thresholds = dataset[["critical", "critical_closed_form", "response_length"]].to_dataframe().reset_index()
-    thresholds["ratio"] = thresholds.critical / thresholds.critical_closed_form
+    thresholds = (
+        dataset[["critical_learning_rate", "critical_learning_rate_closed_form", "response_length"]]
+        .to_dataframe()
+        .reset_index()
+    )
+    thresholds["ratio"] = thresholds.critical_learning_rate / thresholds.critical_learning_rate_closed_form
     long = thresholds[thresholds.length >= settings["fit_from_length"]]
     likely = thresholds[thresholds.success_rate >= settings["fit_from_success_rate"]]
     rows = []
+    series = {key: group.ratio for key, group in thresholds.groupby(["family", "rule"], sort=False)}
+    same = equivalence.searches(map(" ".join, series), series.values())
     for family in dict.fromkeys(thresholds.family):
         for name in dict.fromkeys(thresholds.rule):
             advantage, aggregation = rules.rule(name)
@@ -35,41 +42,29 @@ def analyse(dataset, settings):
                 "aggregation": aggregation,
             }
             here = long[(long.family == family) & (long.rule == name)]
-            found = fit(here.response_length, here.critical, here.success_rate)
+            found = fit(here.response_length, here.critical_learning_rate, here.success_rate)
             if found is not None:
-                rows.append(
-                    row(labels, "length", closed_forms.length_exponent(family, advantage, aggregation), found)
-                )
+                predicted = closed_forms.length_exponent(family, advantage, aggregation)
+                exact = fit(here.response_length, here.critical_learning_rate_closed_form, here.success_rate)
+                search = same[f"{family} {name}"]
+                rows.append(row(labels, "length", predicted, found, closed_form=exact, search=search))
             here = likely[(likely.family == family) & (likely.rule == name)]
-            found = fit(here.failure_rate, here.critical, here.length)
+            found = fit(here.failure_rate, here.critical_learning_rate, here.length)
             predicted = closed_forms.failure_exponent(family, advantage, aggregation)
             if found is not None and not math.isnan(predicted):
-                rows.append(row(labels, "failure_rate", predicted, found))
+                exact = fit(here.failure_rate, here.critical_learning_rate_closed_form, here.length)
+                search = same[f"{family} {name}"]
+                rows.append(row(labels, "failure_rate", predicted, found, closed_form=exact, search=search))
     joined = cells.merge(thresholds, on=[*INSTANCE, "rule"], suffixes=("", "_of_threshold"))
-    above = joined[joined.step_size > joined.critical]
-    below = joined[joined.step_size < joined.critical]
+    above = joined[joined.learning_rate > joined.critical_learning_rate]
+    below = joined[joined.learning_rate < joined.critical_learning_rate]
     findings = {
         "runs": len(cells),
-        "worst_ratio": departure(thresholds.critical, thresholds.critical_closed_form),
+        "worst_ratio": departure(
+            thresholds.critical_learning_rate, thresholds.critical_learning_rate_closed_form
+        ),
         "converged_above": float((above.outcome == "converged").mean()),
         "fell_below": float(below.outcome.isin(["collapsed", "stagnated"]).mean()),
         "shares": {outcome.name: float((cells.outcome == outcome.name).mean()) for outcome in Outcome},
     }
     return Analysis({"cells": cells, "thresholds": thresholds}, table(rows), findings)
-
-
-STUDIES.add("phase_diagram")(
-    Study(
-        title="What becomes of a run, over response length, success rate and step size?",
-        predictions="P2, P3, P4",
-        sweeps={
-            "instances": Sweep(INSTANCE, "gradgap.measurements.starts"),
-            "critical": Sweep((*INSTANCE, "rule"), "gradgap.measurements.thresholds"),
-            "runs": Sweep((*INSTANCE, "rule", "step_size", "iteration"), "gradgap.measurements.exact_runs"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.phase_diagram.figure",
-        settings=("fit_from_length", "fit_from_success_rate"),
-        defaults={"family": ["gated"], "iteration": [1, 2, 5, 10]},
-    )
-)

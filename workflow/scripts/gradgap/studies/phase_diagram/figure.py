@@ -32,7 +32,7 @@ def draw(panels, scaling, look):
         for i, (x, other) in enumerate((("length", "failure_rate"), ("failure_rate", "length"))):
             panel = axes[i, j]
             here = cells[(cells.rule == rule) & (cells[other] == shown[other])]
-            grid = here.pivot_table(index="step_size", columns=x, values="gain")
+            grid = here.pivot_table(index="learning_rate", columns=x, values="gain")
             image = panel.pcolormesh(
                 _edges(grid.columns),
                 _edges(grid.index),
@@ -43,11 +43,15 @@ def draw(panels, scaling, look):
                 rasterized=True,
             )
             line = thresholds[(thresholds.rule == rule) & (thresholds[other] == shown[other])].sort_values(x)
-            panel.plot(line[x], line.critical_closed_form, color="white", linewidth=1.6, zorder=2)
-            panel.plot(line[x], line.critical_closed_form, color="black", linewidth=0.8, zorder=3)
+            panel.plot(
+                line[x], line.critical_learning_rate_closed_form, color="white", linewidth=1.6, zorder=2
+            )
+            panel.plot(
+                line[x], line.critical_learning_rate_closed_form, color="black", linewidth=0.8, zorder=3
+            )
             panel.plot(
                 line[x],
-                line.critical,
+                line.critical_learning_rate,
                 "o",
                 color="white",
                 markeredgecolor="black",
@@ -60,7 +64,7 @@ def draw(panels, scaling, look):
             panel.set_xlabel(
                 "response length T (tokens)" if x == "length" else "failure rate 1 − J at the start"
             )
-        axes[0, j].set_ylim(_edges(cells.step_size)[0], _edges(cells.step_size)[-1])
+        axes[0, j].set_ylim(_edges(cells.learning_rate)[0], _edges(cells.learning_rate)[-1])
     axes[0, 0].set_ylabel(f"step size α\n(1 − J = {shown['failure_rate']:g})")
     axes[1, 0].set_ylabel(f"step size α\n(T = {shown['length']:g} tokens)")
     bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01, extend="min")

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ...inference.power_laws import departure, fit, table
-from ...sweep.study import STUDIES, Analysis, Study, Sweep
-from ...training.run import Outcome
+from ...sweep.study import Analysis
+from ...training.outcome import Outcome
 
 INSTANCE = ("family", "length", "success_rate")
 
@@ -20,7 +20,7 @@ def analyse(dataset, settings):
     plateaus["outcome"] = [Outcome(int(code)).name for code in plateaus.outcome]
     constant = plateaus.schedule == "constant"
     plateaus["arrived"] = constant & (
-        plateaus.theta0.abs() / plateaus.step_size <= 0.9 * settings["iterations"]
+        plateaus.theta0.abs() / plateaus.learning_rate <= 0.9 * settings["iterations"]
     )
     arrived = plateaus[plateaus.arrived]
     stalled = arrived.final_failure_rate > 2 * arrived.best_failure_rate
@@ -32,11 +32,11 @@ def analyse(dataset, settings):
         fell = runs.outcome.isin(["stagnated", "collapsed"])
         reached = ~fell & (runs.final_failure_rate <= 2 * runs.best_failure_rate)
         under_way = late[late.schedule == schedule].merge(
-            runs.loc[~fell & ~reached, [*INSTANCE, "step_size"]]
+            runs.loc[~fell & ~reached, [*INSTANCE, "learning_rate"]]
         )
         falls = [
             fit(run.iteration, run.curve_failure_rate)
-            for _, run in under_way.groupby([*INSTANCE, "step_size"])
+            for _, run in under_way.groupby([*INSTANCE, "learning_rate"])
         ]
         exponents = [found.exponent for found in falls if found is not None]
         schedules[schedule] = {
@@ -53,33 +53,8 @@ def analyse(dataset, settings):
         "fixed": int(constant.sum()),
         "arrived": len(arrived),
         "stalled": int(stalled.sum()),
-        "first_stalled": float((arrived.step_size / (2 * arrived.theta0.abs()))[stalled].min()),
+        "first_stalled": float((arrived.learning_rate / (2 * arrived.theta0.abs()))[stalled].min()),
         "worst_ratio": departure(arrived.final_failure_rate, arrived.plateau_closed_form),
         "schedules": schedules,
     }
     return Analysis({"plateaus": plateaus, "curves": curves}, table([]), findings)
-
-
-STUDIES.add("stagnation")(
-    Study(
-        title="Where does a fixed step stall below 100 %, and does a step that shrinks with 1−J get there?",
-        predictions="P6",
-        sweeps={
-            "instances": Sweep(INSTANCE, "gradgap.measurements.starts"),
-            "runs": Sweep(
-                (*INSTANCE, "rule", "schedule", "step_size", "iteration"),
-                "gradgap.measurements.exact_runs",
-                fixed={"rule": ("unit/seq-mean-token-sum",)},
-            ),
-            "plateaus": Sweep((*INSTANCE, "step_size"), "gradgap.measurements.plateaus"),
-        },
-        analyse=analyse,
-        draw="gradgap.studies.stagnation.figure",
-        defaults={
-            "family": ["counting"],
-            "schedule": ["constant", "failure-rate"],
-            "iteration": [1, 2, 5, 10],
-            "window": 6,
-        },
-    )
-)

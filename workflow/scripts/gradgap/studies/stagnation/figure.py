@@ -21,13 +21,13 @@ def draw(panels, scaling, look):
     size = (look.page_width, look.page_width * 0.36)
     figure, axes = plt.subplots(1, len(lengths) + 1, figsize=size, sharey=True)
     for mark, panel, length in zip("abcdef", axes, lengths, strict=False):
-        here = points[points.length == length].sort_values("step_size")
+        here = points[points.length == length].sort_values("learning_rate")
         fixed = here[here.schedule == "constant"]
-        panel.loglog(fixed.step_size, fixed.plateau_closed_form, **style.CLOSED_FORM)
+        panel.loglog(fixed.learning_rate, fixed.plateau_closed_form, **style.CLOSED_FORM)
         for k, schedule in enumerate(schedules):
             line = here[here.schedule == schedule]
             look_of = style.MARK | {"markersize": 2.5, "color": colours[schedule], "zorder": 2 + k}
-            panel.loglog(line.step_size, line.final_failure_rate, marker=style.MARKERS[k], **look_of)
+            panel.loglog(line.learning_rate, line.final_failure_rate, marker=style.MARKERS[k], **look_of)
         panel.axhline(here.best_failure_rate.iloc[0], **style.PREDICTED)
         panel.axhline(here.failure_rate.iloc[0], color="0.6", linewidth=0.8, zorder=1)
         critical = 2 * abs(here.theta0.iloc[0])
@@ -42,7 +42,7 @@ def draw(panels, scaling, look):
             va="center",
             fontsize="small",
         )
-        panel.set_xlim(right=2.5 * points.step_size.max())
+        panel.set_xlim(right=2.5 * points.learning_rate.max())
         panel.set_xlabel("step size η")
         style.head(panel, mark, f"T = {length:g} tokens, after all updates")
         style.decades(panel.xaxis)
@@ -66,11 +66,13 @@ def draw(panels, scaling, look):
 
 
 def _curves(panel, curves, schedules, colours, critical):
-    steps = np.sort(curves.step_size.unique())
+    steps = np.sort(curves.learning_rate.unique())
     shown = dict.fromkeys(steps[np.abs(np.log(steps / (share * critical))).argmin()] for share in SHOWN)
     for k, schedule in enumerate(schedules):
         for step in shown:
-            line = curves[(curves.schedule == schedule) & (curves.step_size == step)].sort_values("iteration")
+            line = curves[(curves.schedule == schedule) & (curves.learning_rate == step)].sort_values(
+                "iteration"
+            )
             panel.loglog(
                 line.iteration,
                 line.curve_failure_rate,

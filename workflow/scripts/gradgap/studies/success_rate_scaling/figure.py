@@ -64,10 +64,10 @@ def _learning_rates(figure, points, scaling):
         ]
         for k, advantage in enumerate(advantages):
             line = here[here.advantage == advantage].sort_values("failure_rate")
-            panel.loglog(line.failure_rate, line.critical_closed_form, **style.CLOSED_FORM)
+            panel.loglog(line.failure_rate, line.critical_learning_rate_closed_form, **style.CLOSED_FORM)
             panel.loglog(
                 line.failure_rate,
-                line.critical,
+                line.critical_learning_rate,
                 marker=style.MARKERS[k],
                 color=colours[advantage],
                 **style.MARK,
@@ -77,7 +77,7 @@ def _learning_rates(figure, points, scaling):
                 found = slopes.loc[key]
                 panel.annotate(
                     f"{style.signed(found.measured, 2)} ({style.signed(found.predicted, 1).removesuffix('.0')})",
-                    (line.failure_rate.iloc[0], line.critical.iloc[0]),
+                    (line.failure_rate.iloc[0], line.critical_learning_rate.iloc[0]),
                     xytext=(-3, 0),
                     textcoords="offset points",
                     va="center",

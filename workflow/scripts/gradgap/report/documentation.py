@@ -6,7 +6,7 @@ from typing import Any
 
 from ..sweep.axes import AXES
 from ..sweep.config import allowed, schema
-from ..sweep.grid import simulation
+from ..sweep.grid import measurement_of
 from ..sweep.study import STUDIES, Study
 
 CONFIG = """# Keys of config.yaml
@@ -20,14 +20,14 @@ a value computes only the points that are new.
 
 DATASETS = """# Datasets
 
-Made by `gradgap reference datasets` from the simulations; `make docs` makes it anew. A study's dataset is
+Made by `gradgap reference datasets` from the measurements; `make docs` makes it anew. A study's dataset is
 `results/datasets/STUDY.nc`, netCDF-4, whose dimensions are the axes of its grid. Every variable carries `long_name`,
 `units` and `description`; the file carries its title, source, configuration, seed, software and commit. Beside each
 `success_rate` stands `failure_rate`, its exact complement. Three lines load a dataset and draw from it:
 
 ```python
 import xarray as xr
-rates = xr.load_dataset("results/datasets/length_scaling.nc").critical
+rates = xr.load_dataset("results/datasets/length_scaling.nc").critical_learning_rate
 rates.sel(family="counting", aggregation="seq-mean-token-sum").plot.line("o", x="length", xscale="log")
 ```
 
@@ -85,8 +85,8 @@ def config(folder: Path) -> str:
 def _variables(study: Study) -> str:
     rows = []
     for sweep in study.sweeps.values():
-        for name, variable in simulation(sweep).VARIABLES.items():
-            axes = ", ".join(axis for axis in sweep.axes if axis not in variable.drop)
+        for name, variable in measurement_of(sweep).variables.items():
+            axes = ", ".join(variable.axes(sweep.axes))
             meaning = variable.description
             if variable.codes is not None:
                 meaning += " Codes: " + ", ".join(f"{int(code)} {code.name}" for code in variable.codes) + "."
@@ -95,8 +95,8 @@ def _variables(study: Study) -> str:
 
 
 def datasets(folder: Path) -> str:
-    """Every variable of every dataset, from the simulations."""
-    rows = ((f"`{name}`", axis.units, axis.description) for name, axis in AXES.items())
+    """Every variable of every dataset, from the measurements."""
+    rows = ((f"`{name}`", axis.units, axis.description) for name, axis in AXES.discover().items())
     parts = [DATASETS, "## Axes\n\n" + _table(("axis", "units", "is"), rows)]
     for name, study in STUDIES.discover().items():
         parts.append(f"## `{name}.nc`\n\n{study.title} Tests {study.predictions}.\n\n{_variables(study)}")

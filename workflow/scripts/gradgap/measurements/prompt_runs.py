@@ -1,0 +1,231 @@
+"""Runs on prompts that share parameters (family `contextual`): exact, sampled, and the curves of sampled runs.
+
+The learning rate of a run is what makes the factor of the summed score the one asked: α = effective step × divisor of
+the aggregation.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from ..bandits import FAMILIES, Instance
+from ..bandits.shared_prompts import SharedPrompts
+from ..errors import ConfigError
+from ..numerics import streams
+from ..sweep.measurement import (
+    MEASUREMENTS,
+    Axes,
+    Measurement,
+    Point,
+    Settings,
+    Variable,
+    empty,
+    product,
+    rows,
+)
+from ..training import rules
+from ..training.outcome import LOST, Run
+from ..training.rules import AGGREGATIONS
+from ..training.run import train
+from ..values import canonical, failure_rate, number
+
+SETTINGS = ("prompts", "contexts", "candidates", "dimension", "margin", "iterations")
+#: The axes that set the learning rate over the divisor of the aggregation, of runs and of curves.
+LEARNING_RATE, CURVE = "effective_learning_rate", "curve_learning_rate"
+#: Axes whose values share an instance.
+INNER = ("schedule", "rule", "group_size", "effective_learning_rate", "curve_learning_rate", "iteration")
+#: Coordinates that key the random stream of a run. The features have a stream of their own.
+KEYS = (
+    "family",
+    "length",
+    "success_rate",
+    "schedule",
+    "rule",
+    "group_size",
+    "effective_learning_rate",
+    "replicate",
+)
+
+EXACT = {
+    "exact_success_rate": Variable(
+        "final success rate, exact", "1", "Mean J over prompts and the last tenth of an exact run."
+    ),
+    "exact_failure_rate": Variable(
+        "final failure rate, exact", "1", "Mean 1 − J, likewise, computed directly."
+    ),
+    "exact_lost_share": Variable(
+        "share of prompts lost, exact", "1", "Share of prompts whose J_q ends below 0.01."
+    ),
+}
+SAMPLED = {
+    "final_success_rate": Variable(
+        "final success rate", "1", "Mean J over prompts and the last tenth of a run."
+    ),
+    "final_failure_rate": Variable("final failure rate", "1", "Mean 1 − J, likewise, computed directly."),
+    "lost_share": Variable("share of prompts lost", "1", "Share of prompts whose J_q ends below 0.01."),
+}
+CURVES = {
+    "curve_success_rate": Variable("success rate", "1", "Mean J over prompts after that many updates."),
+    "curve_lost_share": Variable(
+        "share of prompts lost", "1", "Share of prompts whose J_q is below 0.01 after that many updates."
+    ),
+}
+
+
+def instance_at(point: Point, settings: Settings) -> SharedPrompts:
+    """The prompts at a point of the grid; a point without a replicate has the first."""
+    family = FAMILIES.find("contextual")
+    options = {name: settings[name] for name in (*SETTINGS[:-1], "seed") if name in settings}
+    rate = point["success_rate"]
+    replicate = int(number(point.get("replicate", "0")))
+    instance = family.instance(
+        int(number(point["length"])), number(rate), failure_rate(rate), replicate=replicate, **options
+    )
+    return cast(SharedPrompts, instance)
+
+
+def runs_at(
+    points: Iterable[tuple[Any, Point]],
+    instance: Instance,
+    settings: Settings,
+    *,
+    sampled: bool,
+    record: Sequence[int] | np.ndarray = (),
+) -> Iterator[tuple[Any, Run]]:
+    """The runs at points of the grid, each with its label; the schedule is constant where it is no coordinate.
+
+    All runs of one rule, schedule and group size are one call of the training loop.
+    """
+    batches: dict[tuple, list[tuple[Any, Point]]] = {}
+    for label, point in points:
+        point = {"family": "contextual", "schedule": "constant", **point}
+        size = int(number(point["group_size"])) if sampled else None
+        batches.setdefault((*rules.of_point(point), point["schedule"], size), []).append((label, point))
+    for (advantage, aggregation, schedule, size), members in batches.items():
+        divisor = AGGREGATIONS.find(aggregation).divisor(instance)
+        states = None
+        if sampled:
+            states = [
+                streams.state(settings["seed"], {name: point[name] for name in KEYS}) for _, point in members
+            ]
+        results = train(
+            instance,
+            advantage,
+            aggregation,
+            [number(point[LEARNING_RATE]) * divisor for _, point in members],
+            iterations=settings["iterations"],
+            schedule=schedule,
+            group_size=size,
+            states=states,
+            record=record,
+            outcome=False,
+        )
+        for (label, _), result in zip(members, results, strict=True):
+            yield label, result
+
+
+def features(settings: Settings) -> float:
+    """Features that a run reads: what its time is in proportion to."""
+    return math.prod(
+        settings[name] for name in ("iterations", "prompts", "contexts", "candidates", "dimension")
+    )
+
+
+def exact_cost(settings: Settings) -> float:
+    """Seconds a run: about 2 ns a feature."""
+    return 2e-9 * features(settings)
+
+
+def sampled_cost(settings: Settings) -> float:
+    """Seconds a run: about 10 ns a feature, in groups of hundreds."""
+    return 1e-8 * features(settings)
+
+
+def check(axes: Axes, settings: Settings) -> None:
+    """Refuse rules without a sampled form, and lengths and success rates of which there is no instance."""
+    for name in axes.get("rule", ()):
+        rules.sampled(*rules.rule(name))
+    for _, point in product(axes, ("length", "success_rate")):
+        instance_at(point, settings)
+
+
+def check_curves(axes: Axes, settings: Settings) -> None:
+    """Refuse updates after the end of a run, beside instances that do not exist."""
+    check(axes, settings)
+    last = max(int(number(value)) for value in axes["iteration"])
+    if last > settings["iterations"]:
+        raise ConfigError(
+            f"iteration: {last} is not allowed; a run has iterations = {settings['iterations']} updates"
+        )
+
+
+def compute_exact(point: Point, inner: Axes, settings: Settings) -> dict:
+    """Where the exact runs of one instance end: the expected update in place of sampled groups."""
+    out = empty(inner, EXACT)
+    instance = instance_at(point, settings)
+    points = ((index, {**point, **here}) for index, here in product(inner))
+    for index, result in runs_at(points, instance, settings, sampled=False):
+        out["exact_success_rate"][index] = result.final_success_rate
+        out["exact_failure_rate"][index] = result.final_failure_rate
+        out["exact_lost_share"][index] = result.lost_share
+    return out
+
+
+def compute_sampled(point: Point, inner: Axes, settings: Settings) -> dict:
+    """Where the sampled runs of one instance end, and how many prompts they lose."""
+    out = empty(inner, SAMPLED)
+    instance = instance_at(point, settings)
+    points = ((index, {**point, **here}) for index, here in product(inner))
+    for index, result in runs_at(points, instance, settings, sampled=True):
+        out["final_success_rate"][index] = result.final_success_rate
+        out["final_failure_rate"][index] = result.final_failure_rate
+        out["lost_share"][index] = result.lost_share
+    return out
+
+
+def compute_curves(point: Point, inner: Axes, settings: Settings) -> dict:
+    """Learning curves of sampled runs of one instance, at a few updates along each.
+
+    The runs are those that `compute_sampled` makes at the same step, the group size being the setting
+    curve_group_size.
+    """
+    out = empty(inner, CURVES)
+    instance = instance_at(point, settings)
+    kept = np.array([int(number(value)) for value in inner["iteration"]])
+    order = np.argsort(kept, kind="stable")
+    size = {"group_size": canonical(settings["curve_group_size"])}
+    points = (
+        (curve, {**point, **here, **size, LEARNING_RATE: here[CURVE]})
+        for _, curve, here in rows(inner, "iteration")
+    )
+    for curve, result in runs_at(points, instance, settings, sampled=True, record=kept[order]):
+        out["curve_success_rate"][curve][order] = result.success_rate
+        out["curve_lost_share"][curve][order] = (result.prompt_success_rate < LOST).mean(axis=1)
+    return out
+
+
+# the features of the prompts are random, so that exact runs are too
+MEASUREMENTS.add("exact_prompt_runs")(
+    Measurement(
+        EXACT, compute_exact, inner=INNER, settings=SETTINGS, random=True, cost=exact_cost, check=check
+    )
+)
+MEASUREMENTS.add("sampled_prompt_runs")(
+    Measurement(
+        SAMPLED, compute_sampled, inner=INNER, settings=SETTINGS, random=True, cost=sampled_cost, check=check
+    )
+)
+MEASUREMENTS.add("prompt_curves")(
+    Measurement(
+        CURVES,
+        compute_curves,
+        inner=INNER,
+        together=("iteration",),
+        settings=(*SETTINGS, "curve_group_size"),
+        random=True,
+        cost=sampled_cost,
+        check=check_curves,
+    )
+)

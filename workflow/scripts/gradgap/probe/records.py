@@ -1,0 +1,207 @@
+"""`pool`: the headroom of a run's steps, from records that cost no rollouts of their own."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from . import checks
+from .batch import LEAST_EFFECTIVE, LEAST_SHARE, generator_of, mean_weight, parabola
+from .result import Headroom, Status
+from .weights import contributions, effective, excess, quantiles
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One step of a run, scored on the *next* training batch.
+
+    The next batch is drawn from the new weights, θ + u, and has not built u. So the trial steps are counted from the
+    new weights: −1 is the policy before the step, 0 the policy after it. All are scored along the same u.
+
+    Attributes
+    ----------
+    rewards, logps, steps, prompts, weights
+        As in `probe`, but for the origin of the steps: −1 and 0 must be among them, and one more; good ones are
+        −1, −0.5, 0 or −1, −0.5, 0, 0.5, 1. A batch with one outcome only is allowed: it says that nothing changed.
+    learning_rate : float
+        α of the step. Needed where it changes over the records.
+    ids, built : iterable of hashable, optional
+        Names of the batch's responses and of those that u was computed from. If any response is in both, the
+        record is refused; without them it **cannot be seen** that a record was scored on its own batch.
+
+    Raises
+    ------
+    ConfigError
+        As `probe`.
+    """
+
+    rewards: Any
+    logps: Any
+    steps: Any
+    prompts: Any = None
+    weights: Any = None
+    learning_rate: float = 1.0
+    ids: Iterable[Hashable] | None = None
+    built: Iterable[Hashable] | None = None
+
+    def __post_init__(self) -> None:
+        checks.refuse_in_sample(self.ids, self.built)
+        if not (np.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ConfigError(f"learning_rate: {self.learning_rate} is not allowed; it must be above 0")
+        steps = self._batch.steps
+        if len(steps) < 3 or not (steps == -1).any():
+            shown = ", ".join(f"{t:g}" for t in steps)
+            raise ConfigError(
+                f"steps: found {shown} in a record; allowed: −1 (before the step), 0 (after it) and at "
+                f"least one other"
+            )
+
+    @cached_property
+    def _batch(self) -> checks.Batch:
+        return checks.batch(self.rewards, self.logps, self.steps, self.prompts, self.weights, outcomes=False)
+
+    @cached_property
+    def success_rate(self) -> float:
+        """J after the step."""
+        return float(self._batch.weight @ self._batch.right)
+
+    @cached_property
+    def gains(self) -> np.ndarray:
+        """J(t) − J(0) at the trial steps, an unbiased estimate, of shape (steps,)."""
+        data = self._batch
+        prompt = data.prompt if data.grouped else None
+        return contributions(data.weight, excess(data.change), data.right, prompt).sum(axis=0)
+
+    @cached_property
+    def derivatives(self) -> tuple[float, float]:
+        """J′ and J″ along the step at its end, t = 0, from the parabola nearest to the gains."""
+        steps = self._batch.steps
+        slope, half = parabola(steps[steps != 0], self.gains[steps != 0])
+        return float(slope), float(2 * half)
+
+    @cached_property
+    def effective(self) -> np.ndarray:
+        """Effective sample size of the right and of the wrong responses, at each trial step: shape (2, steps)."""
+        data = self._batch
+        return np.stack(
+            [
+                effective(data.change[mask], data.weight[mask]) if mask.any() else np.zeros(len(data.steps))
+                for mask in (data.right, ~data.right)
+            ]
+        )
+
+
+def totals(records: Sequence[Record]) -> np.ndarray:
+    """Slope at the start and curvature of J for a learning rate of 1, of each record: shape (records, 2).
+
+    A record at learning rate α has u = α · direction, so J′ counts once by α and J″ twice.
+    """
+    rows = []
+    for record in records:
+        slope, curvature = record.derivatives
+        rows.append(((slope - curvature) / record.learning_rate, curvature / record.learning_rate**2))
+    return np.array(rows)
+
+
+def edge_of(total: np.ndarray) -> np.ndarray:
+    """Edge 2 ΣJ′/(−ΣJ″) from summed derivatives, of shape (...); infinite where J does not curve downwards."""
+    slope, curvature = total[..., 0], total[..., 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(curvature < 0, np.maximum(2 * slope, 0.0) / -curvature, np.inf)
+
+
+def pool(
+    records: Sequence[Record],
+    *,
+    seed: int | np.random.Generator,
+    level: float = 0.9,
+    resamples: int = 400,
+    least_share: float = LEAST_SHARE,
+) -> Headroom:
+    """Headroom of a run's steps, pooled over records (docs/probe.md).
+
+    For each record J along the step is a parabola, with J′ and J″ at its end t = 0. Seen from its start, t = −1, the
+    slope is J′ − J″, so that J falls below its start at t = 2(J′ − J″)/(−J″) steps. Numerator and denominator are
+    summed over the records before they are divided, as each by itself is mostly noise. Signs are kept: Σ|J″| would
+    sum the noise, and make the headroom too small.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        In the order of the run, from one window in which the policy does not change beyond recognition. Some 10
+        or more.
+    seed : int or Generator
+        Of the bootstrap, whose blocks are runs of neighbouring steps.
+    level, resamples, least_share
+        As in `probe`.
+
+    Returns
+    -------
+    Headroom
+        In units of the last record's step: `headroom` × its learning rate is the forecast of the edge. `gain` is
+        the mean over the records of what their step changed. `reach` is how far from the start of a step the median
+        record's responses can tell; the parabola goes on beyond it, so `measured` here means that the curvature is
+        distinguishable from none. Where it is not the word is `beyond reach`, and the headroom a lower bound.
+
+    Raises
+    ------
+    ConfigError
+        If there is no record.
+
+    Notes
+    -----
+    A run that has settled into its own noise has a headroom of 1 at whatever learning rate: as often as not the next
+    step harms. So 1 is no alarm by itself.
+    """
+    if not records:
+        raise ConfigError("records: found none; allowed: one or more")
+    generator = generator_of(seed)
+    rows = totals(records)
+    last = records[-1].learning_rate
+    count = len(rows)
+    edge = float(edge_of(rows.sum(axis=0))) / last
+    length = max(round(count ** (1 / 3)), 1)
+    starts = generator.integers(count, size=(resamples, -(-count // length)))
+    picked = ((starts[..., None] + np.arange(length)) % count).reshape(resamples, -1)[:, :count]
+    low, high = quantiles(edge_of(rows[picked].sum(axis=1)) / last, level)
+    # what the record farthest from its origin kept of its responses
+    kept = np.stack([record.effective[:, 0] for record in records])
+    right, wrong = kept.sum(axis=0)
+    if min(right, wrong) < LEAST_EFFECTIVE or count < 2:
+        status, edge, low, high = Status.void, np.nan, np.nan, np.nan
+    elif np.isinf(high):
+        status, edge = Status.beyond_reach, low
+    else:
+        status = Status.measured
+    gains = [-record.gains[0] for record in records if record._batch.steps[0] == -1]
+    means, errors = np.array(
+        [mean_weight(record._batch.weight, record._batch.change[:, 0]) for record in records]
+    ).T
+    return Headroom(
+        gain=float(np.mean(gains)) if gains else np.nan,
+        headroom=edge,
+        headroom_interval=(low, high),
+        reach=float(np.median([_reach(record, least_share) for record in records])),
+        effective_right=float(right),
+        effective_wrong=float(wrong),
+        status=status,
+        quadratic=edge,
+        mean_weight=float(np.mean(means)),
+        mean_weight_error=float(np.sqrt(np.mean(errors**2) / len(errors))),
+        responses=sum(len(record._batch.right) for record in records),
+    )
+
+
+def _reach(record: Record, least_share: float) -> float:
+    """How far beyond the start of its step a record's responses can tell, at its trial steps."""
+    data = record._batch
+    number = record.effective[:, [data.origin]]
+    held = np.all(record.effective >= least_share * number, axis=0)
+    if not held[: data.origin].all():
+        return 0.0
+    ahead = data.steps[data.origin :]
+    lost = np.nonzero(~held[data.origin :])[0]
+    return float(1 + (ahead[lost[0] - 1] if lost.size else ahead[-1]))

@@ -1,0 +1,240 @@
+"""Importance weights along a step: interpolation, effective sample sizes, and the change of the success rate."""
+
+import itertools
+
+import numpy as np
+
+#: Larger changes of a log-probability are cut off: such weights are out of reach of any sample.
+_LARGEST = 300.0
+
+
+def blend(steps: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Matrix that carries values at `steps` to values at other places, by piecewise cubics.
+
+    A response's log-probability is a smooth function of t, for a softmax of linear scores a concave one. So it is
+    interpolated response by response, with the slope of the parabola through each three neighbours, and exactly
+    where it is a parabola. The success rate, far less smooth, is then computed at every place.
+
+    Parameters
+    ----------
+    steps : ndarray, shape (m,)
+        Rising, 2 or more.
+    at : ndarray, shape (points,)
+        Places within the range of the steps.
+
+    Returns
+    -------
+    ndarray, shape (points, m)
+
+    Examples
+    --------
+    >>> steps = np.array([0.0, 1.0, 3.0, 4.0])
+    >>> blend(steps, np.array([0.5, 2.0])) @ steps**2
+    array([0.25, 4.  ])
+    """
+    m = len(steps)
+    unit = np.eye(m)
+    if m == 2:
+        share = (at - steps[0]) / (steps[1] - steps[0])
+        return np.outer(1 - share, unit[0]) + np.outer(share, unit[1])
+    gap = np.diff(steps)
+    secant = np.diff(unit, axis=0) / gap[:, None]
+    slope = np.empty((m, m))
+    slope[1:-1] = (gap[1:, None] * secant[:-1] + gap[:-1, None] * secant[1:]) / (gap[:-1] + gap[1:])[:, None]
+    slope[0] = 2 * secant[0] - slope[1]
+    slope[-1] = 2 * secant[-1] - slope[-2]
+    left = np.clip(np.searchsorted(steps, at, side="right") - 1, 0, m - 2)
+    width = gap[left][:, None]
+    x = ((at - steps[left]) / gap[left])[:, None]
+    return (
+        (1 + 2 * x) * (1 - x) ** 2 * unit[left]
+        + x * (1 - x) ** 2 * width * slope[left]
+        + x**2 * (3 - 2 * x) * unit[left + 1]
+        + x**2 * (x - 1) * width * slope[left + 1]
+    )
+
+
+def log_mean_exp(change: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Log of the weighted mean of e^λ over the rows, without overflow.
+
+    Parameters
+    ----------
+    change : ndarray, shape (n, points)
+        λ.
+    weight : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (points,)
+    """
+    top = change.max(axis=0)
+    return top + np.log(weight @ np.exp(change - top) / weight.sum())
+
+
+def effective(change: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Effective sample size (Σ w)² / Σ w² of the weights w = weight · e^λ, at every place.
+
+    Parameters
+    ----------
+    change : ndarray, shape (n, points)
+        λ.
+    weight : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (points,)
+
+    Examples
+    --------
+    >>> effective(np.zeros((5, 1)), np.ones(5))
+    array([5.])
+    """
+    scaled = weight[:, None] * np.exp(change - change.max(axis=0))
+    return scaled.sum(axis=0) ** 2 / (scaled**2).sum(axis=0)
+
+
+def grid(steps: np.ndarray, between: int = 16) -> np.ndarray:
+    """Places at which a curve is computed: so many in each interval of the positive trial steps and 0, 0 left out."""
+    edges = np.concatenate([[0.0], steps[steps > 0]])
+    parts = [np.linspace(a, b, between + 1)[1:] for a, b in itertools.pairwise(edges)]
+    return np.concatenate(parts)
+
+
+def contributions(
+    weight: np.ndarray, excess: np.ndarray, right: np.ndarray, prompt: np.ndarray | None
+) -> np.ndarray:
+    """What each response adds to the estimate of J(t) − J(0); their sum is the estimate, and is unbiased.
+
+    With w the importance weight at t (over that at 0) and v the weight of a response, E[w − 1] = 0 exactly, prompt
+    by prompt. So J(t) − J(0) = E[v (r − b)(w − 1)] for every baseline b that does not depend on the response itself.
+    The b of least variance is the mean of r weighted by (v(w − 1))². It is taken over the other responses to the
+    same prompt, with one response's worth of all other responses added, so that small groups do not follow noise.
+    It halves the noise of the headroom against weights that are only normalised within the outcomes
+    (docs/probe.md); that ratio form, ℓ(t) − ℓ(0) = K₁ − K₀, is b = J at first order.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (n,)
+        v, of sum 1.
+    excess : ndarray, shape (n, points)
+        w − 1.
+    right : ndarray of bool, shape (n,)
+    prompt : ndarray of int, shape (n,), optional
+        From 0, none left out; None where all responses answer one question.
+
+    Returns
+    -------
+    ndarray, shape (n, points)
+    """
+    first = weight[:, None] * excess
+    square = first**2
+    rewarded = np.where(right[:, None], square, 0.0)
+    tiny = np.finfo(float).tiny
+    others = square.sum(axis=0) - square
+    of_others = rewarded.sum(axis=0) - rewarded
+    baseline = (of_others + tiny) / (others + 2 * tiny)
+    if prompt is not None:
+        one = others / max(len(weight) - 1, 1)
+        in_group = summed(square, prompt)[prompt] - square
+        right_in_group = summed(rewarded, prompt)[prompt] - rewarded
+        baseline = (right_in_group + one * baseline + tiny) / (in_group + one + 2 * tiny)
+    # a difference of two sums can leave a rounding below 0
+    return (right[:, None] - np.clip(baseline, 0.0, 1.0)) * first
+
+
+def summed(values: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """Sums of rows by block.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, points)
+    block : ndarray of int, shape (n,)
+        From 0, none left out.
+
+    Returns
+    -------
+    ndarray, shape (blocks, points)
+    """
+    order = np.argsort(block, kind="stable")
+    starts = np.searchsorted(block[order], np.arange(block.max() + 1))
+    return np.add.reduceat(values[order], starts, axis=0)
+
+
+def excess(change: np.ndarray) -> np.ndarray:
+    """e^λ − 1, to full relative accuracy near λ = 0 and without overflow."""
+    return np.expm1(np.minimum(change, _LARGEST))
+
+
+def log_odds(gain: np.ndarray, success: np.ndarray | float) -> np.ndarray:
+    """ℓ(t) − ℓ(0) from J(t) − J(0) and J(0); infinite where the estimate of J(t) leaves (0, 1)."""
+    failure = 1 - success
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log1p(np.maximum(gain / success, -1)) - np.log1p(np.maximum(-gain / failure, -1))
+
+
+def crossing(places: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Smallest t > 0 at which the gain turns negative, linear in gain/t between the places.
+
+    Parameters
+    ----------
+    places : ndarray, shape (points,)
+        Rising, above 0.
+    gain : ndarray, shape (..., points)
+
+    Returns
+    -------
+    ndarray, shape (...)
+        0 where the gain is negative from the start, infinite where it is nowhere so.
+
+    Examples
+    --------
+    >>> t = np.array([0.5, 1.0, 1.5, 2.0])
+    >>> crossing(t, np.array([t * (1.2 - t), t * (3 - t), -t]))
+    array([1.2, inf, 0. ])
+    """
+    slope = gain / places
+    negative = slope < 0
+    first = np.argmax(negative, axis=-1)
+    found = negative.any(axis=-1)
+    index = np.maximum(first, 1)[..., None]
+    before, after = (
+        np.take_along_axis(slope, index - 1, axis=-1)[..., 0],
+        np.take_along_axis(slope, index, axis=-1)[..., 0],
+    )
+    left, right = places[index[..., 0] - 1], places[index[..., 0]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # where the first place of all is negative, the line is followed back towards 0
+        root = left + (right - left) * before / (before - after)
+    root = np.where((first == 0) & ~((root > 0) & (root <= left)), 0.0, root)
+    return np.where(found, root, np.inf)
+
+
+def resampled(generator: np.random.Generator, resamples: int, strata: np.ndarray) -> np.ndarray:
+    """How often each block stands in each resample, drawn within strata.
+
+    Parameters
+    ----------
+    generator : Generator
+    resamples : int
+    strata : ndarray of int, shape (blocks,)
+        Stratum of each block.
+
+    Returns
+    -------
+    ndarray, shape (resamples, blocks)
+    """
+    counts = np.zeros((resamples, len(strata)))
+    for stratum in np.unique(strata):
+        members = np.nonzero(strata == stratum)[0]
+        counts[:, members] = generator.multinomial(
+            len(members), np.full(len(members), 1 / len(members)), size=resamples
+        )
+    return counts
+
+
+def quantiles(values: np.ndarray, level: float) -> tuple[float, float]:
+    """Ends of the interval that holds the middle `level` of values, some of which may be infinite."""
+    ordered = np.sort(values)
+    low = ordered[int(np.floor((1 - level) / 2 * (len(ordered) - 1)))]
+    high = ordered[int(np.ceil((1 + level) / 2 * (len(ordered) - 1)))]
+    return float(low), float(high)

@@ -1,0 +1,397 @@
+"""What is predicted under optimizers, clipping and several steps a batch.
+
+Every formula cites docs/theory_optimizers.md.
+
+Lengths and rates are those of the families `counting` and `gated`: N is the length of a long response (N = T on
+`counting`), and ``x = |θ|√N/2`` is the distance from the best θ in standard deviations of the count of ones.
+"""
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+from ..training.optimizers import OPTIMIZERS
+
+#: Ratios of several steps on one batch: of each token, of the whole response, and GSPO's, which is the geometric
+#: mean of the token ratios of a response.
+RATIOS = ("token", "sequence", "gspo")
+
+#: Where half is kept at 16 and more steps a batch, in c√T for token ratios and cT for GSPO (O10); only seen.
+_CLIP = {"token": (0.5, 3.5), "gspo": (1.0, 5.9)}
+
+
+def kept(x: float, window: float = 1.0) -> float:
+    """Share of the best success rate at x, for long responses: P(|Z + x| ≤ b) / P(|Z| ≤ b) (O1).
+
+    Parameters
+    ----------
+    x : float
+        Standard deviations from the best θ.
+    window : float
+        b, half-width of the window in standard deviations.
+
+    Examples
+    --------
+    >>> kept(0.0), round(kept(1.4), 3)
+    (1.0, 0.493)
+    """
+    return _inside(x, window) / _inside(0.0, window)
+
+
+def _inside(x: float, window: float) -> float:
+    root = math.sqrt(2.0)
+    return (math.erf((window - x) / root) + math.erf((window + x) / root)) / 2
+
+
+def start_deviations(success_rate: float = 0.2, window: float = 1.0) -> float:
+    """x₀ at which a long response is right at that rate (O1).
+
+    Raises
+    ------
+    ConfigError
+        If no x gives that rate.
+    """
+    best = _inside(0.0, window)
+    if not 0.0 < success_rate < best:
+        raise ConfigError(
+            f"success_rate: {success_rate:g} is out of reach at window {window:g}; allowed: above 0, below {best:.6g}"
+        )
+    return _root(lambda x: _inside(x, window) - success_rate, 0.0, 40.0)
+
+
+def _root(function, low: float, high: float) -> float:
+    """Where a falling function is 0, by bisection to the last bit."""
+    while True:
+        middle = (low + high) / 2
+        if not low < middle < high:
+            return middle
+        if function(middle) > 0:
+            low = middle
+        else:
+            high = middle
+
+
+def scaled_rate(learning_rate: float, long_length: float) -> float:
+    """C = α√N/2, the step of a scale-free optimizer in standard deviations of the count (O1)."""
+    return learning_rate * math.sqrt(long_length) / 2
+
+
+def sign_plateau(start: float, step: float, window: float = 1.0) -> float:
+    """Kept over the two-cycle of sign descent from x = `start` with steps of `step` (O2).
+
+    It walks to ``x mod C`` on the side it started on and then hops between that and C minus it.
+
+    Examples
+    --------
+    >>> sign_plateau(1.84, 0.1) > 0.99
+    True
+    """
+    rest = math.fmod(start, step)
+    return (kept(rest, window) + kept(step - rest, window)) / 2
+
+
+def sign_half_kept(start: float, window: float = 1.0, starts: int = 24) -> float:
+    """C at which sign descent keeps half, from `starts` starts spread on x₀·[0.8, 1.2] (O2).
+
+    Parameters
+    ----------
+    start : float
+        x₀.
+    window : float
+    starts : int
+
+    Returns
+    -------
+    float
+        nan where the half-kept step is not longer than the farthest start: then `phase_averaged` is meant.
+
+    Examples
+    --------
+    >>> round(sign_half_kept(start_deviations(0.2)), 2)
+    2.82
+    """
+    at = [start * (0.8 + 0.4 * i / (starts - 1)) for i in range(starts)] if starts > 1 else [start]
+
+    def excess(step: float) -> float:
+        return sum((kept(x, window) + kept(step - x, window)) / 2 for x in at) / len(at) - 0.5
+
+    farthest = max(at)  # from there on each first step lands beyond the best θ, the farther the longer it is
+    return _root(excess, farthest, 50.0 * farthest) if excess(farthest) > 0 else math.nan
+
+
+def phase_averaged(window: float = 1.0) -> float:
+    """C at which sign descent keeps half where the phase of its two-cycle is uniform: ∫₀^C kept = C/2 (O2).
+
+    Examples
+    --------
+    >>> round(phase_averaged(), 2)
+    2.9
+    """
+
+    def integral(step: float) -> float:
+        cells = 2000
+        width = step / cells
+        return sum(kept((i + 0.5) * width, window) for i in range(cells)) * width
+
+    low = _root(lambda x: kept(x, window) - 0.5, 0.0, 40.0)
+    return _root_near(lambda step: integral(step) / step - 0.5, low, 3 * low)
+
+
+def _root_near(function, low: float, high: float) -> float:
+    """As `_root`, to ten digits, for functions that take long."""
+    for _ in range(40):
+        middle = (low + high) / 2
+        if function(middle) > 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def adam_plateau(learning_rate: float, beta1: float) -> float:
+    """Root mean square of θ at Adam's plateau, α(1−β1)/(2(1+β1)), for β2 → 1 and eps = 0 (O3).
+
+    Examples
+    --------
+    >>> round(adam_plateau(1e-3, 0.9), 9)
+    2.6316e-05
+    """
+    return learning_rate * (1.0 - beta1) / (2.0 * (1.0 + beta1))
+
+
+def stability_factor(optimizer: str, settings: dict[str, float] | None = None) -> float:
+    """Critical learning rate at the best θ over that of plain ascent (O4); nan where the optimizer is not linear.
+
+    Examples
+    --------
+    >>> stability_factor("momentum", {"momentum": 0.9}), round(stability_factor("nesterov", {"momentum": 0.9}), 4)
+    (1.9, 0.6786)
+    >>> stability_factor("adam")
+    nan
+    """
+    found = OPTIMIZERS.find(optimizer)
+    return math.nan if found.stability is None else found.stability(found.complete(settings)) / 2.0
+
+
+def averaged_momentum_factor(momentum: float) -> float:
+    """The same for momentum in the averaged form m ← βm + (1−β)u: (1+β)/(1−β) (O4)."""
+    return (1.0 + momentum) / (1.0 - momentum)
+
+
+def delay_factor(delay: int) -> float:
+    """Critical learning rate when the update is τ iterations old, over that without: sin(π/(4τ+2)) (O5).
+
+    Examples
+    --------
+    >>> delay_factor(0), round(delay_factor(1), 12)
+    (1.0, 0.5)
+    """
+    return math.sin(math.pi / (4 * delay + 2))
+
+
+def kl_critical(slope: float) -> float:
+    """α* = 2/|u′(θ_β)|, u the update with its KL term and θ_β where it vanishes (O6)."""
+    return 2.0 / abs(slope)
+
+
+def clip_half_kept(distance: float, update: float, limit: float) -> float:
+    """Half-kept learning rate under a clip that binds, 2A/min(u(A), c), from the symmetric two-cycle (O7).
+
+    Parameters
+    ----------
+    distance : float
+        A > 0, where kept is ½.
+    update : float
+        |u(A)|.
+    limit : float
+        c, the largest norm of an update.
+    """
+    return 2.0 * distance / min(update, limit)
+
+
+def eps_half_kept(without: float, eps: float, start_update: float) -> float:
+    """Half-kept learning rate of Adam with eps from that without it: α_½(0)(1 + eps/|u₀|) (O8)."""
+    return without * (1.0 + eps / abs(start_update))
+
+
+def update_rms(long_length: float, share: float, group_size: int, window: float = 1.0) -> float:
+    """Root mean square of the sampled mean-centred update at the best θ (O9).
+
+    E u² = ((n−1)/n)²/n · [V₁(F² + JF/(n−1)) + V₀(J² + JF/(n−1))], V_r = E[s² 1(reward is r)], for the advantage r − m
+    and token sums: exact in n, Gaussian in the count.
+
+    Parameters
+    ----------
+    long_length : float
+        N.
+    share : float
+        ε, the probability of a long response; 1 for `counting`.
+    group_size : int
+        n ≥ 2.
+    window : float
+        Half-width of the window in standard deviations; (2B + 1)/√N is more exact at small N.
+    """
+    density = math.exp(-window * window / 2) / math.sqrt(2 * math.pi)
+    outside = math.erfc(window / math.sqrt(2.0))
+    wrong_square = 2 * window * density + outside  # E[z² 1(|z| > b)]
+    failure = share * outside
+    success = 1.0 - failure
+    per_long = share * long_length / 4
+    n = float(group_size)
+    mixed = success * failure / (n - 1)
+    square = (1 - wrong_square) * (failure * failure + mixed) + wrong_square * (success * success + mixed)
+    return (n - 1) / n * math.sqrt(per_long * square / n)
+
+
+def sampled_adam_half_kept(sgd: float, rms: float) -> float:
+    """α_½ of Adam in sampled groups from that of plain ascent, α_½,SGD · rms(u) (O9)."""
+    return sgd * rms
+
+
+#: C² = _LONE (1−β2) + _AVERAGED n(1−J), up to _EXACT²: seen, for β1 = 0.9, window 1 and start failure rate 0.8 (O9).
+_LONE, _AVERAGED, _EXACT = 1.44, 0.46, 4.25
+
+
+def sampled_adam_scaled(failures: float, beta2: float, dynamic_sampling: bool = False) -> float:
+    """C = α_½√N/2 of Adam in sampled groups, as a function of n(1−J) and β2 (O9).
+
+    The form is derived, its three numbers are seen: measured over predicted is 0.67 to 1.3.
+
+    Parameters
+    ----------
+    failures : float
+        n(1−J), expected failures in a group.
+    beta2 : float
+    dynamic_sampling : bool
+        Groups all right or all wrong are dropped, so that a group that counts has one failure at least.
+
+    Examples
+    --------
+    >>> round(sampled_adam_scaled(0.2, 0.999), 2), sampled_adam_scaled(1000, 0.999)
+    (0.31, 4.25)
+    """
+    if dynamic_sampling:
+        failures = failures / -math.expm1(-failures)
+    return min(math.sqrt(_LONE * (1.0 - beta2) + _AVERAGED * failures), _EXACT)
+
+
+def regime(group_size: float, failure_rate: float, beta2: float, dynamic_sampling: bool = False) -> str:
+    """Regime of a scale-free optimizer on groups of `group_size` (O9).
+
+    Returns
+    -------
+    str
+        ``lone`` for n(1−J) below 3.1(1−β2), and where idle groups are dropped and n(1−J) < 1: each failure is a
+        kick of one size; ``averaged`` from there to n(1−J) = 39: noise rules, and the average of squares spans it;
+        ``sign`` above: groups agree; and two neighbours with a slash within a factor 3 of a border.
+
+    Examples
+    --------
+    >>> regime(8, 0.01, 0.999), regime(8, 1e-5, 0.999), regime(1024, 0.2, 0.999), regime(8, 0.01, 0.95)
+    ('averaged', 'lone', 'sign', 'lone/averaged')
+    """
+    failures = group_size * failure_rate
+    low = 1.0 if dynamic_sampling else _LONE / _AVERAGED * (1.0 - beta2)
+    high = _EXACT**2 / _AVERAGED
+    if failures < low / 3:
+        return "lone"
+    if failures <= low * 3:
+        return "lone/averaged"
+    if failures < high / 3:
+        return "averaged"
+    return "averaged/sign" if failures <= high * 3 else "sign"
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """α ∝ T^length (1−J)^failure n^group_size; nan where there is no such law."""
+
+    length: float
+    failure: float
+    group_size: float
+
+
+def scale_free_exponents(family: str, regime: str) -> Exponents:
+    """Exponents of the half-kept learning rate of a scale-free optimizer (O1, O9).
+
+    They hold for every advantage with such a law and for every aggregation.
+
+    Parameters
+    ----------
+    family : str
+        ``counting`` or ``gated``.
+    regime : str
+        ``exact`` for expected updates, else one of `regime`'s, without a slash.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such law.
+
+    Examples
+    --------
+    >>> scale_free_exponents("gated", "averaged")
+    Exponents(length=-0.5, failure=1.0, group_size=0.5)
+    """
+    if family == "counting":
+        if regime in ("exact", "sign"):
+            return Exponents(-0.5, math.nan, 0.0)
+        raise ConfigError(f"regime: {regime!r} has no law on counting; allowed: exact, sign")
+    if family != "gated":
+        raise ConfigError(f"family: {family!r} has no exponents under optimizers; allowed: counting, gated")
+    laws = {
+        "exact": Exponents(-0.5, 0.5, 0.0),
+        "sign": Exponents(-0.5, 0.5, 0.0),
+        "averaged": Exponents(-0.5, 1.0, 0.5),
+        "lone": Exponents(-0.5, 0.5, 0.0),
+    }
+    if regime not in laws:
+        raise ConfigError(f"regime: {regime!r} has no law on gated; allowed: {', '.join(laws)}")
+    return laws[regime]
+
+
+def _check_ratio(ratio: str) -> None:
+    if ratio not in RATIOS:
+        raise ConfigError(f"ratio: {ratio!r} is unknown; allowed: {', '.join(RATIOS)}")
+
+
+def epochs_factor(steps: int, ratio: str) -> float:
+    """Critical learning rate with `steps` steps on one batch, over that with one (O10).
+
+    1/μ for token ratios and, to leading order in 1/N, for GSPO's; 1 for the full sequence ratio, which makes every
+    step an on-policy one. A clip on ratios does not change it.
+
+    Examples
+    --------
+    >>> epochs_factor(16, "token"), epochs_factor(16, "sequence")
+    (0.0625, 1.0)
+    """
+    _check_ratio(ratio)
+    return 1.0 if ratio == "sequence" else 1.0 / steps
+
+
+def clip_range(length: float, ratio: str) -> float:
+    """Largest clip of ratios that keeps half where the learning rate alone would not (O10).
+
+    3.5/√T for token ratios, where steps are small beside `token_pull_back`, and 5.9/T for GSPO; inf for the full
+    sequence ratio, whose steps need no clip. The powers are derived, the numbers are seen (window 1).
+
+    Examples
+    --------
+    >>> round(clip_range(1024, "token"), 3), round(clip_range(1024, "gspo"), 5)
+    (0.109, 0.00576)
+    """
+    _check_ratio(ratio)
+    if ratio == "sequence":
+        return math.inf
+    power, scale = _CLIP[ratio]
+    return scale / length**power
+
+
+def token_pull_back(learning_rate: float, length: float, success_rate: float) -> float:
+    """How far, in standard deviations, one step goes back once token ratios are clipped (O10).
+
+    α J(1−J) N^{3/2}/4: beyond the clip only the tokens that pull back still count, and they no longer cancel. Above
+    about 1 a clip harms instead of protecting. Token sums on `counting`.
+    """
+    return learning_rate * success_rate * (1.0 - success_rate) * length**1.5 / 4

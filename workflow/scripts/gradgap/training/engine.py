@@ -1,0 +1,411 @@
+"""The one training loop: θ' = θ + α · schedule · step, for one parameter and for many, exact and sampled.
+
+An iteration is evaluate → update → clip → move. The update of a rule is its expectation over large groups, or comes
+from sampled groups; an optimizer turns it into a step. Everything that can be chosen is a kernel in a structure, so
+that this is compiled once for all families, rules, optimizers and schedules. `training.run` prepares the arguments;
+`training.plain` is the same loop in plain Python, for policies without kernels and as the reference.
+
+Two shortcuts save time. Both hold only where a step depends on the present θ and update alone, that is where the
+optimizer is memoryless: a state of an exact run that returns to the last bit fixes all that follows, and batches in
+which nothing can be learned are counted at once where a family can.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..bandits import COMPILED
+from ..bandits.groups import ADVANTAGE, AGGREGATION, weigh
+from ..numerics.compiler import (
+    borrowed,
+    cube,
+    engine,
+    f8,
+    function_type,
+    i8,
+    kernel,
+    matrix,
+    stream,
+    structure,
+    types,
+    u8,
+    vector,
+)
+from .optimizers import MOVE, clip
+from .outcome import Summary, judge, tail_length
+from .schedules import SCHEDULE
+
+#: Type of `Advantage.coefficient`.
+COEFFICIENT = function_type(f8, f8, f8, f8)
+
+#: Nearer than this to a best θ of 0, exp(nθ) is 1 to the last bit for any length n in reach: the rates no longer
+#: move and the update is linear in θ, so that a distance that shrank once shrinks ever after.
+_SETTLED = 1e-24
+#: Batches that dynamic sampling draws for one update at the most, before it gives the update up.
+_MOST_DRAWN = 10_000
+
+
+class RuleKernels(NamedTuple):
+    """An update rule: its expectation (`coefficient`, with the divisor) and its sampled form.
+
+    Attributes
+    ----------
+    coefficient, advantage, aggregation : compiled function
+        `Advantage.coefficient`, `Advantage.sampled` and `Aggregation.sampled`.
+    divisor : float
+        `Aggregation.divisor`, in tokens.
+    max_length : float
+        Length of the longest response, in tokens.
+    """
+
+    coefficient: Callable
+    advantage: Callable
+    aggregation: Callable
+    divisor: float
+    max_length: float
+
+
+class MoveKernels(NamedTuple):
+    """How an update becomes a move: the optimizer with its settings, clipping and the schedule.
+
+    Attributes
+    ----------
+    optimizer, schedule : compiled function
+        `Optimizer.move` and a schedule.
+    settings : ndarray
+        Of the optimizer, as `Optimizer.vector` gives them.
+    plain : bool
+        The step is the update itself, and the optimizer need not be called.
+    memoryless : bool
+        The step depends on the present update alone, and an update of 0 moves nothing.
+    steady : bool
+        The schedule is constant.
+    clip_norm : float
+        Largest norm of an update; infinite where it is not clipped.
+    """
+
+    optimizer: Callable
+    schedule: Callable
+    settings: np.ndarray
+    plain: bool
+    memoryless: bool
+    steady: bool
+    clip_norm: float
+
+
+class Protocol(NamedTuple):
+    """How a run is made and judged.
+
+    Attributes
+    ----------
+    iterations : int
+        Updates K ≥ 1.
+    group_size : int
+        Sampled responses n to each prompt in an update; 0 for the expected update.
+    dynamic_sampling : bool
+        Groups that are all right or all wrong are dropped, and drawn again where there is one prompt.
+    reads_rates : bool
+        Sampling needs the rates of the present θ.
+    watched : bool
+        The rates are wanted at every update, not over the tail alone.
+    best_failure : float
+        1 − J_max.
+    best_theta : float
+        Where it is reached, for one parameter; nan where there is no such θ.
+    tolerance : float
+        See `judge`.
+    """
+
+    iterations: int
+    group_size: int
+    dynamic_sampling: bool
+    reads_rates: bool
+    watched: bool
+    best_failure: float
+    best_theta: float
+    tolerance: float
+
+
+class Workspace(NamedTuple):
+    """Arrays that the loop works in: d parameters, Q prompts.
+
+    Attributes
+    ----------
+    policy : ndarray
+        The policy's own.
+    rates, other : ndarray, shape (2, Q)
+    gaps : ndarray, shape (Q, d)
+    group : ndarray, shape (COLUMNS, rows)
+    vectors : ndarray, shape (4, d)
+        Update, step, and the parameters one and two iterations ago.
+    memory : ndarray, shape (slots, d)
+        Of the optimizer.
+    """
+
+    policy: np.ndarray
+    rates: np.ndarray
+    other: np.ndarray
+    gaps: np.ndarray
+    group: np.ndarray
+    vectors: np.ndarray
+    memory: np.ndarray
+
+
+class Results(NamedTuple):
+    """What is filled, for R runs.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (R, d)
+        Parameters: the start, and after training the end.
+    outcome : ndarray, shape (R,)
+        Numbers of `Outcome`.
+    final : ndarray, shape (R, 2, Q)
+        Success and failure rate of each prompt, means over the tail.
+    path : ndarray, shape (R, 2 · recorded, Q)
+        Success rates, then failure rates, at the recorded iterations.
+    """
+
+    theta: np.ndarray
+    outcome: np.ndarray
+    final: np.ndarray
+    path: np.ndarray
+
+
+_RULE = structure(RuleKernels, COEFFICIENT, ADVANTAGE, AGGREGATION, f8, f8)
+_MOVE = structure(MoveKernels, MOVE, SCHEDULE, vector, types.boolean, types.boolean, types.boolean, f8)
+_PROTOCOL = structure(Protocol, i8, i8, types.boolean, types.boolean, types.boolean, f8, f8, f8)
+_WORKSPACE = structure(Workspace, vector, matrix, matrix, matrix, matrix, matrix, matrix)
+_RESULTS = structure(Results, matrix, types.Array(i8, 1, "C"), cube, cube)
+
+
+@kernel
+def _mean(values):
+    total = 0.0
+    for i in range(values.size):
+        total += values[i]
+    return total / values.size
+
+
+@kernel
+def _mean_failure(rates):
+    total = 0.0
+    for q in range(rates.shape[1]):
+        total += rates[1, q]
+    return total / rates.shape[1]
+
+
+# Inside loops arrays are local variables, not fields: numba counts a reference each time a field is read.
+
+
+@kernel
+def _expected(coefficient, divisor, rates, gaps, update):
+    """Fill `update` with its expectation over large groups: the mean over prompts of c(J_q) g_q over the divisor."""
+    prompts, dimension = gaps.shape
+    for j in range(dimension):
+        update[j] = 0.0
+    for q in range(prompts):
+        norm = 0.0
+        for j in range(dimension):
+            norm += gaps[q, j] * gaps[q, j]
+        factor = coefficient(rates[0, q], rates[1, q], math.sqrt(norm)) / (divisor * prompts)
+        for j in range(dimension):
+            update[j] += factor * gaps[q, j]
+
+
+@kernel
+def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates, group, update):
+    """Fill `update` from sampled groups.
+
+    Returns
+    -------
+    batches : int
+        Batches drawn; all but the last had nothing to learn from.
+    scored : bool
+        The last one has.
+    """
+    for j in range(update.size):
+        update[j] = 0.0
+    prompts = rates.shape[1]
+    mixed_only = protocol.dynamic_sampling
+    for _ in range(_MOST_DRAWN):
+        rows, batches = policy.outcomes(
+            state, theta, constants, space, rates, protocol.group_size, most, group
+        )
+        if rows == 0:
+            if mixed_only:
+                continue
+            return batches, False
+        kept = weigh(rule.advantage, rule.aggregation, rows, group, rule.max_length, mixed_only)
+        if mixed_only:
+            if kept == 0 and prompts == 1:
+                continue  # drawn again; such batches are no iterations
+            batches = 1
+            prompts = max(kept, 1)
+        policy.score(state, theta, constants, space, rows, group, update)
+        if prompts > 1:
+            for j in range(update.size):
+                update[j] /= prompts
+        return batches, True
+    return 1, False
+
+
+@engine(types.void(COMPILED, _RULE, _PROTOCOL, stream, vector, _WORKSPACE, matrix))
+def draw_updates(policy, rule, protocol, state, theta, work, out):
+    """Fill each row of `out` with the update from groups of its own, all at one θ."""
+    constants, space, rates = borrowed(policy.constants), borrowed(work.policy), borrowed(work.rates)
+    group, out, state = borrowed(work.group), borrowed(out), borrowed(state)
+    policy.evaluate(theta, constants, space, rates, work.gaps)
+    for i in range(out.shape[0]):
+        _sampled(policy, rule, protocol, state, theta, 1, constants, space, rates, group, out[i])
+
+
+@kernel
+def _same(a, b):
+    for j in range(a.size):  # noqa: SIM110 (numba knows no generator here)
+        if a[j] != b[j]:
+            return False
+    return True
+
+
+@kernel
+def _returned(theta, before, earlier, best):
+    """The period with which an exact, memoryless run repeats itself from here on; 0 where it does not yet."""
+    if _same(theta, before):
+        return 1
+    distance = abs(theta[0] - best)
+    if theta.size == 1 and distance < _SETTLED and distance < abs(before[0] - best):
+        return 1
+    return 2 if _same(theta, earlier) else 0
+
+
+@engine(
+    types.void(
+        COMPILED,
+        _RULE,
+        _MOVE,
+        _PROTOCOL,
+        vector,
+        types.Array(u8, 2, "C"),
+        types.Array(i8, 1, "C"),
+        _WORKSPACE,
+        _RESULTS,
+    )
+)
+def train(policy, rule, move, protocol, learning_rates, states, record, work, results):
+    """Make one run for each learning rate, each from its own row of the parameters and of the random streams."""
+    iterations = protocol.iterations
+    tail = tail_length(iterations)
+    exact = protocol.group_size == 0
+    repeats = exact and move.memoryless and move.steady  # a state that returns fixes all that follows
+    always = exact or protocol.watched or protocol.reads_rates  # the rates are read at every update
+    kept = record.size
+    evaluate, schedule, optimizer = policy.evaluate, move.schedule, move.optimizer
+    constants, space, settings = borrowed(policy.constants), borrowed(work.policy), borrowed(move.settings)
+    rates, gaps, group, memory = (
+        borrowed(work.rates),
+        borrowed(work.gaps),
+        borrowed(work.group),
+        borrowed(work.memory),
+    )
+    vectors, thetas, finals = borrowed(work.vectors), borrowed(results.theta), borrowed(results.final)
+    paths, streams = borrowed(results.path), borrowed(states)
+    coefficient, divisor = rule.coefficient, rule.divisor
+    update, step, before, earlier = vectors[0], vectors[1], vectors[2], vectors[3]
+    other = borrowed(work.other)  # the other state of a two-cycle
+    prompts = rates.shape[1]
+    for run in range(learning_rates.size):
+        theta, final, path = thetas[run], finals[run], paths[run]
+        state = streams[run]
+        memory[:] = 0.0
+        before[:] = np.nan
+        final[:] = 0.0
+        evaluate(theta, constants, space, rates, gaps)
+        start_success, start_failure = _mean(rates[0]), _mean(rates[1])
+        failure = least = tail_failure = start_failure
+        fall = 0.0
+        idle = True  # through the tail
+        stale = False  # the rates are those of an earlier θ
+        period = waiting = at = 0
+        scored = True
+        for k in range(iterations):
+            if at < kept and record[at] == k:
+                path[at] = rates[0]
+                path[kept + at] = rates[1]
+                at += 1
+            if k == iterations - tail:
+                if stale:
+                    evaluate(theta, constants, space, rates, gaps)
+                    failure = _mean_failure(rates)
+                    stale = False
+                tail_failure = failure
+            if period == 0:
+                if exact:
+                    _expected(coefficient, divisor, rates, gaps, update)
+                    learning = True
+                else:
+                    if waiting == 0:
+                        # θ may move before a batch drawn ahead of its time is used, if the optimizer remembers
+                        most = iterations - k if move.memoryless else 1
+                        waiting, scored = _sampled(
+                            policy, rule, protocol, state, theta, most, constants, space, rates, group, update
+                        )
+                    waiting -= 1
+                    learning = scored and waiting == 0
+                    idle = idle and not (learning and k >= iterations - tail)
+                if learning or not move.memoryless:  # an idle iteration has an update of 0
+                    if move.clip_norm < math.inf:
+                        clip(update, move.clip_norm)
+                    factor = learning_rates[run]
+                    if not move.steady:
+                        factor *= schedule(float(k), float(iterations), failure, start_failure)
+                    if move.plain:
+                        for j in range(theta.size):
+                            step[j] = update[j]
+                    else:
+                        optimizer(theta, update, memory, settings, step)
+                    for j in range(theta.size):
+                        if repeats:
+                            earlier[j], before[j] = before[j], theta[j]
+                        theta[j] += factor * step[j]
+                    stale = True
+                    if repeats:
+                        for i in range(2):
+                            for q in range(prompts):
+                                other[i, q] = rates[i, q]
+                if stale and (always or k >= iterations - tail):
+                    evaluate(theta, constants, space, rates, gaps)
+                    failure = _mean_failure(rates)
+                    stale = False
+                    fall = max(fall, failure - least)
+                    least = min(least, failure)
+                if repeats:
+                    period = _returned(theta, before, earlier, protocol.best_theta)
+            elif period == 2:
+                for i in range(2):
+                    for q in range(prompts):
+                        rates[i, q], other[i, q] = other[i, q], rates[i, q]
+                failure = _mean_failure(rates)
+            if k >= iterations - tail:
+                for i in range(2):
+                    for q in range(prompts):
+                        final[i, q] += rates[i, q]
+        if at < kept and record[at] == iterations:
+            path[at] = rates[0]
+            path[kept + at] = rates[1]
+        for i in range(2):
+            for q in range(prompts):
+                final[i, q] /= tail
+        summary = Summary(
+            start_success,
+            start_failure,
+            _mean(final[0]),
+            _mean(final[1]),
+            tail_failure,
+            failure,
+            fall,
+            idle and not exact,
+        )
+        results.outcome[run] = judge(summary, protocol.best_failure, protocol.tolerance)

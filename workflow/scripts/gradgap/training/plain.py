@@ -1,0 +1,111 @@
+"""The training loop in plain Python: for policies without kernels, and the reference of the compiled one.
+
+It calls the methods of a `Policy` and follows the definitions line by line; nothing is skipped.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..bandits import Policy
+from . import rules
+from .optimizers import OPTIMIZERS
+from .outcome import Run, judge_path, tail_length
+from .rules import ADVANTAGES, AGGREGATIONS
+from .schedules import SCHEDULES
+
+
+def expected_update(policy: Policy, advantage: str, aggregation: str, theta: np.ndarray) -> np.ndarray:
+    """The update in expectation over large groups: the mean over prompts of c(J_q) g_q over the divisor."""
+    success, failure, gap = policy.rates(theta)
+    coefficient = ADVANTAGES.find(advantage).coefficient
+    factors = [
+        coefficient(float(j), float(n), float(np.linalg.norm(g)))
+        for j, n, g in zip(success, failure, gap, strict=True)
+    ]
+    return np.mean(np.array(factors)[:, None] * gap, axis=0) / AGGREGATIONS.find(aggregation).divisor(policy)
+
+
+def sampled_update(
+    policy: Policy,
+    advantage: str,
+    aggregation: str,
+    theta: np.ndarray,
+    group_size: int,
+    state: np.ndarray,
+    dynamic_sampling: bool = False,
+) -> np.ndarray:
+    """The update from one sampled group a prompt: the mean over prompts of Σ weight · score.
+
+    Groups that are all right or all wrong are left out of the mean under dynamic sampling.
+    """
+    total, kept = np.zeros(len(theta)), 0
+    groups = policy.sample(theta, group_size, state)
+    for group in groups:
+        if dynamic_sampling and len(set(group.rewards)) == 1:
+            continue
+        kept += 1
+        weights = rules.weights(advantage, aggregation, group.rewards, group.lengths, policy.max_length)
+        total += weights @ group.scores
+    return total / max(kept if dynamic_sampling else len(groups), 1)
+
+
+def train(
+    policy: Policy,
+    advantage: str,
+    aggregation: str,
+    learning_rate: float,
+    *,
+    iterations: int,
+    group_size: int = 0,
+    state: np.ndarray | None = None,
+    tolerance: float = 1e-4,
+    schedule: str = "constant",
+    optimizer: str = "sgd",
+    optimizer_settings: Mapping[str, float] | None = None,
+    clip_norm: float = np.inf,
+    dynamic_sampling: bool = False,
+    record: np.ndarray | None = None,
+    start: np.ndarray | None = None,
+) -> Run:
+    """One run; arguments and result are those of `training.run.train`, for one learning rate.
+
+    Returns
+    -------
+    Run
+    """
+    chosen = OPTIMIZERS.find(optimizer)
+    settings = chosen.vector(optimizer_settings)
+    theta = np.array(policy.start if start is None else start, dtype=float)
+    memory, step = chosen.memory(len(theta)), np.zeros(len(theta))
+    visited = [policy.rates(theta)]
+    start_failure = float(visited[0].failure.mean())
+    for k in range(iterations):
+        if group_size:
+            assert state is not None
+            update = sampled_update(
+                policy, advantage, aggregation, theta, group_size, state, dynamic_sampling
+            )
+        else:
+            update = expected_update(policy, advantage, aggregation, theta)
+        norm = np.linalg.norm(update)
+        if norm > clip_norm:
+            update = update * (clip_norm / norm)
+        failure = float(visited[-1].failure.mean())
+        factor = SCHEDULES.find(schedule)(float(k), float(iterations), failure, start_failure)
+        chosen.move(theta, update, memory, settings, step)
+        theta = theta + learning_rate * factor * step
+        visited.append(policy.rates(theta))
+    success = np.array([rates.success for rates in visited])
+    failures = np.array([rates.failure for rates in visited])
+    tail = tail_length(iterations)
+    kept = np.empty(0, int) if record is None else np.asarray(record, int)
+    return Run(
+        judge_path(success.mean(axis=1), failures.mean(axis=1), policy.best_failure, tolerance),
+        float(success[-tail:].mean()),
+        float(failures[-tail:].mean()),
+        success[-tail:].mean(axis=0),
+        success[kept],
+        failures[kept],
+        theta,
+    )
