@@ -111,3 +111,6 @@ AXES.add("search")(
     Axis("integer", "search", "1", "Number of a search for the policy that is worst for a bound.")
 )
 AXES.add("bound")(Axis("label", "bound", "1", "Sufficient condition on the step size."))
+AXES.add("dynamics")(
+    Axis("label", "dynamics", "1", "Rule and factor of its own threshold, of runs that may fall for ever.")
+)

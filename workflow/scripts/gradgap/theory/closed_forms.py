@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from ..bandits import Instance
 from ..numerics.binomial import pmf
 from ..numerics.compiler import kernel
-from ..numerics.elementary import log
+from ..numerics.elementary import exp, log, log1p, log_factorial
 from ..numerics.roots import root
 from ..training.rules import ADVANTAGES, AGGREGATIONS
 
@@ -434,3 +434,38 @@ def linear_bandit(start: float, learning_rate: float, iterations: int) -> tuple[
         path.append(theta)
     # ½ − 2θ² as a product, exact to rounding near the edge
     return path, [2 * (0.5 - abs(x)) * (0.5 + abs(x)) for x in path]
+
+
+def log10_success_rate(instance: Instance, theta: float) -> float:
+    """log₁₀ J on `counting`, also where J is below the smallest float.
+
+    log J = log C(N, a) + a log p + (N − a) log q + log Σ of the window's masses over that of its lower edge a, which
+    is the largest of them where Np < a.
+
+    Raises
+    ------
+    ValueError
+        If the family is not `counting`.
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("counting").instance(4096, 0.2)
+    >>> round(log10_success_rate(bandit, 1.884), 1)
+    -601.9
+    """
+    if instance.family != "counting":
+        raise ValueError(f"family: {instance.family} is not allowed here; only counting, whose J falls to 0")
+    n, width = int(instance.kernels.constants[0]), int(instance.kernels.constants[1])
+    odds, low = exp(-abs(theta)), n // 2 - width
+    if n * odds / (1 + odds) >= low:
+        return log(instance.at(theta)[0]) / _LOG_10
+    inside = term = 1.0
+    for k in range(low, n // 2 + width):
+        term *= (n - k) / (k + 1) * odds
+        inside += term
+    choose = log_factorial(n) - log_factorial(low) - log_factorial(n - low)
+    return (choose - low * abs(theta) - n * log1p(odds) + log(inside)) / _LOG_10
+
+
+_LOG_10 = 2.302585092994046
