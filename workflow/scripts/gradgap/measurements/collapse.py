@@ -56,18 +56,6 @@ CURVES = {
         "log₁₀ success rate", "1", f"log₁₀ J along a run; {NOTHING:g} stands for J = 0."
     ),
 }
-#: Runs that are followed: rule, and learning rate in units of what.
-DYNAMICS = (
-    "gap 0.9 convergence",
-    "gap 1.3 convergence",
-    "gap 1.05 fold",
-    "reinforce 10 convergence",
-    "grpo 10 convergence",
-    "steps 0.9",
-    "steps 1.1",
-    "linear 0.9",
-    "linear 1.1",
-)
 
 
 def falling(instance: Instance, learning_rate: float, most: int) -> tuple[int, float]:
