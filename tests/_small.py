@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 
 import yaml
+from gradgap.report import captions, digests
 from gradgap.sweep import compute, config, dataset, grid, store
 
 #: Every default study, small: each has several shards, and every axis more than one value.
@@ -93,3 +94,47 @@ def write_config(raw: dict, path: Path) -> Path:
     """Write a configuration as YAML."""
     path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
     return path
+
+
+def run_stages(raw: dict, folder: Path) -> Path:
+    """Make a results folder as the workflow does, with the scripts of its stages, but for logs and benchmarks."""
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+    import analysis
+    import datasets
+    import explore
+    import figures
+    import tables
+
+    whole = config.parse(raw)
+    run_missing(raw, folder)
+    names = list(whole.studies)
+    record = folder / "digests"
+    for name, study in whole.studies.items():
+        files = [path for path, shard in shard_files(raw, folder).items() if shard.study == name]
+        source = folder / "datasets" / f"{name}.nc"
+        datasets.main(files, source, record / f"datasets/{name}.json", vars(dataset.Contents.of(study)))
+        numbers, rows, caption = (
+            folder / "analysis" / f"{name}{end}" for end in (".csv", ".scaling.csv", ".rst")
+        )
+        text = captions.template(name)
+        analysis.main(source, numbers, rows, caption, record / f"analysis/{name}.json", vars(study), text)
+        for figure, module in study.study.figures(name).items():
+            drawn = {suffix: folder / "figures" / f"{figure}.{suffix}" for suffix in ("pdf", "svg", "png")}
+            figures.main(numbers, rows, drawn, record / f"figures/{figure}.json", module, whole.figures)
+    outputs = {
+        "csv": folder / "tables/scaling.csv",
+        "html": folder / "tables/scaling.html",
+        "provenance": folder / "tables/provenance.html",
+        "reproduce": folder / "reproduce.md",
+    }
+    rows, filled = (
+        {name: folder / "analysis" / f"{name}{end}" for name in names} for end in (".scaling.csv", ".rst")
+    )
+    tables.main(rows, filled, outputs, record / "tables/tables.json", whole.source, whole.seed)
+    sources = {name: folder / "datasets" / f"{name}.nc" for name in names}
+    explore.main(sources, folder / "explore.html", record / "explore/explore.json")
+    (folder / "report.html").write_text("<html>as `make report` writes it</html>", encoding="utf-8")
+    digests.write(record / "report/report.json", [folder / "report.html"], [])
+    return folder

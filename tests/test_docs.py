@@ -19,7 +19,9 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "page"), [("config", "docs/config.md"), ("datasets", "docs/datasets.md")])
+@pytest.mark.parametrize(
+    ("name", "page"), [(name, f"docs/{name}.md") for name in ("config", "datasets", "reproduce")]
+)
 def test_generated_pages_have_not_drifted(root, name, page):
     made = documentation.PAGES[name](root / "results/analysis")
     assert (root / page).read_text(encoding="utf-8") == made, f"{page} is out of date: run `make docs`"
@@ -30,8 +32,7 @@ def test_every_study_is_configured_and_documented(root):
     reproduce = (root / "docs/reproduce.md").read_text(encoding="utf-8")
     for name in STUDIES.discover():
         assert name in configured
-        assert f"## {name}\n" in reproduce, "run `make study docs`"
-    assert "Not run." not in reproduce
+        assert f"## {name}\n" in reproduce
 
 
 def test_shown_files_are_the_files(root):

@@ -1,6 +1,5 @@
 """Sampled dynamics: responses as the exact family has them, runs, outcomes, refusals."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -15,9 +14,13 @@ SUM = "seq-mean-token-sum"
 
 def draw(instance, theta, size, seed=0):
     """One group of responses: arrays of reward, score, length and count, a row each."""
-    group, workspace = np.empty((groups.COLUMNS, size + 1)), np.empty(instance.workspace)
-    state = streams.state(seed, {"theta": repr(theta)})
-    rows, drawn = instance.sample(state, theta, instance.kernels.constants, size, 1, group, workspace)
+    kernels, group = instance.kernels, np.empty((groups.COLUMNS, size + 1))
+    state, at, workspace = (
+        streams.state(seed, {"theta": repr(theta)}),
+        np.array([theta]),
+        np.empty(instance.kernels.workspace),
+    )
+    rows, drawn = kernels.outcomes(state, at, kernels.constants, workspace, np.empty((2, 1)), size, 1, group)
     assert drawn == 1
     columns = [groups.REWARD, groups.SCORE, groups.LENGTH, groups.COUNT]
     return group[columns, :rows]
@@ -121,7 +124,7 @@ def test_very_large_groups_follow_the_exact_run(family, advantage):
 
 def test_groups_all_right_or_all_wrong_move_nothing():
     lost = FAMILIES.find("counting").instance(64, 0.2)
-    lost = dataclasses.replace(lost, theta0=-30.0)  # every response wrong
+    lost = lost.replace(start=np.array([-30.0]))  # every response wrong
     for advantage in ("reinforce", "rloo", "dr_grpo", "grpo"):
         updates = training.updates(
             lost, advantage, SUM, -30.0, group_size=8, state=streams.state(1, {}), count=100
@@ -137,4 +140,4 @@ def test_runs_are_long_enough_to_see_failures():
 
 def test_a_family_without_sampler_is_refused(counting):
     with pytest.raises(ConfigError, match="'counting' has no sampler"):
-        run(dataclasses.replace(counting, sample=None), 0.1)
+        run(counting.replace(kernels=counting.kernels._replace(outcomes=None)), 0.1)

@@ -1,48 +1,33 @@
 """Nothing damaged is used, and `gradgap verify` names what is bad."""
 
 import json
+import shlex
 import shutil
+from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
-from _small import assemble, changed, only, run_missing, shard_files, write_config
+from _small import changed, only, run_missing, run_stages, shard_files, write_config
 from gradgap import cli
 from gradgap.errors import ShardError
-from gradgap.report import figure_data
-from gradgap.report.captions import fill, template
+from gradgap.inference.power_laws import COLUMNS
+from gradgap.report import digests
 from gradgap.report.verify import verify
 from gradgap.sweep import config, dataset, store
+from PIL import Image
 
 RAW = only("phase_diagram")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A results folder with shards, dataset and analysis; figures and tables stand in as small whole files."""
-    folder = tmp_path_factory.mktemp("made")
-    run_missing(RAW, folder)
-    study = config.parse(RAW).studies["phase_diagram"]
-    dataset.write(assemble(RAW, folder, "phase_diagram"), folder / "datasets" / "phase_diagram.nc")
-    with xr.open_dataset(folder / "datasets" / "phase_diagram.nc") as opened:
-        analysis = study.study.analyse(opened.load(), study.settings)
-    for part in ("analysis", "figures", "tables"):
-        (folder / part).mkdir()
-    figure_data.write(analysis.panels, folder / "analysis" / "phase_diagram.csv")
-    analysis.scaling.to_csv(folder / "analysis" / "phase_diagram.scaling.csv", index=False)
-    text = fill(template("phase_diagram"), analysis, study.settings)
-    (folder / "analysis" / "phase_diagram.rst").write_text(text, encoding="utf-8")
-    import matplotlib.pyplot as plt
-
-    figure = plt.figure(figsize=(1, 1))
-    for ending in ("pdf", "svg", "png"):
-        figure.savefig(folder / "figures" / f"phase_diagram.{ending}")
-    plt.close(figure)
-    analysis.scaling.to_csv(folder / "tables" / "scaling.csv", index=False)
-    for name in ("scaling", "provenance"):
-        (folder / "tables" / f"{name}.html").write_text("<html></html>")
-    return folder
+    """A results folder as the workflow leaves it, each stage's script run in turn."""
+    folder = tmp_path_factory.mktemp("made") / "results"
+    return run_stages(RAW, folder)
 
 
 @pytest.fixture
@@ -135,42 +120,133 @@ def test_shards_of_other_code_are_refused(results, monkeypatch):
         store.read_current(a_shard(results))
 
 
-def flip(path: Path) -> None:
+def flip(path: Path, at: float = 0.5) -> None:
+    """Change one bit of a file."""
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x10
+    content[int(at * (len(content) - 1))] ^= 0x10
     path.write_bytes(content)
 
 
-DAMAGE = {
-    "shard": ("shards/phase_diagram/runs/*length=16~*.npz", lambda path: path.write_bytes(b""), "damaged"),
-    "missing shard": (
-        "shards/phase_diagram/critical/*length=64~success_rate=0.8~rule=GRPO~*.npz",
-        Path.unlink,
-        "missing",
-    ),
-    "dataset": (
-        "datasets/phase_diagram.nc",
-        lambda path: path.write_bytes(path.read_bytes()[:500]),
-        "damaged",
-    ),
-    "missing dataset": ("datasets/phase_diagram.nc", Path.unlink, "missing"),
-    "numbers": ("analysis/phase_diagram.csv", flip, "differs from what its dataset gives"),
-    "caption": ("analysis/phase_diagram.rst", flip, "differs"),
-    "png": ("figures/phase_diagram.png", flip, "damaged"),
-    "svg": ("figures/phase_diagram.svg", lambda path: path.write_bytes(path.read_bytes()[:300]), "damaged"),
-    "pdf": ("figures/phase_diagram.pdf", lambda path: path.write_bytes(path.read_bytes()[:300]), "damaged"),
-    "table": ("tables/scaling.csv", lambda path: path.write_text("a,b\n1\n"), "damaged"),
-    "page": ("tables/provenance.html", lambda path: path.write_text("<html>"), "damaged"),
+def cut(path: Path) -> None:
+    """Lose the second half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGES = {
+    "a bit early on": lambda path: flip(path, 0.1),
+    "a bit in the middle": flip,
+    "the last bit": lambda path: flip(path, 1),
+    "cut": cut,
+    "empty": lambda path: path.write_bytes(b""),
+    "gone": Path.unlink,
 }
 
 
-@pytest.mark.parametrize(("pattern", "damage", "what"), DAMAGE.values(), ids=DAMAGE)
-def test_verify_names_the_bad_file_and_no_other(results, pattern, damage, what):
-    (path,) = results.glob(pattern)
-    damage(path)
-    found = verify(config.parse(RAW), results)
-    assert list(found) == [str(path)]
-    assert what in found[str(path)]
+def written(results: Path) -> list[Path]:
+    """Every file of a results folder."""
+    return sorted(path for path in results.rglob("*") if path.is_file())
+
+
+def test_every_damaged_file_is_named_whatever_its_kind(results):
+    """One file and one damage at a time, over every file that a run wrote: it is named, and nothing else is."""
+    parsed, named, tried = config.parse(RAW), [], []
+    for number, path in enumerate(written(results)):
+        whole = path.read_bytes()
+        for k in range(2):  # two damages a file, and all of them over a kind of file
+            name = list(DAMAGES)[(2 * number + k) % len(DAMAGES)]
+            DAMAGES[name](path)
+            tried.append((path.relative_to(results).as_posix(), name))
+            named.append(set(verify(parsed, results)) == {str(path)})
+            path.write_bytes(whole)
+    assert [what for what, found in zip(tried, named, strict=True) if not found] == []
+    assert len(tried) >= 60
+    assert {path.split("/")[0] for path, _ in tried} == {
+        "shards",
+        "datasets",
+        "analysis",
+        "figures",
+        "tables",
+        "digests",
+        "explore.html",
+        "reproduce.md",
+        "report.html",
+    }
+    assert verify(parsed, results) == {}
+
+
+def test_one_pass_names_all_that_is_bad(results):
+    """Shard, dataset, numbers, caption, figure, table and page, all at once."""
+    patterns = [
+        "shards/phase_diagram/runs/*length=16~*.npz",
+        "datasets/phase_diagram.nc",
+        "analysis/phase_diagram.csv",
+        "analysis/phase_diagram.rst",
+        "figures/phase_diagram.svg",
+        "tables/scaling.csv",
+        "reproduce.md",
+        "explore.html",
+    ]
+    bad = set()
+    for pattern in patterns:
+        (path, *_) = sorted(results.glob(pattern))
+        flip(path)
+        bad.add(str(path))
+    assert set(verify(config.parse(RAW), results)) == bad
+
+
+def test_what_was_made_from_something_else_is_named(results):
+    """Files that are whole but do not belong together: an older figure, and a dataset that was exchanged."""
+    figures = sorted(results.glob("figures/phase_diagram.*"))
+    record = results / "digests/figures/phase_diagram.json"
+    digests.write(
+        record, figures, [results / "analysis/phase_diagram.scaling.csv", results / "tables/scaling.csv"]
+    )
+    assert verify(config.parse(RAW), results) == {str(record): "of a job that wrote or read other files"}
+    numbers = results / "analysis/phase_diagram.csv"
+    whole = numbers.read_bytes()
+    numbers.write_bytes(whole + b"\n")
+    digests.write(record, figures, [numbers, results / "analysis/phase_diagram.scaling.csv"])
+    numbers.write_bytes(whole)
+    assert verify(config.parse(RAW), results) == {str(record): "made from another analysis/phase_diagram.csv"}
+
+
+def test_a_record_is_read_as_it_was_written_or_refused(tmp_path):
+    """Each bit of a record, one at a time."""
+    one = tmp_path / "results" / "one.txt"
+    one.parent.mkdir()
+    one.write_text("one")
+    path = tmp_path / "results/digests/stage/name.json"
+    digests.write(path, [one], [tmp_path / "elsewhere.txt"])
+    whole = path.read_bytes()
+    assert digests.read(path) == digests.Record({"one.txt": digests.digest(b"one")}, {})
+    for at in range(8 * len(whole)):
+        altered = bytearray(whole)
+        altered[at // 8] ^= 1 << at % 8
+        path.write_bytes(altered)
+        with pytest.raises(digests.DigestError, match="damaged"):
+            digests.read(path)
+    path.unlink()
+    with pytest.raises(digests.DigestError, match="missing"):
+        digests.read(path)
+
+
+def test_figures_and_tables_open_in_other_programs(made):
+    """What a reader's own tools make of the files: Pillow, pandas and an XML parser."""
+    with Image.open(made / "figures/phase_diagram.png") as image:
+        image.verify()
+    with Image.open(made / "figures/phase_diagram.png") as image:
+        assert image.size[0] > 300
+    table = pd.read_csv(made / "tables/scaling.csv")
+    assert list(table.columns) == COLUMNS
+    rows = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: rows.append(tag) if tag == "tr" else None
+    parser.feed((made / "tables/scaling.html").read_text(encoding="utf-8"))
+    assert len(rows) == 1 + len(table)
+    ElementTree.parse(made / "figures/phase_diagram.svg")
+    pdf = (made / "figures/phase_diagram.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF-")
+    assert pdf.rstrip().endswith(b"%%EOF")
 
 
 def test_verify_finds_a_dataset_that_is_not_its_shards(results):
@@ -198,6 +274,8 @@ def test_the_command_exits_1_and_prints_the_remedy(results, tmp_path, capsys):
     path = a_shard(results)
     path.write_bytes(b"")
     assert cli.main(argv) == 1
-    assert "remedy: rm -f" in capsys.readouterr().out
+    (remedy,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("remedy: ")]
+    assert remedy.startswith(f"remedy: rm -f {shlex.quote(str(path))} && ")
+    assert remedy.endswith(f" --directory {tmp_path} --configfile {written}")
     assert cli.main([*argv, "--json"]) == 1
     assert list(json.loads(capsys.readouterr().out)["wrong"]) == [str(path)]

@@ -1,10 +1,12 @@
 """The workflow itself, on a tiny configuration in a copy of the project."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -57,7 +59,7 @@ def project(tmp_path, root):
 
 def snakemake(project, *arguments, cores=2):
     """Run the workflow of the copy; say what it said."""
-    environment = os.environ | {"PYTHONPATH": ""}  # the copy finds its own package
+    environment = os.environ | {"PYTHONPATH": str(project / "workflow/scripts")}  # the package of the copy
     found = subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
         cwd=project,
@@ -152,3 +154,145 @@ def test_cores_and_shards_leave_no_trace_in_the_datasets(project):
         for name in one.data_vars:
             assert one[name].values.tobytes() == other[name].values.tobytes()
     assert found[1] == found[1000]  # the files themselves
+
+
+def command(project, *arguments):
+    """Run the package's command line in the copy."""
+    return subprocess.run(
+        [sys.executable, "-m", "gradgap", *arguments],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(project / "workflow" / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def verified(project, *arguments):
+    """What `gradgap verify` says of the copy: wrong files by path, and the remedy."""
+    found = subprocess.run(
+        [sys.executable, "-m", "gradgap", "verify", *arguments, "--json"],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(project / "workflow/scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode in (0, 1), found.stderr
+    return json.loads(found.stdout)
+
+
+def test_the_remedy_that_verify_prints_heals_the_folder(project):
+    """With a configuration and a folder of their own; one damaged file a kind, alone and then all at once."""
+    (project / "config.yaml").rename(project / "mine.yaml")
+    (project / "mine").mkdir()
+    snakemake(project, "--configfile", "mine.yaml", "--directory", "mine")
+    results, where = project / "mine" / "results", ("mine/results", "--configfile", "mine.yaml")
+    environment = os.environ | {
+        "PYTHONPATH": str(project / "workflow/scripts"),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+    made = [
+        "snakemake",
+        "--configfile",
+        "mine.yaml",
+        "--directory",
+        "mine",
+        "--report",
+        "results/report.html",
+    ]
+    subprocess.run(made, cwd=project, env=environment, check=True, capture_output=True)
+    record = [sys.executable, "-m", "gradgap.report.digests"]
+    record += [str(results / "digests/report/report.json"), str(results / "report.html")]
+    subprocess.run(record, cwd=project, env=environment, check=True)
+    assert verified(project, *where)["wrong"] == {}
+
+    def damage(pattern):
+        path = sorted(results.glob(pattern))[0]
+        path.write_bytes(path.read_bytes()[:-40] + b"damaged")
+        return str(Path("mine/results") / path.relative_to(results))
+
+    kinds = [
+        "shards/*/*/*.npz",
+        "datasets/*.nc",
+        "analysis/*.scaling.csv",
+        "analysis/*.rst",
+        "figures/*.pdf",
+        "figures/*.png",
+        "tables/*.html",
+        "reproduce.md",
+        "explore.html",
+        "digests/figures/*.json",
+        "report.html",
+    ]
+    for patterns in ([kinds[0]], [kinds[5]], [kinds[-1]], kinds):
+        bad = {damage(pattern) for pattern in patterns}
+        found = verified(project, *where)
+        assert set(found["wrong"]) == bad
+        healed = subprocess.run(
+            found["remedy"],
+            shell=True,
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert healed.returncode == 0, found["remedy"] + healed.stderr[-2000:]
+        assert verified(project, *where)["wrong"] == {}, found["remedy"]
+
+
+def contents(folder):
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_two_configurations_side_by_side(project):
+    """Each run has a place of its own: both are complete and verified, and neither touches the other."""
+    tiny = {"stagnation": TINY["studies"]["stagnation"]}
+    (project / "config.yaml").write_text(yaml.safe_dump(TINY | {"studies": tiny}))
+    other = TINY | {
+        "name": "mine",
+        "seed": 2,
+        "studies": {"stagnation": tiny["stagnation"] | {"length": [256]}},
+    }
+    (project / "mine.yaml").write_text(yaml.safe_dump(other))
+    snakemake(project)
+    first = contents(project / "results")
+    snakemake(project, "--configfile", "mine.yaml")
+    results = project / "results" / "mine"
+    assert {
+        path: what for path, what in contents(project / "results").items() if results not in path.parents
+    } == first
+    with xr.open_dataset(results / "datasets" / "stagnation.nc") as dataset:
+        assert dataset.length.values.tolist() == [256]
+    assert (results / "explore.html").is_file()
+    assert "results/mine/figures/stagnation.png" in (results / "reproduce.md").read_text()
+    for which in ((), ("--configfile", "mine.yaml")):
+        verified = command(project, "verify", *which)
+        assert verified.stdout.strip() == "all is well", verified.stdout
+        assert "Nothing to be done" in snakemake(project, *which)
+        assert "measured" in command(project, "plan", *which).stdout
+    made = command(project, "provenance", "--configfile", "mine.yaml").stdout
+    assert "results/mine/datasets/stagnation.nc" in made
+    differ = command(project, "diff", "results", "results/mine")
+    assert differ.returncode == 1
+    assert "length only in A: 64" in differ.stdout
+    (results / "figures" / "stagnation.png").write_bytes(b"damaged")
+    bad = command(project, "verify", "--configfile", "mine.yaml")
+    assert bad.returncode == 1
+    remedy = bad.stdout.rpartition("remedy: ")[2].strip()
+    assert "--configfile mine.yaml" in remedy
+    assert (
+        subprocess.run(
+            remedy,
+            shell=True,
+            cwd=project,
+            env=os.environ | {"PYTHONPATH": ""},
+            capture_output=True,
+            check=False,
+        ).returncode
+        == 0
+    )
+    assert command(project, "verify", "--configfile", "mine.yaml").returncode == 0

@@ -1,15 +1,15 @@
 rule analysis:
     input:
-        "results/datasets/{study}.nc",
+        "<results>/datasets/{study}.nc",
     output:
-        panels="results/analysis/{study}.csv",
-        scaling="results/analysis/{study}.scaling.csv",
-        caption="results/analysis/{study}.rst",
-        digests="results/digests/analysis/{study}.json",
+        panels="<results>/analysis/{study}.csv",
+        scaling="<results>/analysis/{study}.scaling.csv",
+        caption="<results>/analysis/{study}.rst",
+        digests="<results>/digests/analysis/{study}.json",
     log:
-        "results/logs/analysis/{study}.log",
+        "<results>/logs/analysis/{study}.log",
     benchmark:
-        "results/benchmarks/analysis/{study}.tsv"
+        "<results>/benchmarks/analysis/{study}.tsv"
     conda:
         "../../envs/datasets.yaml"
     threads: 1

@@ -1,13 +1,20 @@
 # The configuration is checked while this file is parsed: a wrong value stops everything before it starts.
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent.parent
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+SCRIPTS = str(ROOT / "workflow" / "scripts")
+sys.path.insert(0, SCRIPTS)
+# jobs run the package beside this file too, whatever else is installed
+if os.environ.get("PYTHONPATH", "").split(os.pathsep)[0] != SCRIPTS:
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [SCRIPTS, os.environ.get("PYTHONPATH")])
+    )
 
 from gradgap.errors import GradgapError
 from gradgap.fingerprint import fingerprint
@@ -17,10 +24,16 @@ from gradgap.sweep.dataset import Contents
 
 FORMATS = ["pdf", "svg", "png"]
 
+# a shell that starts this in the background makes it deaf to SIGINT, the signal that stops it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def written():
     """The configuration with the lines on which it stands, where it is one file."""
-    if workflow.modifier.skip_configfile:  # inside another workflow, which gives a mapping
+    if (
+        workflow.modifier.skip_configfile
+    ):  # inside another workflow, which gives a mapping
         return None
     files = workflow.overwrite_configfiles or ["config.yaml"]
     found = [reading.read(os.path.relpath(file)) for file in files]
@@ -55,6 +68,10 @@ except GradgapError as error:
     raise WorkflowError(str(error)) from None
 
 
+pathvars:
+    results=CONFIG.results,
+
+
 #: Of each figure, its study and the module that draws it.
 FIGURES = {
     figure: (name, module)
@@ -73,7 +90,7 @@ wildcard_constraints:
 
 def shard_file(shard):
     """Where a shard is stored."""
-    return f"results/shards/{shard.study}/{shard.sweep}/{shard.name}.npz"
+    return f"{CONFIG.results}/shards/{shard.study}/{shard.sweep}/{shard.name}.npz"
 
 
 def shard_of(wildcards):

@@ -1,14 +1,14 @@
 rule explore:
     input:
-        datasets=expand("results/datasets/{study}.nc", study=STUDIES),
+        datasets=expand("<results>/datasets/{study}.nc", study=STUDIES),
         template=str(ROOT / "workflow/scripts/gradgap/report/explorer.html"),
     output:
-        page="results/explore.html",
-        digests="results/digests/explore/explore.json",
+        page="<results>/explore.html",
+        digests="<results>/digests/explore/explore.json",
     log:
-        "results/logs/explore/explore.log",
+        "<results>/logs/explore/explore.log",
     benchmark:
-        "results/benchmarks/explore/explore.tsv"
+        "<results>/benchmarks/explore/explore.tsv"
     conda:
         "../../envs/explore.yaml"
     threads: 1

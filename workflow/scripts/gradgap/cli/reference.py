@@ -2,15 +2,18 @@
 
 gradgap reference config      every key of config.yaml
 gradgap reference datasets    every variable of every dataset
+gradgap reference reproduce   every study: what it asks, and the command for its figures
 gradgap reference results     what came out, figure by figure
 """
 
-HELP = "documentation made from the code: config, datasets or results"
+HELP = "documentation made from the code: config, datasets, reproduce or results"
 
 
 def add_arguments(parser):
     """Arguments of the command."""
-    parser.add_argument("page", metavar="PAGE", choices=("config", "datasets", "results"), help="which page")
+    parser.add_argument(
+        "page", metavar="PAGE", choices=("config", "datasets", "reproduce", "results"), help="which page"
+    )
     parser.add_argument(
         "--captions",
         default="results/analysis",

@@ -26,7 +26,7 @@ FORMATS = ("pdf", "svg", "png")
 #: What the tables stage and the explore stage write, below the results folder.
 TABLES = ("tables/scaling.csv", "tables/scaling.html", "tables/provenance.html", "reproduce.md")
 EXPLORER = ("explore.html",)
-#: Written by ``make report``, which is no job of the workflow; checked where it is recorded.
+#: Written by ``make report``, which is no job of the workflow; a folder without a report is complete.
 REPORT, REPORT_RECORD = "report.html", "digests/report/report.json"
 
 
@@ -43,6 +43,9 @@ def jobs(config: Config) -> list[Job]:
     """Every job that writes a record of digests, those that read a file after the one that wrote it."""
     names = list(config.studies)
     found = []
+    for name, study in config.studies.items():
+        shards = tuple(_shards(study, config))
+        found.append(Job(f"digests/datasets/{name}.json", (f"datasets/{name}.nc",), shards))
     for name in names:
         written = tuple(f"analysis/{name}{ending}" for ending in (".csv", ".scaling.csv", ".rst"))
         found.append(Job(f"digests/analysis/{name}.json", written, (f"datasets/{name}.nc",)))
@@ -57,6 +60,14 @@ def jobs(config: Config) -> list[Job]:
         Job("digests/explore/explore.json", EXPLORER, tuple(f"datasets/{name}.nc" for name in names))
     )
     return found
+
+
+def _shards(study: StudyConfig, config: Config) -> list[str]:
+    """Files of the shards of a study, below the results folder."""
+    return [
+        f"shards/{shard.study}/{shard.sweep}/{shard.name}.npz"
+        for shard in grid.shards(study, config.shard_points, config.shard_seconds)
+    ]
 
 
 def verify(config: Config, results: str | Path) -> dict[str, str]:
@@ -80,17 +91,14 @@ def verify(config: Config, results: str | Path) -> dict[str, str]:
         _remade(wrong, study, config, results)
     for job in jobs(config):
         _recorded(wrong, job, results)
-    if (results / REPORT_RECORD).is_file():
+    if (results / REPORT).is_file() or (results / REPORT_RECORD).is_file():
         _recorded(wrong, Job(REPORT_RECORD, (REPORT,), ()), results)
     return wrong
 
 
 def _remade(wrong: dict[str, str], study: StudyConfig, config: Config, results: Path) -> None:
     """Check shards by their digests, the dataset by its shards, and the analysis by its dataset."""
-    expected = {
-        results / "shards" / shard.study / shard.sweep / f"{shard.name}.npz"
-        for shard in grid.shards(study, config.shard_points, config.shard_seconds)
-    }
+    expected = {results / name for name in _shards(study, config)}
     for path in sorted(expected):
         _note(wrong, path, store.read_current)
     dataset = results / "datasets" / f"{study.name}.nc"
@@ -125,10 +133,8 @@ def _recorded(wrong: dict[str, str], job: Job, results: Path) -> None:
         if str(file) in wrong or not file.is_file():
             continue  # what is made from it is made again with it
         if digests.digest_of(file) != known:
-            if job.record.startswith(
-                "digests/analysis/"
-            ):  # nothing before it has a record: the dataset is blamed
-                wrong[str(file)] = "not the file that its analysis was made from"
+            if name.startswith("shards/"):  # its numbers are whole, but it is not the file that it was
+                wrong[str(file)] = "not the file that its dataset was made from"
             else:  # the file is as its own record has it, so what was made from it is older
                 wrong[str(path)] = f"made from another {name}"
 
