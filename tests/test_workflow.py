@@ -107,8 +107,19 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
 
     # a file that was touched but not changed reruns nothing
     package = project / "workflow" / "scripts" / "gradgap"
-    os.utime(package / "numerics" / "binomial.py")
+    for touched in (
+        package / "numerics" / "binomial.py",
+        package / "report" / "explorer.html",
+        project / "workflow" / "scripts" / "shards.py",
+        project / "Snakefile",
+    ):
+        os.utime(touched)
     assert would_run(project) == {}
+
+    # a script reruns its stage
+    append(project / "workflow" / "scripts" / "explore.py")
+    assert would_run(project) == {"explore": 1, "all": 1}
+    snakemake(project)
 
     # a figure's module reruns that figure only
     append(package / "studies" / "stagnation" / "figure.py")
@@ -134,6 +145,22 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
     append(package / "numerics" / "binomial.py")
     shards = len(list((results / "shards").rglob("*.npz")))
     assert would_run(project)["shards"] == shards
+
+
+def test_results_copied_into_a_fresh_checkout_are_up_to_date(project, tmp_path_factory):
+    (project / "config.yaml").write_text(
+        yaml.safe_dump(TINY | {"studies": {"stagnation": TINY["studies"]["stagnation"]}})
+    )
+    snakemake(project)
+    clone = tmp_path_factory.mktemp("clone")
+    for path in project.iterdir():
+        if path.name in ("results", ".snakemake"):
+            shutil.copytree(path, clone / path.name)
+        elif path.is_dir():  # a checkout's files are as old as the checkout
+            shutil.copytree(path, clone / path.name, copy_function=shutil.copyfile)
+        else:
+            shutil.copyfile(path, clone / path.name)
+    assert would_run(clone) == {}
 
 
 def test_cores_and_shards_leave_no_trace_in_the_datasets(project):

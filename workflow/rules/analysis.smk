@@ -15,7 +15,8 @@ rule analysis:
     threads: 1
     params:
         config=study_spec,
-        code=lambda wildcards: fingerprint(
+        code=lambda wildcards: code(
+            "analysis.py",
             "gradgap.report.captions",
             "gradgap.report.digests",
             "gradgap.report.figure_data",

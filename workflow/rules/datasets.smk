@@ -16,6 +16,8 @@ rule datasets:
     params:
         # all that the job needs to know, so that it imports no study, measurement, plugin or compiler
         contents=lambda wildcards: vars(Contents.of(CONFIG.studies[wildcards.study])),
-        code=fingerprint("gradgap.report.digests", "gradgap.sweep.dataset"),
+        code=code(
+            "datasets.py", "gradgap.report.digests", "gradgap.sweep.dataset"
+        ),
     script:
         "../scripts/datasets.py"

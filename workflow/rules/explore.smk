@@ -1,7 +1,6 @@
 rule explore:
     input:
         datasets=expand("<results>/datasets/{study}.nc", study=STUDIES),
-        template=str(ROOT / "workflow/scripts/gradgap/report/explorer.html"),
     output:
         page="<results>/explore.html",
         digests="<results>/digests/explore/explore.json",
@@ -14,6 +13,7 @@ rule explore:
     threads: 1
     params:
         studies=STUDIES,
-        code=fingerprint("gradgap.report.digests", "gradgap.report.explorer"),
+        template=code("gradgap/report/explorer.html"),
+        code=code("explore.py", "gradgap.report.digests", "gradgap.report.explorer"),
     script:
         "../scripts/explore.py"

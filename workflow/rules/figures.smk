@@ -30,7 +30,8 @@ rule figures:
             },
         ),
         draw=lambda wildcards: FIGURES[wildcards.figure][1],
-        code=lambda wildcards: fingerprint(
+        code=lambda wildcards: code(
+            "figures.py",
             "gradgap.report.digests",
             "gradgap.report.figure_data",
             FIGURES[wildcards.figure][1],

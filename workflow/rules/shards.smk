@@ -12,6 +12,6 @@ rule shards:
     threads: 1
     params:
         spec=lambda wildcards: shard_of(wildcards).spec,
-        code=lambda wildcards: shard_of(wildcards).code,
+        code=lambda wildcards: f"{shard_of(wildcards).code} {code('shards.py')}",
     script:
         "../scripts/shards.py"

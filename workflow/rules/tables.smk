@@ -30,7 +30,8 @@ rule tables:
         config=CONFIG.source,
         results=CONFIG.results,
         seed=CONFIG.seed,
-        code=fingerprint(
+        code=code(
+            "tables.py",
             "gradgap.report.digests",
             "gradgap.report.tables",
         ),
