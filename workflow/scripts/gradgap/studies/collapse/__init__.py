@@ -1,7 +1,19 @@
 """P8: can too large a step make the success rate fall at every iteration, down to zero?"""
 
-from ...measurements.collapse import DYNAMICS
 from ...sweep.study import STUDIES, Study, Sweep
+
+#: Runs that are followed, as `gradgap.measurements.collapse` names them: rule, and learning rate in units of what.
+DYNAMICS = (
+    "gap 0.9 convergence",
+    "gap 1.3 convergence",
+    "gap 1.05 fold",
+    "reinforce 10 convergence",
+    "grpo 10 convergence",
+    "steps 0.9",
+    "steps 1.1",
+    "linear 0.9",
+    "linear 1.1",
+)
 
 STUDIES.add("collapse")(
     Study(
