@@ -43,7 +43,7 @@ def test_a_dataset_job_imports_no_compiler_no_study_and_no_measurement(tmp_path)
     raw = only("phase_diagram")
     files = [str(path) for path in run_missing(raw, tmp_path)]
     contents = vars(Contents.of(config.parse(raw).studies["phase_diagram"]))
-    (tmp_path / "job.json").write_text(json.dumps([files, "made.nc", "made.json", contents]))
+    (tmp_path / "job.json").write_text(json.dumps([files, "made.nc", "digests.json", contents]))
     code = "import datasets, json; datasets.main(*json.load(open('job.json')))"
     loaded = loaded_after(code, tmp_path)
     assert (tmp_path / "made.nc").stat().st_size > 10_000
@@ -59,7 +59,7 @@ def test_a_figure_job_imports_no_compiler(smoke, tmp_path, study):
         str(analysis / f"{study}.csv"),
         str(analysis / f"{study}.scaling.csv"),
         {"png": "made.png"},
-        "made.json",
+        "digests.json",
         f"gradgap.studies.{study}.figure",
         {"column_width": 89, "page_width": 183, "font_size": 7, "dpi": 50},
     ]
@@ -74,3 +74,14 @@ def test_declarations_of_studies_cost_nothing_to_import(tmp_path):
     loaded = loaded_after("from gradgap.sweep.study import STUDIES; assert STUDIES.discover()", tmp_path)
     assert "gradgap.studies.contextual" in loaded
     assert not loaded & {"numpy", "numba", "scipy", "pandas", "xarray", "matplotlib", "gradgap.measurements"}
+
+
+def test_a_figure_of_a_plugin_folder_imports_no_compiler(root):
+    code = (
+        "from gradgap import plugins; print(plugins.module('gradgap_plugins.basin.figure', alone=True).draw)"
+    )
+    loaded = loaded_after(code, root / "examples")
+    assert "gradgap_plugins.basin.figure" in loaded
+    assert not loaded & {"numba", "gradgap.measurements", "gradgap_plugins.basin"}
+    both = code + "; plugins.load_plugins(); from gradgap.sweep.study import STUDIES; STUDIES.find('basin')"
+    assert "gradgap_plugins.basin" in loaded_after(both, root / "examples")

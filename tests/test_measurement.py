@@ -157,3 +157,13 @@ def test_what_a_plugin_raises_is_told_with_its_file_and_point(tmp_path, monkeypa
             measure(plain(compute=module.compute), AXIS, {})
     finally:
         sys.modules.pop("gradgap_plugins.failing", None)
+
+
+def test_a_study_that_fixes_an_axis_names_what_its_measurement_knows():
+    """Studies import no measurement, so the names stand in both."""
+    from gradgap.measurements import bound_audit, collapse
+    from gradgap.studies import bound_audit as audit_study
+    from gradgap.studies import collapse as collapse_study
+
+    assert collapse_study.DYNAMICS == collapse.DYNAMICS
+    assert audit_study.BOUNDS == bound_audit.BOUNDS

@@ -65,7 +65,7 @@ def analyse(dataset, settings):
         labels = {"study": "patience", "family": family, "advantage": advantage, "aggregation": aggregation}
         found = fit(group.learning_rate_ratio, group.half_time, group.length)
         if found is not None:
-            rows.append(row(labels, "learning_rate_ratio", -1.0, found, search=f"{family} {name}"))
+            rows.append(row(labels, "learning_rate_ratio", -1.0, found, search=f"half times {family} {name}"))
     return Analysis({"points": points}, table(rows), {"slowest": float(points.half_time.max())})
 
 
@@ -76,7 +76,7 @@ def draw(panels, scaling, look):
         panel.loglog(
             line.learning_rate_ratio, line.half_time, style.MARKERS[k], label=name, color=style.palette(4)[k]
         )
-    panel.set_xlabel("step size over threshold α/α*")
+    panel.set_xlabel("learning rate over threshold α/α*")
     panel.set_ylabel("half time (updates)")
     panel.legend()
     return figure

@@ -11,7 +11,7 @@ rule analysis:
     benchmark:
         "<results>/benchmarks/analysis/{study}.tsv"
     conda:
-        "../../envs/datasets.yaml"
+        "../../envs/analysis.yaml"
     threads: 1
     params:
         config=study_spec,

@@ -23,7 +23,7 @@ rule tables:
     benchmark:
         "<results>/benchmarks/tables/tables.tsv"
     conda:
-        "../../envs/datasets.yaml"
+        "../../envs/analysis.yaml"
     threads: 1
     params:
         studies=STUDIES,

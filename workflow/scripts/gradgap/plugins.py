@@ -192,7 +192,29 @@ def load_plugins() -> None:
             raise ConfigError(f"plugin {path}: {type(error).__name__}: {error}") from error
 
 
-def module(name: str) -> ModuleType:
-    """A module of the package or a plugin, by its full name; no other plugin is imported."""
+def module(name: str, *, alone: bool = False) -> ModuleType:
+    """A module of the package or a plugin, by its full name; no other plugin is imported.
+
+    Parameters
+    ----------
+    name : str
+    alone : bool
+        Of a plugin that is a folder, import the file alone, without its ``__init__.py``, which declares the study and
+        may need more than the file does.
+    """
     _open_package()
-    return importlib.import_module(name)
+    bare = []
+    if alone and name.startswith(f"{PLUGIN_PACKAGE}.") and name not in sys.modules:
+        parts = name.split(".")
+        for k in range(2, len(parts)):
+            parent = ".".join(parts[:k])
+            folders = [str(folder.joinpath(*parts[1:k])) for folder in plugin_folders()]
+            if parent not in sys.modules and any(Path(folder).is_dir() for folder in folders):
+                sys.modules[parent] = ModuleType(parent)
+                sys.modules[parent].__path__ = folders
+                bare.append(parent)
+    try:
+        return importlib.import_module(name)
+    finally:
+        for parent in bare:  # so that it can still be imported whole
+            del sys.modules[parent]

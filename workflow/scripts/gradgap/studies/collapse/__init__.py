@@ -2,7 +2,7 @@
 
 from ...sweep.study import STUDIES, Study, Sweep
 
-#: Runs that are followed: rule, and learning rate in units of what.
+#: Runs that are followed, as `gradgap.measurements.collapse` names them: rule, and learning rate in units of what.
 DYNAMICS = (
     "gap 0.9 convergence",
     "gap 1.3 convergence",
