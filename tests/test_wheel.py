@@ -27,7 +27,16 @@ def wheel(tmp_path_factory, root):
         shutil.copy(root / name, source)
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(root / "workflow/scripts", source / "workflow/scripts", ignore=ignore)
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--no-deps", "--no-index"]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+    ]
     subprocess.run([*build, "--wheel-dir", str(source), str(source)], check=True)
     (found,) = source.glob("*.whl")
     return found
@@ -97,7 +106,9 @@ def test_threshold_and_run(gradgap):
 def test_plan_and_verify(gradgap, tmp_path):
     written = write_config(RAW, tmp_path / "mine.yaml")
     results = run_stages(RAW, tmp_path / "results")
-    planned = json.loads(gradgap("plan", "--configfile", written, "--results", results, "--json", cwd=tmp_path))
+    planned = json.loads(
+        gradgap("plan", "--configfile", written, "--results", results, "--json", cwd=tmp_path)
+    )
     assert planned["points"] > 0
     assert gradgap("verify", results, "--configfile", written, cwd=tmp_path) == "all is well\n"
     figure = results / "figures/stagnation.svg"

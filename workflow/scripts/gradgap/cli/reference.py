@@ -11,7 +11,9 @@ HELP = "documentation made from the code: config, datasets, reproduce or results
 
 def add_arguments(parser):
     """Arguments of the command."""
-    parser.add_argument("page", metavar="PAGE", choices=("config", "datasets", "reproduce", "results"), help="which page")
+    parser.add_argument(
+        "page", metavar="PAGE", choices=("config", "datasets", "reproduce", "results"), help="which page"
+    )
     parser.add_argument(
         "--captions",
         default="results/analysis",

@@ -123,4 +123,9 @@ def results(folder: Path) -> str:
 
 
 #: Pages by name; each is made from the code, and `results` also from a folder of filled captions.
-PAGES: dict[str, Callable[[Path], str]] = {"config": config, "datasets": datasets, "reproduce": reproduce, "results": results}
+PAGES: dict[str, Callable[[Path], str]] = {
+    "config": config,
+    "datasets": datasets,
+    "reproduce": reproduce,
+    "results": results,
+}
