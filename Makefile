@@ -6,17 +6,21 @@ SNAKEMAKE := $(BIN)/snakemake
 # bars where someone looks on, lines in a log
 PROGRESS := $(shell test -t 2 && echo --logger rich)
 SMOKE := results/smoke
+# what names another configuration than config.yaml
+CONFIGFILE = $(if $(CONFIG),--configfile '$(CONFIG)')
+# where its results are; asked for where a rule needs it
+RESULTS ?= results
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test test-browser test-faults test-slurm verify check format report docs lock clean bench bench-study
+.PHONY: help study smoke test test-bits digests test-browser test-faults test-slurm verify check format report docs lock clean bench bench-study
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 study: .venv/installed ## run config.yaml, or CONFIG=FILE: every dataset, figure, table, and the report
-	@test -z "$(CONFIG)" -o -f "$(CONFIG)" || { echo "make: CONFIG=$(CONFIG): no such file" >&2; exit 1; }
-	$(SNAKEMAKE) $(PROGRESS) $(if $(CONFIG),--configfile $(CONFIG))
+	@$(BIN)/gradgap check $(CONFIGFILE)
+	$(SNAKEMAKE) $(PROGRESS) $(CONFIGFILE)
 	@$(MAKE) --no-print-directory report
 
 smoke: .venv/installed ## run the whole workflow on a tiny configuration, under a minute
@@ -26,14 +30,20 @@ smoke: .venv/installed ## run the whole workflow on a tiny configuration, under 
 test: .venv/installed ## run the tests
 	$(BIN)/pytest --numprocesses 2
 
+test-bits: .venv/installed ## compile for no processor in particular, and compare every bit with tests/digests.json
+	$(BIN)/pytest -m bits tests/test_digests.py
+
+digests: .venv/installed ## remake tests/digests.json, where numbers were meant to change
+	$(BIN)/python tests/digests.py tests/digests.json
+
 test-faults: .venv/installed ## kill, fill and damage a running workflow; each time it must recover
 	$(BIN)/pytest -m faults tests/test_faults.py
 
 test-slurm: .venv/installed ## run the workflow on a Slurm of its own (needs slurm-wlm and munge, installs nothing)
 	$(BIN)/pytest -m slurm -rs tests/test_slurm.py
 
-verify: .venv/installed ## check every file of results/, and name what is bad
-	$(BIN)/gradgap verify
+verify: .venv/installed ## check every file of the results of config.yaml, or CONFIG=FILE, and name what is bad
+	$(BIN)/gradgap verify $(CONFIGFILE)
 
 check: .venv/installed ## formatting, lint, types, directions of imports and a dry run; changes nothing
 	$(BIN)/ruff format --check .
@@ -49,13 +59,15 @@ format: .venv/installed ## format Python and Snakemake files
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt $(SMK)
 
-report: results/report.html ## make results/report.html from what is there
+report: .venv/installed ## make the report of config.yaml, or CONFIG=FILE, from what is there
+	@results=$$($(BIN)/gradgap check --results $(CONFIGFILE)) && \
+		$(MAKE) --no-print-directory RESULTS=$$results $$results/report.html
 
 # newer than every table and figure, so that a second `make study` has nothing to do
-results/report.html: .venv/installed $(wildcard results/figures/*.png results/tables/*.html)
-	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG)) --report results/.report.html --quiet all
-	@mv results/.report.html $@
-	@$(BIN)/python -m gradgap.report.digests results/digests/report/report.json $@
+$(RESULTS)/report.html: .venv/installed $(wildcard $(RESULTS)/figures/*.png $(RESULTS)/tables/*.html)
+	$(SNAKEMAKE) $(CONFIGFILE) --report $(RESULTS)/.report.html --quiet all
+	@mv $(RESULTS)/.report.html $@
+	@$(BIN)/python -m gradgap.report.digests $(RESULTS)/digests/report/report.json $@
 
 # the environment: pinned packages with hashes, then this package itself in place
 .venv/installed: requirements.lock pyproject.toml

@@ -27,18 +27,18 @@ rule all:
     # the shards are targets too, so that one that is missing is always computed again
     input:
         [shard_file(shard) for study in STUDIES for shard in SHARDS[study].values()],
-        expand("results/figures/{figure}.{format}", figure=FIGURES, format=FORMATS),
-        "results/tables/scaling.csv",
-        "results/tables/scaling.html",
-        "results/tables/provenance.html",
-        "results/reproduce.md",
-        "results/explore.html",
+        expand("<results>/figures/{figure}.{format}", figure=FIGURES, format=FORMATS),
+        "<results>/tables/scaling.csv",
+        "<results>/tables/scaling.html",
+        "<results>/tables/provenance.html",
+        "<results>/reproduce.md",
+        "<results>/explore.html",
         # the records of digests too: without them nothing could tell a damaged figure
         expand(
-            "results/digests/{stage}/{study}.json",
+            "<results>/digests/{stage}/{study}.json",
             stage=["datasets", "analysis"],
             study=STUDIES,
         ),
-        expand("results/digests/figures/{figure}.json", figure=FIGURES),
-        "results/digests/tables/tables.json",
-        "results/digests/explore/explore.json",
+        expand("<results>/digests/figures/{figure}.json", figure=FIGURES),
+        "<results>/digests/tables/tables.json",
+        "<results>/digests/explore/explore.json",

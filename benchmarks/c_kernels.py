@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from gradgap.bandits import Instance
-from gradgap.bandits.shared_prompts import VectorInstance
+from gradgap.bandits.shared_prompts import SharedPrompts
 
 SOURCE = Path(__file__).with_name("kernels.c")
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
@@ -49,7 +49,7 @@ def _at(array: np.ndarray) -> ctypes.c_void_p:
 
 def exact(instance: Instance, learning_rate: float, iterations: int) -> float:
     """θ after so many expected updates of grpo with token sums."""
-    n, half_width, share = instance.parameters
+    n, half_width, share = instance.kernels.constants
     return library().exact(
         *_f(instance.theta0), *_i(n, half_width), *_f(share, learning_rate), *_i(iterations)
     )
@@ -59,7 +59,7 @@ def sampled(
     instance: Instance, learning_rate: float, group_size: int, iterations: int, state: np.ndarray
 ) -> float:
     """Mean failure rate over the last tenth of a sampled run of grpo with token sums."""
-    n, half_width, share = instance.parameters
+    n, half_width, share = instance.kernels.constants
     workspace = np.empty(2 * group_size + instance.workspace)
     reward, score, table = np.split(workspace, [group_size, 2 * group_size])
     return library().sampled(
@@ -75,7 +75,7 @@ def sampled(
 
 
 def contextual(
-    instance: VectorInstance, learning_rate: float, group_size: int, iterations: int, state: np.ndarray
+    instance: SharedPrompts, learning_rate: float, group_size: int, iterations: int, state: np.ndarray
 ) -> np.ndarray:
     """θ after so many sampled updates of grpo with token sums."""
     shape = instance.differences.shape

@@ -3,7 +3,7 @@
 import importlib.util
 
 import numpy as np
-from gradgap.training import run as dynamics
+from gradgap.training import run as training
 
 from . import c_kernels, jax_kernels, numpy_kernels
 from .instances import ADVANTAGE, AGGREGATION, at
@@ -28,7 +28,7 @@ def _measure(family: str, length: int, iterations: int, repeats: int) -> list[Ro
     few = iterations // 20  # scipy takes long
 
     def ours(iterations: int = iterations) -> float:
-        run = dynamics.run(
+        run = training.run(
             instance, ADVANTAGE, AGGREGATION, rate, iterations=iterations, schedule="benchmark", path=True
         )
         return run.failure_rate[-1]

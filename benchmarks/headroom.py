@@ -4,7 +4,8 @@ python benchmarks/headroom.py [replicates]
 
 Prints, for `counting` and `gated`, sizes of the batch and effective shares: 10, 50 and 90 % of estimate over truth
 for the probe, for weights normalised within the outcomes (ℓ(t) − ℓ(0) = K₁ − K₀ taken literally) and for the
-parabola in J; coverage of the 90 % interval; what `beyond reach` says against the truth; and `climb` on ten instances. docs/probe.md shows the table.
+parabola in J; coverage of the 90 % interval; what `beyond reach` says against the truth; and `climb` on ten
+instances. docs/probe.md shows the table.
 """
 
 import math
@@ -115,6 +116,11 @@ def main():
     ):
         for size in (256, 1024, 4096):
             print(calibrate(Line(64, spreads, share, 4.0), size, replicates), flush=True)
+    climbs(replicates)
+
+
+def climbs(replicates):
+    """Print the table of `climb` on ten instances."""
     print("\n| climb: T, spreads, share | J(0) | within 10 % | 10/50/90 % | covered | responses | s |")
     print("|---|---|---|---|---|---|---|")
     for length, spreads, share in (

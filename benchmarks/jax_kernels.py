@@ -4,7 +4,7 @@ from functools import cache, partial
 
 import numpy as np
 from gradgap.bandits import Instance
-from gradgap.bandits.shared_prompts import VectorInstance
+from gradgap.bandits.shared_prompts import SharedPrompts
 
 
 @cache
@@ -50,7 +50,7 @@ def _exact(n, half_width, share, iterations):
 
 def exact(instance: Instance, learning_rate: float, iterations: int) -> float:
     """θ after so many expected updates."""
-    n, half_width, share = instance.parameters
+    n, half_width, share = instance.kernels.constants
     run = _exact(int(n), int(half_width), float(share), iterations)
     return float(run(instance.theta0, learning_rate))
 
@@ -83,7 +83,7 @@ def _sampled(n, half_width, share, group_size, iterations):
 
 def sampled(instance: Instance, learning_rate: float, group_size: int, iterations: int, seed: int) -> float:
     """Failure rate after so many sampled updates."""
-    n, half_width, share = instance.parameters
+    n, half_width, share = instance.kernels.constants
     run = _sampled(int(n), int(half_width), float(share), group_size, iterations)
     theta = float(run(instance.theta0, learning_rate, _jax().random.key(seed)))
     return instance.at(theta)[1]
@@ -118,7 +118,7 @@ def _contextual(visits, group_size, iterations):
 
 
 def contextual(
-    instance: VectorInstance, learning_rate: float, group_size: int, iterations: int, seed: int
+    instance: SharedPrompts, learning_rate: float, group_size: int, iterations: int, seed: int
 ) -> float:
     """Mean failure rate over prompts after so many sampled updates; tokens are drawn."""
     run = _contextual(instance.visits, group_size, iterations)

@@ -2,7 +2,7 @@
 
 import numpy as np
 from gradgap.bandits import Instance
-from gradgap.bandits.shared_prompts import VectorInstance
+from gradgap.bandits.shared_prompts import SharedPrompts
 from scipy import special
 
 
@@ -26,7 +26,11 @@ def rates(theta, n: int, half_width: int, share: float):
 
 def exact(instance: Instance, learning_rate: float | np.ndarray, iterations: int):
     """θ after so many expected updates, for one learning rate or for many runs side by side."""
-    n, half_width, share = int(instance.parameters[0]), int(instance.parameters[1]), instance.parameters[2]
+    n, half_width, share = (
+        int(instance.kernels.constants[0]),
+        int(instance.kernels.constants[1]),
+        instance.kernels.constants[2],
+    )
     theta = instance.theta0 + 0.0 * learning_rate
     for _ in range(iterations):
         success, failure, gap = rates(theta, n, half_width, share)
@@ -38,7 +42,11 @@ def sampled(
     instance: Instance, learning_rate: float, group_size: int, iterations: int, rng: np.random.Generator
 ) -> float:
     """Mean failure rate over the last tenth of a sampled run."""
-    n, half_width, share = int(instance.parameters[0]), int(instance.parameters[1]), instance.parameters[2]
+    n, half_width, share = (
+        int(instance.kernels.constants[0]),
+        int(instance.kernels.constants[1]),
+        instance.kernels.constants[2],
+    )
     theta = instance.theta0
     failures = []
     for k in range(iterations):
@@ -57,7 +65,7 @@ def sampled(
 
 
 def contextual(
-    instance: VectorInstance, learning_rate: float, group_size: int, iterations: int, rng: np.random.Generator
+    instance: SharedPrompts, learning_rate: float, group_size: int, iterations: int, rng: np.random.Generator
 ) -> float:
     """Mean failure rate over prompts after so many sampled updates; the visits to a context are one multinomial."""
     differences = instance.differences

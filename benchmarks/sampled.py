@@ -6,7 +6,7 @@ import numpy as np
 from gradgap.bandits import FAMILIES
 from gradgap.numerics import streams
 from gradgap.numerics.compiler import kernel
-from gradgap.training import prompts, sampled
+from gradgap.training import run as training
 
 from . import c_kernels, jax_kernels, numpy_kernels
 from .instances import ADVANTAGE, AGGREGATION, at
@@ -60,7 +60,7 @@ def _responses(family: str, length: int, success_rate: str, size: int, repeats: 
     iterations, few = 2000, 200
 
     def ours(seed: int = 0, iterations: int = iterations) -> float:
-        run = sampled.run(
+        run = training.run(
             instance,
             ADVANTAGE,
             AGGREGATION,
@@ -94,7 +94,7 @@ def _tokens(length: int, size: int, rate: float, repeats: int) -> list[Row]:
 
     def ours(seed: int = 0, iterations: int = iterations) -> float:
         state = streams.state(seed, {})
-        run = prompts.run(
+        run = training.run(
             instance, ADVANTAGE, AGGREGATION, rate, iterations=iterations, group_size=size, state=state
         )
         return run.failure_rate[-1]

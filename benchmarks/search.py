@@ -4,8 +4,8 @@ import math
 
 from gradgap.thresholds import exact
 from gradgap.training import rules
-from gradgap.training import run as dynamics
-from gradgap.training.run import Outcome
+from gradgap.training import run as training
+from gradgap.training.outcome import Outcome
 
 from .instances import ADVANTAGE, AGGREGATION, at
 from .timing import Row, rows, same
@@ -21,7 +21,7 @@ def dense(instance, per_decade: int = 32, decades: float = 4.0, precision: float
         nonlocal runs
         runs += 1
         return (
-            dynamics.run(instance, ADVANTAGE, AGGREGATION, rate, iterations=ITERATIONS).outcome
+            training.run(instance, ADVANTAGE, AGGREGATION, rate, iterations=ITERATIONS).outcome
             == Outcome.converged
         )
 

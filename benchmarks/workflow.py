@@ -15,7 +15,7 @@ from pathlib import Path
 from gradgap.bandits import FAMILIES
 from gradgap.sweep import compute, config, grid
 from gradgap.training import rules
-from gradgap.training import run as dynamics
+from gradgap.training import run as training
 from gradgap.values import failure_rate, number
 
 from .timing import ROOT, Row, rows, same
@@ -28,7 +28,7 @@ def point(length: str, success_rate: str, rule: str, learning_rate: str) -> floa
     instance = FAMILIES.find("gated").instance(
         int(length), number(success_rate), failure_rate(success_rate), window=1.0, start_failure_rate=0.8
     )
-    run = dynamics.run(instance, *rules.rule(rule), number(learning_rate), iterations=1000)
+    run = training.run(instance, *rules.rule(rule), number(learning_rate), iterations=1000)
     return run.final_success_rate
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from gradgap.measurements.prompt_runs import instance_at
-from gradgap.numerics import streams
+from gradgap.numerics import sampling, streams
 from gradgap.studies.alignment import analysis as study
 from gradgap.sweep.measurement import measure
 from gradgap.theory import closed_forms
@@ -44,10 +44,11 @@ def plain(point):
     """ℓ_k − ℓ_0 and M(k) along the run at a point, iterated with the instance's own rates and gap."""
     instance = instance_at(point, SETTINGS)
     bits = streams.state(SETTINGS["seed"], {"study": "alignment", **point})
-    aside = np.random.Generator(np.random.PCG64(bits)).standard_normal(len(instance.theta0))
+    aside = np.empty(len(instance.start))
+    sampling.normals(bits, aside)
     angle = math.radians(float(point["angle"]))
     bounds = closed_forms.bounds(1.0, 0.5, 0.5, instance.length, instance.max_length, 2.0, 1.0)
-    theta, gained, cumulative = instance.theta0.copy(), [], [0.0]
+    theta, gained, cumulative = instance.start.copy(), [], [0.0]
     for _ in range(SETTINGS["iterations"] + 1):
         success, failure, gap = instance.at(theta)
         gained.append(math.log(success) - math.log(failure))

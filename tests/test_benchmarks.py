@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from gradgap.bandits import FAMILIES
 from gradgap.numerics import streams
-from gradgap.training import prompts, sampled
-from gradgap.training import run as dynamics
+from gradgap.training import run as training
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,7 +25,7 @@ CASES = [("counting", 64, 0.2, 0.02), ("gated", 64, 0.99, 0.2), ("counting", 655
 def test_exact_references_compute_the_same(module, family, length, success_rate, rate):
     reference = _module(module)
     instance = FAMILIES.find(family).instance(length, success_rate)
-    ours = dynamics.run(instance, "grpo", SUM, rate, iterations=30, path=True)
+    ours = training.run(instance, "grpo", SUM, rate, iterations=30, path=True)
     assert abs(ours.failure_rate[-1] / ours.failure_rate[0] - 1) > 1e-3
     theta = reference.exact(instance, rate, 30)
     assert instance.at(theta)[1] == pytest.approx(ours.failure_rate[-1], rel=1e-7)
@@ -37,13 +36,13 @@ def test_c_draws_the_same_numbers():
     for family, success_rate, size in (("counting", 0.2, 16), ("counting", 0.2, 64), ("gated", 0.95, 64)):
         instance = FAMILIES.find(family).instance(64, success_rate)
         options = {"group_size": size, "iterations": 40}
-        ours = sampled.run(
+        ours = training.run(
             instance, "grpo", SUM, 0.02, **options, state=streams.state(3, {}), outcome=False
         ).final_failure_rate
         theirs = reference.sampled(instance, 0.02, *options.values(), streams.state(3, {}))
         assert theirs == pytest.approx(ours, rel=1e-6)  # another draw would show in the third digit
     instance = FAMILIES.find("contextual").instance(8, 0.3, 0.7)
-    run = prompts.run(instance, "grpo", SUM, 1.0, iterations=40, group_size=16, state=streams.state(3, {}))
+    run = training.run(instance, "grpo", SUM, 1.0, iterations=40, group_size=16, state=streams.state(3, {}))
     theta = reference.contextual(instance, 1.0, 16, 40, streams.state(3, {}))
     assert theta == pytest.approx(run.theta, rel=1e-9)
 
@@ -55,7 +54,7 @@ def test_sampled_references_in_numpy_end_where_ours_do():
     ends = np.array(
         [
             (
-                sampled.run(
+                training.run(
                     gated, "grpo", SUM, 0.02, **options, state=streams.state(seed, {}), outcome=False
                 ).final_failure_rate,
                 reference.sampled(gated, 0.02, 64, 20, np.random.default_rng(seed)),
@@ -68,7 +67,7 @@ def test_sampled_references_in_numpy_end_where_ours_do():
     ends = np.array(
         [
             (
-                prompts.run(
+                training.run(
                     contextual, "grpo", SUM, 1.0, iterations=3, group_size=16, state=streams.state(seed, {})
                 ).failure_rate[-1],
                 reference.contextual(contextual, 1.0, 16, 3, np.random.default_rng(seed)),

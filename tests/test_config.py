@@ -4,6 +4,7 @@ import copy
 import subprocess
 import sys
 
+import jsonschema
 import pytest
 import yaml
 from gradgap.errors import ConfigError
@@ -11,6 +12,7 @@ from gradgap.measurements import instance_at
 from gradgap.sweep import config, former_names
 from gradgap.sweep.axes import AXES
 from gradgap.sweep.measurement import MEASUREMENTS
+from gradgap.sweep.study import STUDIES
 
 GOOD = {
     "studies": {
@@ -189,18 +191,57 @@ def test_defaults_are_filled_in_and_axes_expanded():
     assert "success_rate" not in study.settings
 
 
-def test_every_key_of_the_schema_has_a_description_a_type_and_where_optional_a_default():
-    def visit(node, path):
-        for name, part in node.get("properties", {}).items():
-            here = f"{path}.{name}"
-            assert part.get("description"), here
-            assert "type" in part, here
-            if name not in node.get("required", []) and "oneOf" not in node and path.count(".") < 3:
-                assert "default" in part or part["type"] == "object" or path.endswith("studies"), here
-            if name not in ("family", "advantage"):
-                visit(part, here)
+def test_every_key_says_what_it_is_and_what_it_may_be():
+    for name, study in STUDIES.discover().items():
+        for key, axis in config.study_axes(study).items():
+            assert axis.description.endswith("."), (name, key)
+            assert axis.kind == "label" or any(map(axis.allowed.accepts, (0.5, 4))), (name, key)
+            for value in study.defaults.get(key, ()):
+                assert axis.allowed.accepts(value), (name, key)
+        for key, setting in config.study_settings(study).items():
+            assert setting.description.endswith("."), (name, key)
+            assert setting.by is not None or setting.accepts(setting.default), (name, key)
+    for key, setting in (config.TOP | config.FIGURES).items():
+        assert setting.description.endswith(".")
+        assert key == "name" or setting.accepts(setting.default)
 
-    visit(config.schema(), "config")
+
+@pytest.mark.parametrize("path", ["config.yaml", "tests/smoke.yaml"])
+def test_the_schema_for_editors_allows_what_the_check_allows(root, path):
+    jsonschema.Draft202012Validator.check_schema(config.schema())
+    config.load(root / path)
+    jsonschema.validate(yaml.safe_load((root / path).read_text()), config.schema())
+
+
+#: What a schema cannot know: names of components, and what follows from several values together.
+BEYOND_A_SCHEMA = (
+    "above the best",
+    "out of reach",
+    "duplicate",
+    "unknown a",
+    "unknown rule",
+    "unknown family",
+    "wider",
+)
+
+
+@pytest.mark.parametrize("case", [case for case in BAD if not any(word in case for word in BEYOND_A_SCHEMA)])
+def test_the_schema_for_editors_refuses_what_the_check_refuses(case):
+    path, value, _ = BAD[case]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(changed(path, value), config.schema())
+
+
+def test_settings_belong_to_the_component_that_reads_them():
+    raw = changed(["studies", "length_scaling", "start_failure_rate"], 0.5)
+    with pytest.raises(
+        ConfigError, match="start_failure_rate: no component of this study has such a setting"
+    ):
+        config.parse(raw)
+    raw["studies"]["length_scaling"]["family"] = ["counting", "gated"]
+    settings = config.parse(raw).studies["length_scaling"].settings
+    assert settings["start_failure_rate"] == 0.5
+    assert settings["success_rate"] == {"counting": 0.2, "gated": 0.99}
 
 
 def test_the_default_configuration_holds_what_is_asked_of_it(root):

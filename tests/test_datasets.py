@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from gradgap.errors import MissingPointError, ShardError
 from gradgap.sweep import compute, config, dataset, grid, store
-from gradgap.training.run import Outcome
+from gradgap.training.outcome import Outcome
 from test_config import GOOD
 
 
@@ -67,7 +67,7 @@ def test_values_stand_at_their_points(study, contents, stored):
 
 @pytest.mark.parametrize("at_once", [2**20, 50, 1])
 def test_a_file_written_part_by_part_is_the_dataset(contents, stored, tmp_path, monkeypatch, at_once):
-    monkeypatch.setattr(dataset, "_AT_ONCE", at_once)
+    monkeypatch.setattr(dataset, "AT_ONCE", at_once)
     dataset.aggregate(contents, stored, tmp_path / "parts.nc")
     dataset.write(dataset.assemble(contents, stored), tmp_path / "whole.nc")
     with xr.open_dataset(tmp_path / "parts.nc") as parts, xr.open_dataset(tmp_path / "whole.nc") as whole:
@@ -81,7 +81,7 @@ def test_a_file_written_part_by_part_is_the_dataset(contents, stored, tmp_path, 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 5, 7), (1, 1, 100)])
 def test_parts_cover_an_array_once(shape, monkeypatch):
-    monkeypatch.setattr(dataset, "_AT_ONCE", 12)
+    monkeypatch.setattr(dataset, "AT_ONCE", 12)
     seen = np.zeros(shape, int)
     for part in dataset._parts(shape):
         box = tuple(slice(rows.start, rows.stop) for rows in part)

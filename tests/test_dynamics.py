@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 from gradgap.bandits import FAMILIES
-from gradgap.training import rules
-from gradgap.training.run import Outcome, run
+from gradgap.training.outcome import Outcome
+from gradgap.training.run import run
+from gradgap.training.schedules import SCHEDULES
 from scipy import stats
 
 
@@ -41,7 +42,11 @@ COEFFICIENTS = {
 @pytest.mark.parametrize(("family", "length", "success_rate"), [("counting", 64, 0.2), ("gated", 32, 0.9)])
 def test_runs_against_a_plain_implementation(advantage, family, length, success_rate):
     instance = FAMILIES.find(family).instance(length, success_rate)
-    n, width, share = (int(instance.parameters[0]), int(instance.parameters[1]), instance.parameters[2])
+    n, width, share = (
+        int(instance.kernels.constants[0]),
+        int(instance.kernels.constants[1]),
+        instance.kernels.constants[2],
+    )
     gap = instance.at(instance.theta0)[2]
     first = COEFFICIENTS[advantage](success_rate, 1 - success_rate, gap) * gap
     for first_step in (0.1, 0.9, 3.0):  # in units of |θ₀|: below, near and above the threshold
@@ -82,7 +87,7 @@ def test_a_run_that_settles_on_a_two_cycle_from_outside_is_not_slow():
 
 
 def test_stopping_early_changes_no_bit(monkeypatch):
-    monkeypatch.setitem(rules.SCHEDULES, "watched", rules.SCHEDULES.find("constant"))  # never stops early
+    monkeypatch.setitem(SCHEDULES, "watched", SCHEDULES.find("constant"))  # never stops early
     outcomes = set()
     for family, length, success_rate in (("counting", 16, 0.2), ("counting", 1024, 0.2), ("gated", 64, 0.99)):
         instance = FAMILIES.find(family).instance(length, success_rate)
@@ -130,3 +135,20 @@ def test_schedules():
             success, failure, gap = instance.at(theta)
             assert result.success_rate[k] == pytest.approx(success, rel=1e-12)
             theta += 0.05 * factor(k, failure) * math.copysign(1, gap)
+
+
+@pytest.mark.parametrize("iterations", [90, 91, 110, 111, 1000, 1011])
+def test_the_judged_tail_holds_whole_two_cycles(iterations):
+    """A tenth of 90 is 9 updates; the mean over a two-cycle must be that of its two values, wherever the run ends."""
+    instance = FAMILIES.find("counting").instance(64, 0.2)
+    step = 0.7 * abs(
+        instance.theta0
+    )  # of the `unit` rule: it hops between two policies from the second update on
+    result = run(instance, "unit", "seq-mean-token-sum", step, iterations=iterations, path=True)
+    pair = result.failure_rate[-2:]
+    assert abs(pair[0] - pair[1]) > 0.01
+    assert result.final_failure_rate == pytest.approx(pair.mean(), rel=1e-12)
+    assert result.final_success_rate == pytest.approx(result.success_rate[-2:].mean(), rel=1e-12)
+    tail = max(iterations // 10, 1)
+    odd = result.failure_rate[-(tail - 1 + tail % 2) :]
+    assert odd.mean() != pytest.approx(pair.mean(), rel=1e-4)  # what a tail of an odd number would give

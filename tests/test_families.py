@@ -28,7 +28,7 @@ def test_gated_starts_at_the_asked_success_rate(length, failure_rate):
     instance = FAMILIES.find("gated").instance(length, 1 - failure_rate, failure_rate)
     _, failure, _ = instance.at(instance.theta0)
     assert failure == pytest.approx(failure_rate, rel=1e-12)
-    long_length, width, share = instance.parameters
+    long_length, width, share = instance.kernels.constants
     assert share == pytest.approx(failure_rate / 0.8)
     assert long_length % 2 == 0
     assert width == half_width(int(long_length), 1.0)

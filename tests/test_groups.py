@@ -8,7 +8,8 @@ import pytest
 from gradgap.bandits import counting, groups
 from gradgap.errors import ConfigError
 from gradgap.numerics import streams
-from gradgap.training import rules, sampled
+from gradgap.training import rules
+from gradgap.training import run as training
 from scipy import stats
 
 ADVANTAGES = ("reinforce", "rloo", "dr_grpo", "grpo")
@@ -90,7 +91,7 @@ def tiny(family):
 
 def outcomes(instance, theta):
     """Every different response: probability, reward, score and length, from the definition."""
-    n, half_width, share = instance.parameters
+    n, half_width, share = instance.kernels.constants
     p = 1 / (1 + math.exp(-theta))
     found = [
         (share * stats.binom.pmf(k, n, p), float(abs(k - n / 2) <= half_width), k - n * p, n)
@@ -155,7 +156,7 @@ def test_enumerated_groups_give_the_analytic_expectation(family, n):
 def test_mean_of_sampled_updates_is_the_enumerated_expectation(family, aggregation, advantage_name):
     instance, n = tiny(family), 5
     state = streams.state(3, {"family": family, "aggregation": aggregation, "advantage": advantage_name})
-    drawn = sampled.updates(
+    drawn = training.updates(
         instance, advantage_name, aggregation, THETA, group_size=n, state=state, count=200_000
     )
     expected = enumerated(instance, THETA, advantage_name, aggregation, n)
@@ -169,7 +170,7 @@ def test_large_groups_give_the_expected_update_of_the_exact_dynamics(aggregation
     instance = counting.Gated().instance(64, 0.9, 0.1)
     theta, n = 0.6 * instance.theta0, 20_000
     state = streams.state(4, {"aggregation": aggregation, "advantage": advantage_name})
-    drawn = sampled.updates(
+    drawn = training.updates(
         instance, advantage_name, aggregation, theta, group_size=n, state=state, count=400
     )
     success, failure, gap = instance.at(theta)

@@ -183,6 +183,7 @@ def _drifting(theta, update, memory, settings, step):
         ({"move": _too_few}, "cannot be compiled"),
         ({"move": _even}, "other sign"),
         ({"move": _drifting}, "zero updates"),
+        ({"squares": "beta2"}, "not one of its settings"),
         ({"memoryless": False}, "memoryless"),
         ({"scale_free": True}, "scale_free"),
         ({"largest_step": lambda settings: 1.0}, "larger than"),

@@ -47,12 +47,18 @@ def test_one_file_each_adds_an_advantage_a_family_and_a_study(root, examples):
         assert found.values == pytest.approx(2 / (coefficient * slope), rel=0.02)
     patience = xr.load_dataset(results / "datasets/patience.nc")
     assert patience.half_time.attrs["units"] == "updates"
+    # a study that is a folder, with an axis and a measurement of its own: at the start 1 − J is the one asked for
+    basin = xr.load_dataset(results / "datasets/basin.nc").failure_rate_between
+    assert basin.dims == ("family", "length", "success_rate", "part")
+    assert basin.sel(part=1).values.ravel() == pytest.approx(0.8, rel=1e-9)
+    assert (basin.sel(part=0) < basin.sel(part=0.5)).all()
+    assert (results / "analysis/basin.rst").read_text().startswith("**Basin.**")
     table = pd.read_csv(results / "tables/scaling.csv")
     assert {"pair"} <= set(table.family)
     assert {"squared"} <= set(table.advantage)
     assert {"patience"} <= set(table.study)
     assert "nan" not in (results / "analysis/length_scaling.rst").read_text()
-    for study in ("length_scaling", "success_rate_scaling", "patience"):
+    for study in ("length_scaling", "success_rate_scaling", "patience", "basin"):
         for suffix in ("pdf", "svg", "png"):
             assert (results / f"figures/{study}.{suffix}").stat().st_size > 1000
     svg = (results / "figures/length_scaling.svg").read_text()
@@ -91,7 +97,9 @@ def test_command_line_finds_plugins_beside_it_and_where_the_variable_says(
     assert "pair" in refused.stderr
     monkeypatch.setenv("GRADGAP_PLUGINS", str(examples / "gradgap_plugins"))
     monkeypatch.chdir(tmp_path)
-    assert [path.name for path in plugins.plugin_files()] == ["advantage.py", "family.py", "patience.py"]
+    found = [str(path.relative_to(examples / "gradgap_plugins")) for path in plugins.plugin_files()]
+    own = [f"basin/{name}.py" for name in ("__init__", "analysis", "figure")]
+    assert found == ["advantage.py", *own, "family.py", "patience.py"]
     monkeypatch.setenv("GRADGAP_PLUGINS", str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="nowhere"):
         list(plugins.plugin_files())
@@ -121,4 +129,4 @@ def test_two_plugins_of_one_name_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADGAP_PLUGINS", f"{tmp_path / 'one'}{os.pathsep}{tmp_path / 'two'}")
     with pytest.raises(ConfigError, match="same name"):
         plugins.load_plugins()
-    del sys.modules["gradgap_plugins.same_name"]
+    sys.modules.pop("gradgap_plugins.same_name", None)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -498,7 +499,7 @@ class Fixed:
 
 @pytest.mark.parametrize("start", [0.001, 0.1, 2.0])
 def test_controller_holds_headroom_at_its_target(start):
-    controller = HeadroomController(start, target=2.5)
+    controller = HeadroomController(start, target=2.5, highest=10.0)
     rates = [start]
     for _ in range(120):
         rates.append(controller.update(Fixed(1.0, rates[-1])))
@@ -544,7 +545,7 @@ class Straight:
 
 def test_probe_needs_numpy_alone_and_imports_quickly():
     code = (
-        "import sys, time; start = time.perf_counter(); import gradgap.probe; took = time.perf_counter() - start\n"
+        "import sys, time; start = time.process_time(); import gradgap.probe; took = time.process_time() - start\n"
         "import json; print(json.dumps([took, sorted({name.split('.')[0] for name in sys.modules}),"
         " sorted(name for name in sys.modules if name.startswith('gradgap'))]))"
     )
@@ -704,3 +705,15 @@ def test_in_sample_and_a_bad_figure_name_are_refused(tmp_path, arrays, capsys):
     assert "responses that built the update" in capsys.readouterr().err
     assert cli.main(["probe", str(path), "--figure", "a.gif"]) == 2
     assert "allowed: a name that ends in .svg" in capsys.readouterr().err
+
+
+def test_the_example_in_the_documentation_prints_what_it_shows(root, tmp_path, monkeypatch, capsys):
+    page = (root / "docs" / "probe.md").read_text(encoding="utf-8")
+    code = re.search(r"<!-- example -->\n\n```python\n(.*?)```", page, re.DOTALL)
+    shown = re.search(r"```text\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code[1], {})
+    assert cli.main(["probe", "responses.jsonl", "--figure", "headroom.svg"]) == 0
+    assert capsys.readouterr().out == shown[1]
+    for target in re.findall(r"\]\((?!http)([^)#]+)", page):
+        assert (root / "docs" / target).exists(), target

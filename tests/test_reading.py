@@ -240,14 +240,11 @@ def test_any_value_anywhere(edits):
     raw = copy.deepcopy(RAW)
     for (*path, last), value in edits:
         place = raw
-        for key in path:
-            place = (
-                place[key]
-                if isinstance(place, dict) and key in place
-                else place[key]
-                if isinstance(place, list) and len(place) > key
-                else {}
-            )
+        for key in path:  # where an earlier edit has left something to edit
+            try:
+                place = place[key]
+            except (KeyError, IndexError, TypeError):
+                place = None
         if isinstance(place, dict) or (
             isinstance(place, list) and isinstance(last, int) and last < len(place)
         ):

@@ -1,6 +1,5 @@
 """Sampled dynamics: responses as the exact family has them, runs, outcomes, refusals."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -8,17 +7,20 @@ import pytest
 from gradgap.bandits import FAMILIES, groups
 from gradgap.errors import ConfigError
 from gradgap.numerics import streams
-from gradgap.training import run as dynamics
-from gradgap.training import sampled
+from gradgap.training import run as training
 
 SUM = "seq-mean-token-sum"
 
 
 def draw(instance, theta, size, seed=0):
     """One group of responses: arrays of reward, score, length and count, a row each."""
-    group, workspace = np.empty((groups.COLUMNS, size + 1)), np.empty(instance.workspace)
-    state = streams.state(seed, {"theta": repr(theta)})
-    rows, drawn = instance.sample(state, theta, instance.parameters, size, 1, group, workspace)
+    kernels, group = instance.kernels, np.empty((groups.COLUMNS, size + 1))
+    state, at, workspace = (
+        streams.state(seed, {"theta": repr(theta)}),
+        np.array([theta]),
+        np.empty(instance.kernels.workspace),
+    )
+    rows, drawn = kernels.outcomes(state, at, kernels.constants, workspace, np.empty((2, 1)), size, 1, group)
     assert drawn == 1
     columns = [groups.REWARD, groups.SCORE, groups.LENGTH, groups.COUNT]
     return group[columns, :rows]
@@ -53,16 +55,16 @@ def test_sampled_responses_have_the_exact_rates_and_gap(family, length, success_
 
 
 def length_of(instance):
-    return instance.parameters[0]
+    return instance.kernels.constants[0]
 
 
 def half_width(instance):
-    return instance.parameters[1]
+    return instance.kernels.constants[1]
 
 
 def run(instance, rate, **options):
     settings = {"group_size": 16, "iterations": 300, "state": streams.state(1, {"replicate": "0"})}
-    return sampled.run(instance, "rloo", SUM, rate, **(settings | options))
+    return training.run(instance, "rloo", SUM, rate, **(settings | options))
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +106,8 @@ def test_final_rates_need_no_outcome(length, schedule):
 def test_very_large_groups_follow_the_exact_run(family, advantage):
     instance = FAMILIES.find(family).instance(64, {"counting": 0.2, "gated": 0.9}[family])
     rate = {"reinforce": 0.05, "dr_grpo": 0.05, "grpo": 0.02}[advantage]
-    exact = dynamics.run(instance, advantage, SUM, rate, iterations=20, path=True)
-    noisy = sampled.run(
+    exact = training.run(instance, advantage, SUM, rate, iterations=20, path=True)
+    noisy = training.run(
         instance,
         advantage,
         SUM,
@@ -122,9 +124,9 @@ def test_very_large_groups_follow_the_exact_run(family, advantage):
 
 def test_groups_all_right_or_all_wrong_move_nothing():
     lost = FAMILIES.find("counting").instance(64, 0.2)
-    lost = dataclasses.replace(lost, theta0=-30.0)  # every response wrong
+    lost = lost.replace(start=np.array([-30.0]))  # every response wrong
     for advantage in ("reinforce", "rloo", "dr_grpo", "grpo"):
-        updates = sampled.updates(
+        updates = training.updates(
             lost, advantage, SUM, -30.0, group_size=8, state=streams.state(1, {}), count=100
         )
         assert not updates.any()
@@ -132,10 +134,10 @@ def test_groups_all_right_or_all_wrong_move_nothing():
 
 def test_runs_are_long_enough_to_see_failures():
     instance = FAMILIES.find("gated").instance(64, 0.99, 0.01)
-    assert sampled.iterations_to_judge(instance, 4, 200) == 5000  # 5000 · 4 · 0.01 = 200
-    assert sampled.iterations_to_judge(instance, 1024, 200) == 200
+    assert training.iterations_to_judge(instance, 4, 200) == 5000  # 5000 · 4 · 0.01 = 200
+    assert training.iterations_to_judge(instance, 1024, 200) == 200
 
 
 def test_a_family_without_sampler_is_refused(counting):
     with pytest.raises(ConfigError, match="'counting' has no sampler"):
-        run(dataclasses.replace(counting, sample=None), 0.1)
+        run(counting.replace(kernels=counting.kernels._replace(outcomes=None)), 0.1)

@@ -7,6 +7,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 from gradgap.bandits import FAMILIES
+from gradgap.inference import crossings
 from gradgap.measurements import sampled_thresholds as measurement
 from gradgap.numerics import streams
 from gradgap.sweep.measurement import measure as at_every_point
@@ -18,30 +19,28 @@ SUM = "seq-mean-token-sum"
 
 def test_crossing_of_a_clean_curve():
     rungs = np.arange(10, 20)
-    assert sampled.crossing(rungs, np.linspace(0.9, 0.0, 10)) == pytest.approx(14.0)
-    assert sampled.crossing(rungs, np.linspace(0.95, 0.05, 10)) == pytest.approx(14.5)
+    assert crossings.crossing(rungs, np.linspace(0.9, 0.0, 10)) == pytest.approx(14.0)
+    assert crossings.crossing(rungs, np.linspace(0.95, 0.05, 10)) == pytest.approx(14.5)
 
 
-def test_crossing_smooths_noise_and_stays_on_the_ladder():
+def test_crossing_smooths_noise():
     rungs = np.arange(6)
     # pooled: 1, 1, 0.5, 0.5, 0, 0
-    assert sampled.crossing(rungs, np.array([1, 1, 0.4, 0.6, 0, 0])) == pytest.approx(3.0)
-    assert sampled.crossing(rungs, np.ones(6)) == 5
-    assert sampled.crossing(rungs, np.zeros(6)) == 0
+    assert crossings.crossing(rungs, np.array([1, 1, 0.4, 0.6, 0, 0])) == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize(("family", "rate"), [("counting", 0.2), ("gated", 0.99)])
 def test_kept_is_one_at_the_best_and_zero_at_collapse(family, rate):
     instance = FAMILIES.find(family).instance(64, rate)
     assert sampled.kept(instance, instance.at(0.0)[1]) == 1
-    worst = instance.parameters[2]  # every long response wrong
+    worst = instance.kernels.constants[2]  # every long response wrong
     assert sampled.kept(instance, worst) == pytest.approx(0, abs=1e-12)
     assert sampled.kept(instance, instance.at(-20.0)[1]) == pytest.approx(0, abs=1e-12)
 
 
 def measure(instance, advantage, size, replicates=32, seed=1):
     point = {"family": instance.family, "advantage": advantage, "group_size": str(size)}
-    return sampled.critical(
+    return sampled.half_kept(
         instance,
         advantage,
         SUM,
@@ -56,7 +55,7 @@ def measure(instance, advantage, size, replicates=32, seed=1):
 @pytest.mark.parametrize("advantage", ["reinforce", "dr_grpo", "grpo"])
 def test_sampled_thresholds_approach_the_exact_one_as_groups_grow(advantage):
     instance = FAMILIES.find("counting").instance(64, 0.2)
-    limit = sampled.exact(instance, advantage, SUM, iterations=100)
+    limit = sampled.half_kept_exact(instance, advantage, SUM, iterations=100)
     distances = []
     for size in (4, 32, 512):
         found = measure(instance, advantage, size, replicates=12)
@@ -70,12 +69,14 @@ def test_sampled_thresholds_approach_the_exact_one_as_groups_grow(advantage):
 
 
 def test_the_exact_limit_is_where_the_exact_run_keeps_half():
-    from gradgap.training import run
+    from gradgap.training import run as training
 
     instance = FAMILIES.find("gated").instance(64, 0.99, 0.01)
-    limit = sampled.exact(instance, "dr_grpo", SUM, iterations=200)
+    limit = sampled.half_kept_exact(instance, "dr_grpo", SUM, iterations=200)
     kept = [
-        sampled.kept(instance, run.run(instance, "dr_grpo", SUM, rate, iterations=200).final_failure_rate)
+        sampled.kept(
+            instance, training.run(instance, "dr_grpo", SUM, rate, iterations=200).final_failure_rate
+        )
         for rate in (0.99 * limit, 1.01 * limit)
     ]
     assert kept[0] > 0.5 > kept[1]

@@ -341,12 +341,43 @@ def test_sampled_warmup_does_nothing_and_decay_helps():
     assert 1.4 < sampled_half_kept(ADAM, 64, 0.0125, 16, 0.001, decay=1.0)[0] / base < 2.6
 
 
-@pytest.mark.parametrize("regime_at", [(8, 0.01, "averaged"), (8, 1e-5, "lone"), (1024, 0.2, "sign")])
-def test_regimes(regime_at):
-    size, failure, name = regime_at
-    assert theory.regime(size, failure, 0.999) == name
-    assert "/" in theory.regime(8, 0.2, 0.999)
+@pytest.mark.parametrize(
+    ("failure", "size", "beta2"),
+    [
+        (0.003, 4, 0.999),
+        (0.0125, 16, 0.999),
+        (0.05, 16, 0.95),
+        (0.0125, 4, 0.95),
+        (0.2, 16, 0.98),
+        (0.2, 64, 0.999),
+    ],
+)
+def test_sampled_adam_is_one_function_of_failures_a_group(failure, size, beta2):
+    predicted = theory.sampled_adam_scaled(size * failure, beta2)
+    n = 64 * 0.8 / failure
+    found, n = sampled_half_kept(
+        ADAM, 64, failure, size, predicted * 2 / math.sqrt(n) / 8, decades=1.5, beta2=beta2
+    )
+    assert 0.7 < theory.scaled_rate(found, n) / predicted < 1.4
+
+
+def test_regimes():
+    for size, failure, beta2, name in (
+        (8, 0.01, 0.999, "averaged"),
+        (8, 0.2, 0.999, "averaged"),
+        (8, 1e-5, 0.999, "lone"),
+        (8, 1e-3, 0.95, "lone"),
+        (1024, 0.2, 0.999, "sign"),
+        (128, 0.2, 0.999, "averaged/sign"),
+    ):
+        assert theory.regime(size, failure, beta2) == name
     assert theory.regime(8, 1e-3, 0.999, dynamic_sampling=True) == "lone"
+    # one failure a group that counts, whatever the group size
+    small, smaller = (
+        theory.sampled_adam_scaled(failures, 0.999, dynamic_sampling=True) for failures in (1e-3, 1e-6)
+    )
+    assert small == pytest.approx(smaller, rel=1e-3)
+    assert theory.sampled_adam_scaled(1e-3, 0.999) / theory.sampled_adam_scaled(1e-6, 0.999) > 1.1
 
 
 @pytest.mark.parametrize("ratio", [TOKEN, SEQUENCE, GSPO])

@@ -107,8 +107,19 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
 
     # a file that was touched but not changed reruns nothing
     package = project / "workflow" / "scripts" / "gradgap"
-    os.utime(package / "numerics" / "binomial.py")
+    for touched in (
+        package / "numerics" / "binomial.py",
+        package / "report" / "explorer.html",
+        project / "workflow" / "scripts" / "shards.py",
+        project / "Snakefile",
+    ):
+        os.utime(touched)
     assert would_run(project) == {}
+
+    # a script reruns its stage
+    append(project / "workflow" / "scripts" / "explore.py")
+    assert would_run(project) == {"explore": 1, "all": 1}
+    snakemake(project)
 
     # a figure's module reruns that figure only
     append(package / "studies" / "stagnation" / "figure.py")
@@ -136,6 +147,22 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
     assert would_run(project)["shards"] == shards
 
 
+def test_results_copied_into_a_fresh_checkout_are_up_to_date(project, tmp_path_factory):
+    (project / "config.yaml").write_text(
+        yaml.safe_dump(TINY | {"studies": {"stagnation": TINY["studies"]["stagnation"]}})
+    )
+    snakemake(project)
+    clone = tmp_path_factory.mktemp("clone")
+    for path in project.iterdir():
+        if path.name in ("results", ".snakemake"):
+            shutil.copytree(path, clone / path.name)
+        elif path.is_dir():  # a checkout's files are as old as the checkout
+            shutil.copytree(path, clone / path.name, copy_function=shutil.copyfile)
+        else:
+            shutil.copyfile(path, clone / path.name)
+    assert would_run(clone) == {}
+
+
 def test_cores_and_shards_leave_no_trace_in_the_datasets(project):
     found = {}
     for cores, points in ((1, 1), (2, 1000)):
@@ -154,6 +181,18 @@ def test_cores_and_shards_leave_no_trace_in_the_datasets(project):
         for name in one.data_vars:
             assert one[name].values.tobytes() == other[name].values.tobytes()
     assert found[1] == found[1000]  # the files themselves
+
+
+def command(project, *arguments):
+    """Run the package's command line in the copy."""
+    return subprocess.run(
+        [sys.executable, "-m", "gradgap", *arguments],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(project / "workflow" / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def verified(project, *arguments):
@@ -228,3 +267,59 @@ def test_the_remedy_that_verify_prints_heals_the_folder(project):
         )
         assert healed.returncode == 0, found["remedy"] + healed.stderr[-2000:]
         assert verified(project, *where)["wrong"] == {}, found["remedy"]
+
+
+def contents(folder):
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_two_configurations_side_by_side(project):
+    """Each run has a place of its own: both are complete and verified, and neither touches the other."""
+    tiny = {"stagnation": TINY["studies"]["stagnation"]}
+    (project / "config.yaml").write_text(yaml.safe_dump(TINY | {"studies": tiny}))
+    other = TINY | {
+        "name": "mine",
+        "seed": 2,
+        "studies": {"stagnation": tiny["stagnation"] | {"length": [256]}},
+    }
+    (project / "mine.yaml").write_text(yaml.safe_dump(other))
+    snakemake(project)
+    first = contents(project / "results")
+    snakemake(project, "--configfile", "mine.yaml")
+    results = project / "results" / "mine"
+    assert {
+        path: what for path, what in contents(project / "results").items() if results not in path.parents
+    } == first
+    with xr.open_dataset(results / "datasets" / "stagnation.nc") as dataset:
+        assert dataset.length.values.tolist() == [256]
+    assert (results / "explore.html").is_file()
+    assert "results/mine/figures/stagnation.png" in (results / "reproduce.md").read_text()
+    for which in ((), ("--configfile", "mine.yaml")):
+        verified = command(project, "verify", *which)
+        assert verified.stdout.strip() == "all is well", verified.stdout
+        assert "Nothing to be done" in snakemake(project, *which)
+        assert "measured" in command(project, "plan", *which).stdout
+    made = command(project, "provenance", "--configfile", "mine.yaml").stdout
+    assert "results/mine/datasets/stagnation.nc" in made
+    differ = command(project, "diff", "results", "results/mine")
+    assert differ.returncode == 1
+    assert "length only in A: 64" in differ.stdout
+    (results / "figures" / "stagnation.png").write_bytes(b"damaged")
+    bad = command(project, "verify", "--configfile", "mine.yaml")
+    assert bad.returncode == 1
+    remedy = bad.stdout.rpartition("remedy: ")[2].strip()
+    assert "--configfile mine.yaml" in remedy
+    assert (
+        subprocess.run(
+            remedy,
+            shell=True,
+            cwd=project,
+            env=os.environ | {"PYTHONPATH": ""},
+            capture_output=True,
+            check=False,
+        ).returncode
+        == 0
+    )
+    assert command(project, "verify", "--configfile", "mine.yaml").returncode == 0

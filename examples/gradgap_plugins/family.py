@@ -7,17 +7,18 @@ zero: J = p(1−p), best at p = ½. No other token has a parameter, so its thres
 import math
 
 import numpy as np
-from gradgap.bandits import FAMILIES, Family, Instance
+from gradgap.bandits import FAMILIES, Family, Instance, Kernels
 from gradgap.errors import ConfigError
 from gradgap.numerics.compiler import kernel
 
 
 @kernel
-def evaluate(theta, parameters):
-    p = 1.0 / (1.0 + math.exp(-theta))
+def evaluate(theta, constants, workspace, rates, gaps):
+    p = 1.0 / (1.0 + math.exp(-theta[0]))
     success = p * (1.0 - p)
     failure = 1.0 - success  # never near 0: success is at most a quarter
-    return success, failure, (1.0 - 2.0 * p) / failure  # g = J'/(J(1−J)), J' = J(1−2p)
+    rates[0, 0], rates[1, 0] = success, failure
+    gaps[0, 0] = (1.0 - 2.0 * p) / failure  # g = J'/(J(1−J)), J' = J(1−2p)
 
 
 class Pair(Family):
@@ -27,9 +28,9 @@ class Pair(Family):
         p = (1 - math.sqrt(1 - 4 * success_rate)) / 2
         return Instance(
             family="pair",
-            evaluate=evaluate,
-            parameters=np.array([float(length)]),
-            theta0=math.log(p / (1 - p)),
+            kernels=Kernels(evaluate, outcomes=None, score=None, constants=np.empty(0), workspace=0),
+            start=np.array([math.log(p / (1 - p))]),
+            best=np.zeros(1),
             length=float(length),
             max_length=length,
             score_length=length,

@@ -12,7 +12,7 @@ from gradgap.sweep.measurement import MEASUREMENTS, Measurement, Variable, empty
 from gradgap.sweep.study import STUDIES, Analysis, Study, Sweep
 from gradgap.theory import closed_forms
 from gradgap.training import rules
-from gradgap.training import run as dynamics
+from gradgap.training import run as training
 from gradgap.values import number
 
 # ---- measurement ----
@@ -33,7 +33,7 @@ def compute(point, inner, settings):
         rate = number(here["learning_rate_ratio"]) * closed_forms.critical_closed_form(
             instance, advantage, aggregation
         )
-        run = dynamics.run(
+        run = training.run(
             instance, advantage, aggregation, rate, iterations=settings["iterations"], path=True
         )
         half = np.flatnonzero(run.failure_rate <= (run.failure_rate[0] + best) / 2)
@@ -65,7 +65,7 @@ def analyse(dataset, settings):
         labels = {"study": "patience", "family": family, "advantage": advantage, "aggregation": aggregation}
         found = fit(group.learning_rate_ratio, group.half_time, group.length)
         if found is not None:
-            rows.append(row(labels, "learning_rate_ratio", -1.0, found))
+            rows.append(row(labels, "learning_rate_ratio", -1.0, found, search=f"{family} {name}"))
     return Analysis({"points": points}, table(rows), {"slowest": float(points.half_time.max())})
 
 

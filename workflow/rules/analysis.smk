@@ -1,21 +1,22 @@
 rule analysis:
     input:
-        "results/datasets/{study}.nc",
+        "<results>/datasets/{study}.nc",
     output:
-        panels="results/analysis/{study}.csv",
-        scaling="results/analysis/{study}.scaling.csv",
-        caption="results/analysis/{study}.rst",
-        digests="results/digests/analysis/{study}.json",
+        panels="<results>/analysis/{study}.csv",
+        scaling="<results>/analysis/{study}.scaling.csv",
+        caption="<results>/analysis/{study}.rst",
+        digests="<results>/digests/analysis/{study}.json",
     log:
-        "results/logs/analysis/{study}.log",
+        "<results>/logs/analysis/{study}.log",
     benchmark:
-        "results/benchmarks/analysis/{study}.tsv"
+        "<results>/benchmarks/analysis/{study}.tsv"
     conda:
         "../../envs/datasets.yaml"
     threads: 1
     params:
         config=study_spec,
-        code=lambda wildcards: fingerprint(
+        code=lambda wildcards: code(
+            "analysis.py",
             "gradgap.report.captions",
             "gradgap.report.digests",
             "gradgap.report.figure_data",

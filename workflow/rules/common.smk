@@ -1,13 +1,22 @@
 # The configuration is checked while this file is parsed: a wrong value stops everything before it starts.
 
+import hashlib
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent.parent
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+SCRIPTS = str(ROOT / "workflow" / "scripts")
+sys.path.insert(0, SCRIPTS)
+# jobs run the package beside this file too, whatever else is installed
+if os.environ.get("PYTHONPATH", "").split(os.pathsep)[0] != SCRIPTS:
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [SCRIPTS, os.environ.get("PYTHONPATH")])
+    )
 
 from gradgap.errors import GradgapError
 from gradgap.fingerprint import fingerprint
@@ -18,11 +27,25 @@ from gradgap.sweep.dataset import Contents
 FORMATS = ["pdf", "svg", "png"]
 
 
+def at_interrupt(action):
+    """Say what SIGINT (Ctrl-C) does; only the main thread may."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, action)
+
+
+def stop(*_):
+    """Stop while the configuration is read, before Snakemake looks after it."""
+    print("stopped", file=sys.stderr)
+    os._exit(130)
+
+
+at_interrupt(stop)
+
+
 def written():
     """The configuration with the lines on which it stands, where it is one file."""
-    if (
-        workflow.modifier.skip_configfile
-    ):  # inside another workflow, which gives a mapping
+    # inside another workflow, which gives a mapping
+    if workflow.modifier.skip_configfile:
         return None
     files = workflow.overwrite_configfiles or ["config.yaml"]
     found = [reading.read(os.path.relpath(file)) for file in files]
@@ -57,6 +80,14 @@ except GradgapError as error:
     raise WorkflowError(str(error)) from None
 
 
+# from here on Snakemake ends the run; also where a shell that starts it in the background makes it deaf to SIGINT
+at_interrupt(signal.default_int_handler)
+
+
+pathvars:
+    results=CONFIG.results,
+
+
 #: Of each figure, its study and the module that draws it.
 FIGURES = {
     figure: (name, module)
@@ -75,7 +106,7 @@ wildcard_constraints:
 
 def shard_file(shard):
     """Where a shard is stored."""
-    return f"results/shards/{shard.study}/{shard.sweep}/{shard.name}.npz"
+    return f"{CONFIG.results}/shards/{shard.study}/{shard.sweep}/{shard.name}.npz"
 
 
 def shard_of(wildcards):
@@ -91,6 +122,15 @@ def study_spec(wildcards):
 def study_of(wildcards):
     """The study that a figure belongs to."""
     return FIGURES[wildcards.figure][0]
+
+
+def code(file, *modules):
+    """What a job's numbers follow from: its script or template, and modules of the package with all they import.
+
+    It is a parameter of the job, so that a change of the text reruns it and a change of the file's time does not.
+    """
+    text = (ROOT / "workflow" / "scripts" / file).read_bytes()
+    return f"{hashlib.blake2b(text, digest_size=8).hexdigest()} {fingerprint(*modules)}"
 
 
 def module_of_study(wildcards):

@@ -1,19 +1,19 @@
 rule explore:
     input:
-        datasets=expand("results/datasets/{study}.nc", study=STUDIES),
-        template=str(ROOT / "workflow/scripts/gradgap/report/explorer.html"),
+        datasets=expand("<results>/datasets/{study}.nc", study=STUDIES),
     output:
-        page="results/explore.html",
-        digests="results/digests/explore/explore.json",
+        page="<results>/explore.html",
+        digests="<results>/digests/explore/explore.json",
     log:
-        "results/logs/explore/explore.log",
+        "<results>/logs/explore/explore.log",
     benchmark:
-        "results/benchmarks/explore/explore.tsv"
+        "<results>/benchmarks/explore/explore.tsv"
     conda:
         "../../envs/explore.yaml"
     threads: 1
     params:
         studies=STUDIES,
-        code=fingerprint("gradgap.report.digests", "gradgap.report.explorer"),
+        template=code("gradgap/report/explorer.html"),
+        code=code("explore.py", "gradgap.report.digests", "gradgap.report.explorer"),
     script:
         "../scripts/explore.py"

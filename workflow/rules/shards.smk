@@ -1,10 +1,10 @@
 rule shards:
     output:
-        "results/shards/{study}/{sweep}/{shard}.npz",
+        "<results>/shards/{study}/{sweep}/{shard}.npz",
     log:
-        "results/logs/shards/{study}/{sweep}/{shard}.log",
+        "<results>/logs/shards/{study}/{sweep}/{shard}.log",
     benchmark:
-        "results/benchmarks/shards/{study}/{sweep}/{shard}.tsv"
+        "<results>/benchmarks/shards/{study}/{sweep}/{shard}.tsv"
     # the longest first, and shards before what follows from them: so the cores are done together
     priority: lambda wildcards: shard_of(wildcards).seconds
     conda:
@@ -12,6 +12,6 @@ rule shards:
     threads: 1
     params:
         spec=lambda wildcards: shard_of(wildcards).spec,
-        code=lambda wildcards: shard_of(wildcards).code,
+        code=lambda wildcards: f"{shard_of(wildcards).code} {code('shards.py')}",
     script:
         "../scripts/shards.py"

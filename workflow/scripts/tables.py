@@ -14,6 +14,7 @@ def main(
     record: str | Path,
     config: str,
     seed: int,
+    results: str,
 ) -> None:
     """Write the tables and pages.
 
@@ -28,11 +29,13 @@ def main(
     config : str
         The configuration as given, as JSON.
     seed : int
+    results : str
+        The folder of the run's results.
     """
     table = tables.gather(rows.values())
     tables.write(table, outputs["csv"], outputs["html"])
     tables.write_provenance(outputs["provenance"], config, seed)
-    files.write_text(outputs["reproduce"], tables.findings(captions))
+    files.write_text(outputs["reproduce"], tables.findings(captions, results))
     digests.write(record, outputs.values(), [*rows.values(), *captions.values()])
 
 
@@ -45,4 +48,5 @@ if "snakemake" in globals():
             snakemake.output.digests,  # noqa: F821
             snakemake.params.config,  # noqa: F821
             snakemake.params.seed,  # noqa: F821
+            snakemake.params.results,  # noqa: F821
         )

@@ -2,11 +2,17 @@
 
 import contextlib
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import GradgapError
+
+# Ctrl-C reaches every job. One stops at once and says nothing (Snakemake says it for all of them), also while its
+# modules are still being imported, which is why this stands here.
+if hasattr(sys.modules["__main__"], "snakemake"):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -30,6 +30,9 @@ class Registry(dict[str, T]):
         What the components are, for error messages ("bandit family").
     package : str, optional
         A package all of whose modules are imported before the first look-up.
+    check : callable, optional
+        ``check(component)`` raises `ConfigError`, in a sentence that says the mend, where something is wrong with a
+        component. It is run on the components of plugins when they are discovered.
 
     Attributes
     ----------
@@ -37,9 +40,10 @@ class Registry(dict[str, T]):
         The module that registered each component.
     """
 
-    def __init__(self, kind: str, package: str | None = None):
+    def __init__(self, kind: str, package: str | None = None, check: Callable[[T], None] | None = None):
         super().__init__()
         self.kind = kind
+        self._check = check
         self.origins: dict[str, str] = {}
         self._package = package
         self._discovered = False
@@ -47,16 +51,36 @@ class Registry(dict[str, T]):
     def discover(self) -> "Registry[T]":
         """Import every module that may register a component; return the registry itself, in the order of names."""
         if not self._discovered:
-            self._discovered = True
-            if self._package is not None:
-                package = importlib.import_module(self._package)
-                for found in pkgutil.iter_modules(package.__path__):
-                    importlib.import_module(f"{self._package}.{found.name}")
-            load_plugins()
-            ordered = sorted(self.items())  # whatever was imported first
-            self.clear()
-            self.update(ordered)
+            self._discovered = True  # at once, for what is imported now may look something up itself
+            try:
+                self._import()
+            except BaseException:
+                self._discovered = False  # so that asking again says again what is wrong
+                raise
         return self
+
+    def _import(self) -> None:
+        """Import what may register a component, put the components in order, and check those of plugins."""
+        if self._package is not None:
+            package = importlib.import_module(self._package)
+            for found in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{self._package}.{found.name}")
+        load_plugins()
+        ordered = sorted(self.items())  # whatever was imported first
+        self.clear()
+        self.update(ordered)
+        for name, component in self.items():
+            self._examine(name, component)
+
+    def _examine(self, name: str, component: T) -> None:
+        """Check a component of a plugin; an error names the plugin file."""
+        origin = self.origins.get(name, "")
+        if self._check is not None and origin.startswith(f"{PLUGIN_PACKAGE}."):
+            try:
+                self._check(component)
+            except ConfigError as error:
+                file = sys.modules[origin].__file__
+                raise ConfigError(f"plugin {file}: {self.kind} {name!r}: {error}") from None
 
     def add(self, name: str) -> Callable[[T], T]:
         """Register the decorated component under a name; a name taken already is an error."""

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..numerics.compiler import function_type, i8, matrix, stream, structure, types, vector
 from ..plugins import Registry
+from ..settings import Setting
 
 #: Types of the kernels of a policy, see `Kernels`.
 EVALUATE = function_type(types.none, vector, vector, vector, matrix, matrix)
@@ -109,7 +110,7 @@ class Kernels(NamedTuple):
         score. None where the family cannot be sampled.
     score : compiled function or None
         ``score(state, theta, constants, workspace, rows, group, update)`` adds Σ count · weight · score over the rows
-        to `update`, of shape (d,). Scores that were not drawn yet are drawn now, so that rows of weight 0 cost nothing.
+        to `update`, of shape (d,). Scores not drawn yet are drawn now, so that rows of weight 0 cost nothing.
     constants : ndarray
         What the kernels need to know of the instance.
     workspace : int
@@ -289,8 +290,10 @@ class Family(ABC):
     A family also knows what is known in closed form about its instances; where nothing is, these answer nan.
     """
 
-    #: Settings beside length and success rate, each with its default.
-    settings: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    #: Settings beside length and success rate: keys of the configuration, and arguments of `instance`.
+    settings: ClassVar[Mapping[str, Setting]] = MappingProxyType({})
+    #: Values of settings that a study gives by family, where it gives none for this one.
+    usual: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     @abstractmethod
     def instance(

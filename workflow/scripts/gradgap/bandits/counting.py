@@ -5,7 +5,7 @@ one with probability σ(θ), and is right when the number of ones is within B of
 """
 
 import math
-from types import MappingProxyType
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..numerics.compiler import kernel
 from ..numerics.elementary import exp, log, log1p
 from ..numerics.roots import root
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
+from ..settings import Setting
 from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels
 from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
@@ -190,10 +191,19 @@ def _check_length(length: int) -> None:
         )
 
 
+WINDOW = Setting(
+    description="Half-width of the success window, in standard deviations √T/2 of the count.",
+    above=0,
+    maximum=1000,
+    default=1,
+)
+
+
 class Counting(Family):
     """T tokens, right when the count of ones lies within B of T/2 (DESIGN: `counting`)."""
 
-    settings = MappingProxyType({"window": 1.0})
+    settings: ClassVar = {"window": WINDOW}
+    usual: ClassVar = {"success_rate": 0.2}
 
     def instance(self, length, success_rate, failure_rate=None, *, window=1.0):
         _check_length(length)
@@ -232,7 +242,16 @@ class Counting(Family):
 class Gated(Family):
     """Rare long failures: one token and right, or with probability ε a counting response of N tokens."""
 
-    settings = MappingProxyType({"window": 1.0, "start_failure_rate": 0.8})
+    settings: ClassVar = {
+        "window": WINDOW,
+        "start_failure_rate": Setting(
+            description="Failure rate q₀ of a long response at the start (gated).",
+            above=0,
+            below=1,
+            default=0.8,
+        ),
+    }
+    usual: ClassVar = {"success_rate": 0.99}
 
     def instance(self, length, success_rate, failure_rate=None, *, window=1.0, start_failure_rate=0.8):
         failure_rate = _check_rate(success_rate, failure_rate)

@@ -12,7 +12,6 @@ Formulas: docs/theory_contextual.md.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -24,6 +23,7 @@ from ..numerics.compiler import kernel
 from ..numerics.elementary import dot, exp, expm1, log, log1p, norm
 from ..numerics.sampling import binomial, normals
 from ..numerics.streams import uniform
+from ..settings import Setting
 from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels
 from .groups import COUNT, LENGTH, PROMPT, REWARD, WEIGHT
@@ -284,14 +284,41 @@ class Contextual(Family):
     replicate: the same replicate at another length, success rate or margin has the same random part.
     """
 
-    settings: ClassVar[Mapping[str, float]] = {
-        "prompts": 4,
-        "contexts": 4,
-        "candidates": 4,
-        "dimension": 8,
-        "margin": 0.1,
-        "replicate": 0,
-        "seed": 20251008,
+    settings: ClassVar = {
+        "prompts": Setting(
+            description="Number of prompts Q that share the parameters (contextual).",
+            kind="integer",
+            minimum=1,
+            maximum=1000,
+            default=4,
+        ),
+        "contexts": Setting(
+            description="Distinct contexts C of a prompt, each visited T/C times (contextual).",
+            kind="integer",
+            minimum=1,
+            maximum=1000,
+            default=4,
+        ),
+        "candidates": Setting(
+            description="Candidates V for a token (contextual).",
+            kind="integer",
+            minimum=2,
+            maximum=1000,
+            default=4,
+        ),
+        "dimension": Setting(
+            description="Number d of parameters; prompts interfere where it is below Q·C (contextual).",
+            kind="integer",
+            minimum=2,
+            maximum=1000,
+            default=8,
+        ),
+        "margin": Setting(
+            description="How far the right candidate leads the others on the teacher (contextual).",
+            above=0,
+            below=2,
+            default=0.1,
+        ),
     }
 
     def instance(

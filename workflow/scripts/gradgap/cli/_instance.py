@@ -34,22 +34,20 @@ def instance(arguments: argparse.Namespace):
     """
     from ..bandits import FAMILIES
     from ..errors import ConfigError
+    from ..sweep.config import one_number
     from ..training.rules import ADVANTAGES, AGGREGATIONS
 
     length, rate = value(arguments, "length"), success_rate(arguments)
     family = FAMILIES.find(arguments.family)
     ADVANTAGES.find(arguments.advantage)
     AGGREGATIONS.find(arguments.aggregation)
-    options = {
-        name: value(arguments, name)
-        for name in ("window", "start_failure_rate")
-        if getattr(arguments, name) is not None
-    }
-    for name in options:
-        if name not in family.settings:
-            raise ConfigError(
-                f"--{name.replace('_', '-')}: the family {arguments.family} has no such setting"
-            )
+    options = {}
+    for name in ("window", "start_failure_rate"):
+        written, option = getattr(arguments, name), f"--{name.replace('_', '-')}"
+        if written is not None and name not in family.settings:
+            raise ConfigError(f"{option}: the family {arguments.family} has no such setting")
+        if written is not None:
+            options[name] = one_number(family.settings[name], written, option)
     return family.instance(length, rate.success, rate.failure, **options)
 
 

@@ -12,9 +12,8 @@ def add_arguments(parser):
     parser.add_argument("--configfile", default="config.yaml", metavar="F", help="default: config.yaml")
     parser.add_argument(
         "--results",
-        default="results",
         metavar="R",
-        help="folder of an earlier run, whose times count (default: results)",
+        help="folder of an earlier run, whose times count (default: that of the configuration)",
     )
 
 
@@ -28,7 +27,8 @@ def main(arguments):
     """
     from ..sweep import config, plan
 
-    return plan.plan(config.load(arguments.configfile), arguments.results)
+    found = config.load(arguments.configfile)
+    return plan.plan(found, arguments.results or found.results)
 
 
 def show(result):

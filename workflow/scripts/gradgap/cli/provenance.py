@@ -9,7 +9,10 @@ HELP = "what made each dataset and figure"
 
 def add_arguments(parser):
     """Arguments of the command."""
-    parser.add_argument("results", nargs="?", default="results", metavar="RESULTS", help="default: results")
+    parser.add_argument(
+        "results", nargs="?", metavar="RESULTS", help="results folder (default: that of the configuration)"
+    )
+    parser.add_argument("--configfile", default="config.yaml", metavar="F", help="default: config.yaml")
 
 
 def main(arguments):
@@ -21,8 +24,9 @@ def main(arguments):
         See `provenance.records`.
     """
     from ..report.provenance import records
+    from ..sweep import config
 
-    return records(arguments.results)
+    return records(arguments.results or config.load(arguments.configfile).results)
 
 
 def show(result):

@@ -9,7 +9,9 @@ HELP = "check every file of a results folder"
 
 def add_arguments(parser):
     """Arguments of the command."""
-    parser.add_argument("results", nargs="?", default="results", metavar="RESULTS", help="default: results")
+    parser.add_argument(
+        "results", nargs="?", metavar="RESULTS", help="results folder (default: that of the configuration)"
+    )
     parser.add_argument("--configfile", default="config.yaml", metavar="F", help="default: config.yaml")
 
 
@@ -25,16 +27,21 @@ def main(arguments):
     from ..report.verify import verify
     from ..sweep import config
 
-    wrong = verify(config.load(arguments.configfile), arguments.results)
+    found = config.load(arguments.configfile)
+    results = arguments.results or found.results
+    wrong = verify(found, results)
     return {
         "wrong": wrong,
-        "remedy": _remedy(wrong, arguments.results, arguments.configfile) if wrong else None,
+        "remedy": _remedy(wrong, results, found.results, arguments.configfile) if wrong else None,
         "exit_code": 1 if wrong else 0,
     }
 
 
-def _remedy(wrong, results, configfile):
-    """Remove what stands and is bad, and run the workflow as it was run for this folder and configuration."""
+def _remedy(wrong, results, inside, configfile):
+    """Remove what stands and is bad, and run the workflow as it was run for this folder and configuration.
+
+    `inside` is the folder below the working directory of the run.
+    """
     import shlex
     import shutil
     import sys
@@ -48,7 +55,9 @@ def _remedy(wrong, results, configfile):
         snakefile = PACKAGE_DIR.parents[2] / "Snakefile"
         command += ["--snakefile", str(snakefile if snakefile.is_file() else "Snakefile")]
         command += ["--cores", "all"]  # the profile that says so stands beside the Snakefile
-    directory = Path(results).parent
+    directory = Path(results)
+    for part in reversed(Path(inside).parts):
+        directory = directory.parent if directory.name == part else directory
     if directory.resolve() != Path.cwd():
         command += ["--directory", str(directory)]
     if Path(configfile).resolve() != Path("config.yaml").resolve():
@@ -59,7 +68,7 @@ def _remedy(wrong, results, configfile):
         wrong = wrong | dict.fromkeys(report, "made anew")
         page, record = Path(results) / REPORT, Path(results) / REPORT_RECORD
         note = [sys.executable, "-m", "gradgap.report.digests", str(record), str(page)]
-        then = f" && {shlex.join([*command, '--report', f'results/{REPORT}'])} && {shlex.join(note)}"
+        then = f" && {shlex.join([*command, '--report', str(Path(inside) / REPORT)])} && {shlex.join(note)}"
     standing = [path for path, what in wrong.items() if what != "missing"]
     remove = f"rm -f {shlex.join(standing)} && " if standing else ""
     return remove + shlex.join(command) + then

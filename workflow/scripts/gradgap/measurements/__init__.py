@@ -10,10 +10,10 @@ from typing import Any
 from ..bandits import FAMILIES, Family, Instance, of_one_parameter
 from ..errors import ConfigError
 from ..sweep.measurement import Axes, Point, Settings, product
-from ..values import failure_rate, number
+from ..values import Rate, number
 
-#: Settings of the exact families; a family takes those that it knows.
-FAMILY_SETTINGS = ("success_rate", "window", "start_failure_rate")
+#: What a measurement reads that makes an instance, beside the settings of the instance's family.
+FAMILY_SETTINGS = ("success_rate",)
 #: Axes that tell an instance from another.
 INSTANCE = ("family", "length", "success_rate")
 #: Axes that name an update rule: the first alone, or the other two together.
@@ -38,21 +38,21 @@ def instance_at(point: Point, settings: Settings) -> Instance:
     """
     family: Family = FAMILIES.find(point["family"])
     if "success_rate" in point:
-        rate = point["success_rate"]
+        rate = Rate(point["success_rate"])
     else:
         by_family = settings["success_rate"]
         if point["family"] not in by_family:
             raise ConfigError(
                 f"success_rate: no value for family {point['family']!r}; found {dict(by_family)}"
             )
-        rate = str(by_family[point["family"]])
+        rate = Rate.of_success(by_family[point["family"]])
     options = tuple((name, settings[name]) for name in family.settings if name in settings)
     return of_one_parameter(_made(family, int(number(point["length"])), rate, options))
 
 
 @functools.lru_cache(256)  # the sweeps of a study, and the checks of each, ask for the same instances
-def _made(family: Family, length: int, rate: str, options: tuple[tuple[str, Any], ...]) -> Any:
-    return family.instance(length, number(rate), failure_rate(rate), **dict(options))
+def _made(family: Family, length: int, rate: Rate, options: tuple[tuple[str, Any], ...]) -> Any:
+    return family.instance(length, rate.success, rate.failure, **dict(options))
 
 
 def check_instances(axes: Axes, settings: Settings) -> None:

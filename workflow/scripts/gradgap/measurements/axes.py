@@ -3,6 +3,7 @@
 from ..bandits import FAMILIES
 from ..plugins import Registry
 from ..sweep.axes import AXES, Axis
+from ..training.optimizers import OPTIMIZERS
 from ..training.rules import ADVANTAGES, AGGREGATIONS, rule
 from ..training.schedules import SCHEDULES
 
@@ -23,14 +24,27 @@ AXES.add("family")(
     )
 )
 AXES.add("length")(
-    Axis("integer", "response length", "tokens", "Asked mean response length T.", multiple=2),
+    Axis(
+        "integer",
+        "response length",
+        "tokens",
+        "Asked mean response length T.",
+        multiple=2,
+        minimum=2,
+        maximum=2**20,
+    ),
 )
 AXES.add("success_rate")(
-    Axis("number", "success rate at the start", "1", "Asked success rate J of the start.")
+    Axis("number", "success rate at the start", "1", "Asked success rate J of the start.", above=0, below=1)
 )
 AXES.add("learning_rate")(
     Axis(
-        "number", "learning rate", "1", "Factor α of the update u; for the unit rule this is the step size η."
+        "number",
+        "learning rate",
+        "1",
+        "Factor α of the update u; for the unit rule this is the step size η.",
+        above=0,
+        maximum=1e100,
     )
 )
 AXES.add("advantage")(
@@ -61,7 +75,14 @@ AXES.add("rule")(
     )
 )
 AXES.add("group_size")(
-    Axis("integer", "group size", "responses", "Sampled responses n in the group of one update.")
+    Axis(
+        "integer",
+        "group size",
+        "responses",
+        "Sampled responses n in the group of one update.",
+        minimum=2,
+        maximum=2**20,
+    )
 )
 AXES.add("schedule")(
     Axis(
@@ -73,7 +94,15 @@ AXES.add("schedule")(
     )
 )
 AXES.add("replicate")(
-    Axis("integer", "replicate", "1", "Number of the repetition, with random numbers of its own.")
+    Axis(
+        "integer",
+        "replicate",
+        "1",
+        "Number of the repetition, with random numbers of its own.",
+        minimum=0,
+        maximum=999_999,
+        counted=True,
+    )
 )
 AXES.add("effective_learning_rate")(
     Axis(
@@ -81,33 +110,135 @@ AXES.add("effective_learning_rate")(
         "effective learning rate",
         "1",
         "Factor of the summed score of a response: the learning rate α over what the aggregation divides by.",
+        above=0,
+        maximum=1e100,
     )
 )
 AXES.add("curve_learning_rate")(
-    Axis("number", "effective learning rate", "1", "As effective_learning_rate, for learning curves.")
+    Axis(
+        "number",
+        "effective learning rate",
+        "1",
+        "As effective_learning_rate, for learning curves.",
+        above=0,
+        maximum=1e100,
+    )
 )
 AXES.add("angle")(
-    Axis("number", "angle", "degrees", "Between the direction of the update and the gradient gap.")
+    Axis(
+        "number",
+        "angle",
+        "degrees",
+        "Between the direction of the update and the gradient gap.",
+        minimum=0,
+        maximum=180,
+    )
 )
 AXES.add("bound_fraction")(
-    Axis("number", "step over bound", "1", "Step size over the bound for a step along the gradient gap.")
+    Axis(
+        "number",
+        "step over bound",
+        "1",
+        "Step size over the bound for a step along the gradient gap.",
+        above=0,
+        maximum=1e100,
+    )
 )
 AXES.add("learning_rate_ratio")(
     Axis(
-        "number", "learning rate over threshold", "1", "Learning rate α over the critical one in closed form."
+        "number",
+        "learning rate over threshold",
+        "1",
+        "Learning rate α over the critical one in closed form.",
+        above=0,
+        maximum=1e100,
     )
 )
-AXES.add("iteration")(Axis("integer", "iteration", "updates", "Updates made so far in a run."))
+AXES.add("iteration")(
+    Axis("integer", "iteration", "updates", "Updates made so far in a run.", minimum=0, maximum=10_000_000)
+)
 AXES.add("window")(
-    Axis("number", "window", "standard deviations", "Half-width of the window in √T/2 tokens.")
+    Axis(
+        "number",
+        "window",
+        "standard deviations",
+        "Half-width of the window in √T/2 tokens.",
+        above=0,
+        maximum=1000,
+    )
 )
 AXES.add("policy_length")(
-    Axis("integer", "largest response length", "tokens", "Tokens of the longest response.")
+    Axis(
+        "integer",
+        "largest response length",
+        "tokens",
+        "Tokens of the longest response.",
+        minimum=1,
+        maximum=8,
+    )
 )
-AXES.add("vocabulary")(Axis("integer", "vocabulary", "tokens", "Tokens V that a policy chooses from."))
-AXES.add("dimension")(Axis("integer", "dimension", "1", "Number d of parameters."))
-AXES.add("draw")(Axis("integer", "draw", "1", "Number of a random policy among those of one size."))
+AXES.add("vocabulary")(
+    Axis("integer", "vocabulary", "tokens", "Tokens V that a policy chooses from.", minimum=2, maximum=6)
+)
+AXES.add("dimension")(Axis("integer", "dimension", "1", "Number d of parameters.", minimum=1, maximum=1000))
+AXES.add("draw")(
+    Axis(
+        "integer",
+        "draw",
+        "1",
+        "Number of a random policy among those of one size.",
+        minimum=0,
+        maximum=999_999,
+        counted=True,
+    )
+)
 AXES.add("search")(
-    Axis("integer", "search", "1", "Number of a search for the policy that is worst for a bound.")
+    Axis(
+        "integer",
+        "search",
+        "1",
+        "Number of a search for the policy that is worst for a bound.",
+        minimum=0,
+        maximum=999_999,
+        counted=True,
+    )
 )
-AXES.add("bound")(Axis("label", "bound", "1", "Sufficient condition on the step size."))
+AXES.add("bound")(
+    Axis("label", "bound", "1", "Sufficient condition on the step size.", choices=("paper", "prop1"))
+)
+AXES.add("start_spread")(
+    Axis(
+        "number",
+        "half the way to the edge",
+        "standard deviations",
+        "Half the distance from the start of a step to its edge, in standard deviations of the score along it.",
+        above=0,
+        maximum=10,
+    )
+)
+AXES.add("climb_spread")(
+    Axis(
+        "number",
+        "half the way to the edge",
+        "standard deviations",
+        "As start_spread, for climbs.",
+        above=0,
+        maximum=10,
+    )
+)
+AXES.add("responses")(Axis("integer", "responses", "1", "Responses in one batch.", minimum=8, maximum=2**20))
+AXES.add("optimizer")(
+    Axis("label", "optimizer", "1", "What turns updates into moves.", components=OPTIMIZERS)
+)
+AXES.add("control")(
+    Axis(
+        "label",
+        "control",
+        "1",
+        "Learning rate held fixed, or set by the controller of the probe.",
+        choices=("fixed", "controller"),
+    )
+)
+AXES.add("dynamics")(
+    Axis("label", "dynamics", "1", "Rule and factor of its own threshold, of runs that may fall for ever.")
+)

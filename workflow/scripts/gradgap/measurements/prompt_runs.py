@@ -6,11 +6,12 @@ the aggregation.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ..bandits import FAMILIES, Instance
+from ..bandits.shared_prompts import SharedPrompts
 from ..errors import ConfigError
 from ..numerics import streams
 from ..sweep.measurement import (
@@ -28,7 +29,7 @@ from ..training import rules
 from ..training.outcome import LOST, Run
 from ..training.rules import AGGREGATIONS
 from ..training.run import train
-from ..values import canonical, failure_rate, number
+from ..values import Rate, canonical, number
 
 SETTINGS = ("prompts", "contexts", "candidates", "dimension", "margin", "iterations")
 #: The axes that set the learning rate over the divisor of the aggregation, of runs and of curves.
@@ -73,15 +74,16 @@ CURVES = {
 }
 
 
-def instance_at(point: Point, settings: Settings) -> Instance:
+def instance_at(point: Point, settings: Settings) -> SharedPrompts:
     """The prompts at a point of the grid; a point without a replicate has the first."""
     family = FAMILIES.find("contextual")
     options = {name: settings[name] for name in (*SETTINGS[:-1], "seed") if name in settings}
-    rate = point["success_rate"]
+    rate = Rate(point["success_rate"])
     replicate = int(number(point.get("replicate", "0")))
-    return family.instance(
-        int(number(point["length"])), number(rate), failure_rate(rate), replicate=replicate, **options
+    instance = family.instance(
+        int(number(point["length"])), rate.success, rate.failure, replicate=replicate, **options
     )
+    return cast(SharedPrompts, instance)
 
 
 def runs_at(

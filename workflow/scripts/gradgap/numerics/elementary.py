@@ -39,7 +39,7 @@ _LARGEST, _SMALLEST = 709.782712893384, -745.1332191019412
 
 def _split(value: Decimal, bits: int) -> tuple[float, float]:
     """A number as a multiple of 2^−bits, which times a small whole number is exact, and the rest."""
-    high = float(round(value * 2**bits)) / 2**bits
+    high = float(round(value * (1 << bits))) / (1 << bits)
     return high, float(value - Decimal(high))
 
 

@@ -28,6 +28,8 @@ LEAST_EFFECTIVE = 8.0
 #: An edge a little beyond the reach is believed if its interval begins within the reach. To ask that the estimate
 #: itself lie within would keep the low estimates and drop the high ones wherever the truth is near the reach.
 _TRUSTED = 1.5
+#: Level of the interval whose lower end is promised where no edge is seen.
+_PROMISED = 0.98
 
 
 def generator_of(seed: int | np.random.Generator) -> np.random.Generator:
@@ -259,7 +261,8 @@ def answer(
     gain, success = gain_of(parts.sum(axis=0))
     edge = float(crossing(places, gain))
     gains, successes = gain_of(resampled(generator, resamples, data.strata) @ parts)
-    low, high = quantiles(crossing(places, gains), level)
+    edges = crossing(places, gains)
+    low, high = quantiles(edges, level)
     read_at = min(edge, _TRUSTED * reach, places[-1])
     effective_right, effective_wrong = (float(np.interp(read_at, places, row)) for row in kept)
     if reach == 0:
@@ -267,8 +270,8 @@ def answer(
     elif low <= reach and edge <= _TRUSTED * reach:
         status = Status.measured
     else:
-        # what is promised is what nearly every resample agrees to
-        status, edge, high = Status.beyond_reach, min(reach, low), np.inf
+        # what is promised is what nearly every resample agrees to: no edge seen is often an edge missed by chance
+        status, edge, high = Status.beyond_reach, min(reach, quantiles(edges, _PROMISED)[0]), np.inf
         reach = low = edge
     steps, moved = near
     size = np.where(steps == 0, np.inf, np.abs(steps))

@@ -14,9 +14,9 @@ class HeadroomController:
     After each step it is handed the step's record, scored on the next batch, and answers the learning rate of the
     next step. It pools the last `window` records, which may have been taken at different learning rates, into one
     estimate of the edge, the learning rate at which a step would just harm. The learning rate then moves towards
-    edge/target by a share `pace` of the way (on a log scale), and by a factor of at most `most` a step. As long as J
-    rises over the window and does not curve downwards there is no edge in sight, and it grows by `most`. Where J falls
-    already from the start of the steps, it shrinks by `most`. Where no reward differs from another it stays.
+    edge/target by a share `pace` of the way (on a log scale), and by a factor of at most `most` a step. Where J
+    rises over the window and does not curve downwards there is no edge in sight, and it grows by `most`. Where J
+    falls already from the start of the steps, it shrinks by `most`. Where no reward differs from another it stays.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ class HeadroomController:
     most : float
         Largest factor by which the learning rate changes at each step, above 1.
     lowest, highest : float
-        Limits of the learning rate; by default 0 and 100 times the first. A run that has settled into its own noise has a headroom of 1 at whatever
-        learning rate, and is turned down step by step; `lowest` ends that.
+        Limits of the learning rate; by default 0 and 100 times the first. A run that has settled into its own noise
+        has a headroom of 1 at whatever learning rate, and is turned down step by step; `lowest` ends that.
 
     Raises
     ------

@@ -15,6 +15,14 @@ class Status(enum.StrEnum):
     void = "void"  #: too few effective responses of an outcome to say anything
 
 
+class Word(enum.IntEnum):
+    """The words as numbers, in datasets."""
+
+    measured = 0
+    beyond_reach = 1
+    void = 2
+
+
 @dataclass(frozen=True)
 class Curve:
     """Log-odds of success gained along the step, for a figure.

@@ -202,16 +202,17 @@ def climb(
     settings: dict[str, Any] = {"level": level, "least_share": 0.0}
     here = 0.0
     found: Headroom | None = None
-    while rungs.responses + batch <= most:
+    while rungs.responses + 8 <= most:
+        size = min(batch, most - rungs.responses)
         if found is None or found.status is not Status.measured:
             if here >= farthest:
                 break
             spread = rungs.spread()
             stride = np.sqrt(-np.log(least_share) / spread) if spread > 0 else np.inf
             here = min(here + stride, max(4 * here, first), farthest)
-            rungs.add_batch(here, rollout, batch)
+            rungs.add_batch(here, rollout, size)
         else:
-            rungs.add_batch(_worse_known(rungs, found.headroom), rollout, batch)
+            rungs.add_batch(_worse_known(rungs, found.headroom), rollout, size)
         found = rungs.answer(here, generator, resamples, **settings)
         if found.status is Status.measured:
             low, high = found.headroom_interval

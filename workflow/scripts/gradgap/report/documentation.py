@@ -4,16 +4,18 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..sweep.axes import AXES
-from ..sweep.config import allowed, schema
+from ..settings import Setting
+from ..sweep.axes import AXES, Axis
+from ..sweep.config import FIGURES, TOP, allowed, failure_rate, study_axes, study_settings
 from ..sweep.grid import measurement_of
 from ..sweep.study import STUDIES, Study
 from . import tables
 
 CONFIG = """# Keys of config.yaml
 
-Made by `gradgap reference config` from the schema and the studies; `make docs` makes it anew. The configuration is
-checked before any work starts, and a wrong value is told with its key, the value and what is allowed.
+Made by `gradgap reference config` from the descriptions of axes and settings; `make docs` makes it anew. The
+configuration is checked before any work starts, and everything that is wrong in it is told at once: file, line, key,
+value, what is allowed.
 
 An axis is a list of values, or a logarithmic range `{from: 16, to: 4096, per_decade: 10}`, both ends included. Adding
 a value computes only the points that are new.
@@ -46,8 +48,8 @@ figures.draw(f"gradgap.studies.{study}.figure", numbers, scaling, look, {"png": 
 
 REPRODUCE = """# Reproduce, figure by figure
 
-Made by `gradgap reference reproduce` from the studies; `make docs` makes it anew. `make study` makes every figure, and
-each command below makes those of one study. What came out, with every number filled in from the data, is written
+Made by `gradgap reference reproduce` from the studies; `make docs` makes it anew. `make study` makes every
+figure, and each command below makes those of one study. What came out, with every number filled in from the data, is written
 beside the results, to `results/reproduce.md`: no number of a result is repeated here, so none can be out of date. The
 predictions P1–P8 are spelled out in [theory.md](theory.md).
 """
@@ -62,26 +64,31 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _keys(properties: Mapping[str, Any], required: Iterable[str] = ()) -> str:
+def _keys(keys: Mapping[str, Axis | Setting], defaults: Mapping[str, Any]) -> str:
     rows = []
-    for key, part in properties.items():
-        default = f"`{part['default']}`" if "default" in part else "must be given" if key in required else "–"
-        rows.append((f"`{key}`", " ".join(part["description"].split()), allowed(part), default))
+    for name, key in keys.items():
+        default = key.default if isinstance(key, Setting) else defaults.get(name)
+        shown = "must be given" if default is None else "–" if default == "" else f"`{default}`"
+        if isinstance(key, Setting) and key.by is not None:
+            shown = f"what the {key.by} says, if anything"
+        rows.append((f"`{name}`", key.description, allowed(key), shown))
     return _table(("key", "is", "allowed", "default"), rows)
 
 
 def config(folder: Path) -> str:
-    """Every key of config.yaml, from the schema."""
-    whole = schema()
-    parts = [CONFIG]
-    top = {key: part for key, part in whole["properties"].items() if key not in ("figures", "studies")}
-    parts.append("## Top level\n\n" + _keys(top))
-    parts.append("## `figures`\n\n" + _keys(whole["properties"]["figures"]["properties"]))
-    for name, part in whole["properties"]["studies"]["properties"].items():
-        required = list(part.get("required", ()))
-        table = _keys(part["properties"], required)
-        either = "\n\nEither `success_rate` or `failure_rate` must be given." if "oneOf" in part else ""
-        parts.append(f"## `studies.{name}`\n\n{part['description']}\n\n{table}{either}")
+    """Every key of config.yaml, from the descriptions of axes and settings."""
+    parts = [
+        CONFIG,
+        "## Top level\n\n" + _keys(TOP, {}) + "\n\n`figures` and `studies` hold what follows.",
+        "## `figures`\n\n" + _keys(FIGURES, {}),
+    ]
+    for name, study in STUDIES.discover().items():
+        axes, note = study_axes(study), ""
+        if "success_rate" in axes:
+            axes["failure_rate"] = failure_rate()
+            note = "\n\nEither `success_rate` or `failure_rate` is given, and not both."
+        table = _keys({**axes, **study_settings(study)}, study.defaults)
+        parts.append(f"## `studies.{name}`\n\n{study.title}\n\n{table}{note}")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -107,7 +114,7 @@ def datasets(folder: Path) -> str:
 
 
 def reproduce(folder: Path) -> str:
-    """Every study: what it asks, what it tests, and the command for its figures. No result: those are with the data."""
+    """Every study: what it asks, what it tests, and the command for its figures; results are with the data."""
     parts = [REPRODUCE]
     for name, study in STUDIES.discover().items():
         files = " ".join(f"results/figures/{figure}.png" for figure in study.figures(name))

@@ -89,13 +89,15 @@ def write_provenance(path: str | Path, config: str, seed: int) -> None:
     write_text(path, _PAGE.format(title="Configuration, software and seed", body=body))
 
 
-def findings(captions: Mapping[str, str | Path]) -> str:
+def findings(captions: Mapping[str, str | Path], results: str = "results") -> str:
     """What came out, study by study, as Markdown.
 
     Parameters
     ----------
     captions : mapping of str to path
         Of each study its caption as the analysis filled it in; a study without one was not run.
+    results : str
+        The folder of the run's results.
     """
     parts = [_FINDINGS]
     for name, path in captions.items():
@@ -103,6 +105,6 @@ def findings(captions: Mapping[str, str | Path]) -> str:
         found = caption.read_text(encoding="utf-8").strip() if caption.is_file() else "Not run."
         parts.append(
             f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n"
-            f"```\n.venv/bin/snakemake results/figures/{name}.png\n```\n\n{found.replace('``', '`')}"
+            f"```\n.venv/bin/snakemake {results}/figures/{name}.png\n```\n\n{found.replace('``', '`')}"
         )
     return "\n\n".join(part.strip() for part in parts) + "\n"

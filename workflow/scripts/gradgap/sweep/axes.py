@@ -1,5 +1,6 @@
 """Axes of a grid: what their values mean, how the configuration writes them, and which components they name."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from typing import Any, Literal
 
 from ..errors import ConfigError
 from ..plugins import Registry
-from ..values import canonical, complement
+from ..settings import Allowed
+from ..values import Rate, canonical
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,12 @@ class Axis:
     components : Registry or callable, optional
         The registry in which the values are names, or ``components(value)``, which gives the registry and the name
         of every component that a value stands for. None where the values name nothing.
+    minimum, above, maximum, below : float, optional
+        Bounds of numbers; `minimum` and `maximum` are allowed themselves.
+    choices : tuple of str
+        All labels that are allowed, where the values name no components.
+    counted : bool
+        A whole number n may stand for the values 0 to n − 1.
     """
 
     kind: Literal["label", "integer", "number"]
@@ -34,6 +42,30 @@ class Axis:
     description: str
     multiple: int = 1
     components: Registry | Callable[[str], Sequence[tuple[Registry, str]]] | None = None
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] = ()
+    counted: bool = False
+
+    @property
+    def allowed(self) -> Allowed:
+        """What one value may be."""
+        return Allowed(
+            kind=self.kind,
+            minimum=self.minimum,
+            above=self.above,
+            maximum=self.maximum,
+            below=self.below,
+            multiple=self.multiple,
+            choices=self.choices,
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All components that the values name, where each names one."""
+        return tuple(self.components.discover()) if isinstance(self.components, Registry) else ()
 
     def named(self, value: str) -> list[tuple[Any, str]]:
         """Each component that a value stands for, and the module that registered it.
@@ -52,6 +84,8 @@ class Axis:
         return [(registry.find(name), registry.origins[name]) for registry, name in pairs]
 
 
+#: Values of one axis at the most.
+MOST_VALUES = 20_000
 #: All axes by name; `gradgap.measurements.axes` registers those of the package.
 AXES: Registry[Axis] = Registry("axis", "gradgap.measurements")
 
@@ -77,14 +111,18 @@ def expand(name: str, spec: Sequence | Mapping | int, key: str) -> tuple[str, ..
     Raises
     ------
     ConfigError
-        If a value comes twice.
+        If a value comes twice, or there are too many.
     """
     axis = AXES.find("success_rate" if name == "failure_rate" else name)
-    if isinstance(spec, int):
-        spec = range(spec)
+    if isinstance(spec, (int, float)):
+        if spec > MOST_VALUES:
+            raise ConfigError(f"{key}: {canonical(spec)} values; at most {MOST_VALUES} are allowed")
+        spec = range(int(spec))
     if isinstance(spec, Mapping):
         first, last = float(spec["from"]), float(spec["to"])
         ratio = Decimal(repr(last)) / Decimal(repr(first))  # decimals are the same on every machine
+        if abs(math.log10(last) - math.log10(first)) * spec["per_decade"] > MOST_VALUES:
+            raise ConfigError(f"{key}: a range of more than {MOST_VALUES} values; make per_decade smaller")
         steps = max(1, round(abs(float(ratio.log10())) * spec["per_decade"]))
         raw = [first * float(ratio ** (Decimal(step) / steps)) for step in range(steps + 1)]
         if axis.kind == "integer":
@@ -98,5 +136,5 @@ def expand(name: str, spec: Sequence | Mapping | int, key: str) -> tuple[str, ..
         if count > 1:
             raise ConfigError(f"{key}: {value} is given twice; each value of an axis is given once")
     if name == "failure_rate":
-        values = [complement(format(Decimal(value), "f")) for value in values]
+        values = [Rate.of_failure(value).text for value in values]
     return tuple(values)

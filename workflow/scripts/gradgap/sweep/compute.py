@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import GradgapError
-from .grid import Shard, all_values, measurement_of, safe, settings_for
+from .grid import Shard, measurement_of, safe, settings_at
 from .measurement import empty, measure
 from .store import head, read_current
 
@@ -160,10 +160,9 @@ def _known(shard: Shard, folder: Path, missing: np.ndarray) -> Iterator[tuple[Sh
                 continue
             both = {axis: _shared(values, other.axes[axis])[0] for axis, values in shard.axes.items()}
             shared = {axis: tuple(shard.axes[axis][i] for i in mine) for axis, mine in both.items()}
-            concerned = all_values(shared, shard.at)
             if (
                 missing[np.ix_(*both.values())].any()
-                and settings_for(shard.settings, concerned) == settings_for(other.settings, concerned)
+                and settings_at(shard, shared) == settings_at(other, shared)
                 and code == other.code
             ):
                 other, values = read_current(path)

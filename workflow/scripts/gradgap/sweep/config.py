@@ -1,42 +1,107 @@
-"""The configuration: read, checked against one schema, defaults filled in, axes expanded.
+"""The configuration: read, checked, defaults filled in, axes expanded.
 
-The schema in workflow/schemas/ says what every axis and setting may be; which of them a study takes, the study
-itself says. Everything wrong is found here, before any work starts, and told in one message.
+What every key may be is described once, where it belongs: an axis in `AXES`, a setting in `SETTINGS` or in the
+component whose it is, a key of the top level here. Messages, the JSON Schema (`schema`) and docs/config.md follow
+from these descriptions. Everything wrong is found here, before any work starts, and told in one message.
 """
 
+import dataclasses
 import functools
 import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import yaml
-
 from ..errors import ConfigError
-from ..values import canonical, read_number
+from ..settings import SETTINGS, Allowed, Setting, settings_of
+from ..values import read_number
 from . import former_names
-from .axes import expand
+from .axes import AXES, MOST_VALUES, Axis, expand
 from .checks import check
-from .grid import StudyConfig, measurement_of, sweep_axes
-from .reading import Document, from_mapping, nearest, read, short
-from .study import STUDIES, Study
+from .grid import StudyConfig, all_values, measurement_of, sweep_axes
+from .reading import Document, Place, from_mapping, nearest, read, short
+from .study import STUDIES, Study, Sweep
 
-SCHEMA_FILE = Path(__file__).with_suffix(".schema.yaml")
 #: Points of a sweep at the most.
 MOST_POINTS = 10**10
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+#: How runs and studies are named: they are folders and files.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+#: Folders of a run, which a run of another name must not be in.
+FOLDERS = ("shards", "datasets", "analysis", "figures", "tables", "logs", "benchmarks", "digests", "smoke")
+
+#: Keys of the top level, beside `figures` and `studies`.
+TOP = {
+    "name": Setting(
+        kind="label",
+        description=(
+            "Name of the run, whose results are in results/NAME/; without one they are in results/. Configurations "
+            "of different names leave each other's results alone."
+        ),
+        default="",
+    ),
+    "seed": Setting(
+        kind="integer",
+        description="Seed of every random stream; a stream depends on it and on the point's own coordinates only.",
+        minimum=0,
+        maximum=2**32 - 1,
+        default=20251008,
+    ),
+    "shard_points": Setting(
+        kind="integer",
+        description=(
+            "Most points that one job holds in memory. A result never depends on how points are cut into shards."
+        ),
+        minimum=1,
+        maximum=10**9,
+        default=1_000_000,
+    ),
+    "shard_seconds": Setting(
+        description=(
+            "Time that one job should take at the most, in seconds; a simulation whose points are dear then puts "
+            "fewer than shard_points into a shard. The default suits one machine; on a cluster, where jobs wait in a "
+            "queue, some minutes are better. `gradgap plan` says what to expect of a configuration."
+        ),
+        above=0,
+        maximum=1e6,
+        default=30,
+    ),
+}
+FIGURES = {
+    "column_width": Setting(
+        description="Width of a one-column figure, in millimetres.", minimum=40, maximum=400, default=89
+    ),
+    "page_width": Setting(
+        description="Width of a figure across the page, in millimetres.", minimum=40, maximum=400, default=183
+    ),
+    "font_size": Setting(description="Size of the text, in points.", minimum=4, maximum=30, default=7),
+    "dpi": Setting(
+        kind="integer",
+        description="Resolution of the PNG files, in dots per inch.",
+        minimum=50,
+        maximum=1200,
+        default=300,
+    ),
+}
+_PER_DECADE = Setting(
+    description="Values a factor of ten; the ends are always included.", above=0, maximum=1000
+)
+#: The other keys of the top level.
+SECTIONS = {
+    "figures": "How figures are drawn.",
+    "studies": "The studies to run, by name; a study that is left out is not run.",
+}
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Config:
     """The whole configuration, checked and complete.
 
     Attributes
     ----------
+    name : str
+        Of the run; may be empty.
     seed, shard_points : int
     shard_seconds : float
     figures : dict
@@ -46,6 +111,7 @@ class Config:
         The configuration as given, as JSON, for provenance.
     """
 
+    name: str
     seed: int
     shard_points: int
     shard_seconds: float
@@ -53,61 +119,92 @@ class Config:
     studies: dict[str, StudyConfig]
     source: str
 
+    @property
+    def results(self) -> str:
+        """The folder of its results, below the working directory."""
+        return f"results/{self.name}" if self.name else "results"
 
-def setting_names(study: Study) -> tuple[str, ...]:
-    """Settings that the measurements and the analysis of a study read, without its axes."""
-    names = (name for sweep in study.sweeps.values() for name in measurement_of(sweep).settings)
-    return tuple(dict.fromkeys(name for name in (*names, *study.settings) if name not in study.axes))
+
+def study_axes(study: Study) -> dict[str, Axis]:
+    """The axes of a study that the configuration sets, by key."""
+    return {name: AXES.find(name) for name in study.axes}
 
 
-def _range(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Schema of a logarithmic range whose two ends are restricted like `values`."""
+def failure_rate() -> Axis:
+    """The axis of success rates as it is written by its complement."""
+    description = "The success_rate axis written by its complement 1 − J, which keeps its digits near 0."
+    return dataclasses.replace(AXES.find("success_rate"), description=description)
+
+
+def _possible(sweep: Sweep) -> dict[str, tuple[str, ...]]:
+    """Every value of the axes of a sweep whose values name components."""
+    every = {axis: sweep.fixed.get(axis) or AXES.find(axis).names for axis in sweep.axes}
+    return all_values(every, sweep.at)
+
+
+def study_settings(study: Study) -> dict[str, Setting]:
+    """The settings of a study by key: of its measurements, of the components on its axes, and of its analysis."""
+    found: dict[str, Setting] = {}
+    shared: list[str] = []
+    for sweep in study.sweeps.values():
+        shared += measurement_of(sweep).settings
+        for axis, values in _possible(sweep).items():
+            for value in values if AXES.find(axis).components is not None else ():
+                for component, _ in AXES.find(axis).named(value):
+                    for name, setting in settings_of(component).items():
+                        found.setdefault(name, setting)
+    for name in (*shared, *study.settings):
+        if name not in found and name not in study.axes:
+            found[name] = SETTINGS.find(name)
     return {
-        "additionalProperties": False,
-        "required": ["from", "to", "per_decade"],
-        "properties": {
-            "from": {"description": "First value.", "type": "number", **values},
-            "to": {"description": "Last value.", "type": "number", **values},
-            "per_decade": {
-                "description": "Values a factor of ten; the ends are always included.",
-                "type": "number",
-                "exclusiveMinimum": 0,
-                "maximum": 1000,
-            },
-        },
+        name: dataclasses.replace(setting, default=study.defaults.get(name, setting.default))
+        for name, setting in found.items()
+        if name not in study.axes
     }
 
 
-def _axis_schema(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Schema of an axis: a list of its items, or a logarithmic range or a count where it has one."""
-    allowed = {
-        "type": ["array", "object"] if "range" in definition else "array",
-        "items": definition["items"],
-    }
-    if "range" in definition:
-        allowed |= _range(definition["range"])
-    if "count" in definition:
-        allowed |= {"type": ["array", "integer"], **definition["count"]}
-    return {"description": definition["description"], **allowed, "minItems": 1, "uniqueItems": True}
+# ---- the schema ----
 
 
-def _study_schema(study: Study, definitions: Mapping[str, Any]) -> dict[str, Any]:
-    known = {**definitions, **study.schema}
-    properties = {}
-    for axis in study.axes:
-        properties[axis] = _axis_schema(known[axis])
-    for name in setting_names(study):
-        definition = known["success_rate_by_family" if name == "success_rate" else name]
-        if "items" in definition:  # an axis of other studies, here one value
-            definition = {key: definition[key] for key in ("description", "default")} | definition["items"]
-        properties[name] = definition
+def _axis_schema(axis: Axis) -> dict[str, Any]:
+    one = axis.allowed.schema()
+    ways: list[dict[str, Any]] = [{"type": "array", "items": one, "minItems": 1}]
+    if axis.counted:
+        ways.append({"type": "integer", "minimum": 1, "maximum": MOST_VALUES})
+    elif axis.kind != "label":
+        end = dataclasses.replace(axis.allowed, kind="number", multiple=1).schema()
+        end = {**end, "exclusiveMinimum": 0}
+        ways.append(
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["from", "to", "per_decade"],
+                "properties": {"from": end, "to": end, "per_decade": _PER_DECADE.schema()},
+            }
+        )
+    return {"description": axis.description, "anyOf": ways}
+
+
+def _setting_schema(setting: Setting) -> dict[str, Any]:
+    one: dict[str, Any] = setting.schema()
+    if setting.by is not None:
+        names = AXES.find(setting.by).names
+        one = {"type": "object", "additionalProperties": False, "properties": dict.fromkeys(names, one)}
+    default = {} if setting.default is None else {"default": setting.default}
+    return {"description": setting.description, **one, **default}
+
+
+def _study_schema(study: Study) -> dict[str, Any]:
+    properties = {name: _axis_schema(axis) for name, axis in study_axes(study).items()}
     for name, default in study.defaults.items():
-        properties[name] = properties[name] | {"default": default}
-    required = [axis for axis in study.axes if axis not in study.defaults]
+        if name in properties:
+            properties[name]["default"] = default
+    properties |= {name: _setting_schema(setting) for name, setting in study_settings(study).items()}
+    required = [name for name in study.axes if name not in study.defaults]
     rule: dict[str, Any] = {"required": required}
     if "success_rate" in required:  # either spelling will do, but one of them
         required.remove("success_rate")
-        properties["failure_rate"] = _axis_schema(known["failure_rate"])
+        properties["failure_rate"] = _axis_schema(failure_rate())
         rule["oneOf"] = [{"required": ["success_rate"]}, {"required": ["failure_rate"]}]
     return {
         "description": study.title,
@@ -120,86 +217,257 @@ def _study_schema(study: Study, definitions: Mapping[str, Any]) -> dict[str, Any
 
 @functools.cache
 def schema() -> dict[str, Any]:
-    """The complete JSON Schema: the file's, with the axes and settings of every study filled in."""
-    whole: dict[str, Any] = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
-    definitions = whole.pop("$defs")
-    whole["properties"]["studies"]["properties"] = {
-        name: _study_schema(study, definitions) for name, study in STUDIES.discover().items()
+    """The same descriptions as a JSON Schema, for editors: `gradgap reference schema` prints it.
+
+    What no schema can say is not in it: names of components, points that cannot be computed, values that are one.
+    """
+    studies = {name: _study_schema(study) for name, study in STUDIES.discover().items()}
+    figures = {name: _setting_schema(setting) for name, setting in FIGURES.items()}
+    closed = {"type": "object", "additionalProperties": False}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "gradgap configuration",
+        **closed,
+        "required": ["studies"],
+        "properties": {
+            **{name: _setting_schema(setting) for name, setting in TOP.items()},
+            "figures": {"description": SECTIONS["figures"], **closed, "properties": figures},
+            "studies": {
+                "description": SECTIONS["studies"],
+                **closed,
+                "minProperties": 1,
+                "properties": studies,
+            },
+        },
     }
-    return whole
 
 
-_TYPES = {
-    "array": "a list",
-    "object": "a mapping",
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "a text",
-}
+def allowed(key: Axis | Setting) -> str:
+    """What a key may be, in words."""
+    if isinstance(key, Setting):
+        words = str(
+            Allowed(**{field.name: getattr(key, field.name) for field in dataclasses.fields(Allowed)})
+        )
+        return f"a mapping from {key.by}; each value {words}" if key.by else words
+    words = "a list"
+    if key.counted:
+        words += ", or a number n for 0 to n − 1"
+    elif key.kind != "label":
+        words += ", or a range {from, to, per_decade}"
+    return f"{words}; each value {key.allowed}"
 
 
-def allowed(schema: Mapping[str, Any]) -> str:
-    """What a schema allows, in words."""
-    kind = schema.get("type", "object")
-    words = [" or ".join(_TYPES[t] for t in ([kind] if isinstance(kind, str) else kind))]
-    limits = {
-        "minimum": "at least",
-        "exclusiveMinimum": "above",
-        "maximum": "at most",
-        "exclusiveMaximum": "below",
+# ---- the check ----
+
+
+def _mapping(document: Document, place: Place, value: Any, known: Iterable[str]) -> dict[str, Any]:
+    """A mapping without the keys that are unknown, which are noted; an empty one where it is none."""
+    known = list(known)
+    if not isinstance(value, Mapping):
+        document.note(
+            place, f"{document.shown(place, value)} is not allowed; it must be a mapping of keys to values"
+        )
+        return {}
+    for name in value:
+        if former_names.KEYS.get(name) in known and name not in known:
+            document.note((*place, name), f"is now called {former_names.KEYS[name]!r}; rename the key")
+        elif name not in known:
+            near = nearest(name, known) or f"; allowed: {', '.join(known)}"
+            document.note((*place, name), f"unknown key {short(name)!r}{near}")
+    return {name: part for name, part in value.items() if name in known}
+
+
+def _whole(value: Any) -> Any:
+    """A number, as a whole number where it is one, so that 64 and 64.0 are the same."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+def _one(document: Document, place: Place, value: Any, allowed: Allowed, known: Iterable[str] = ()) -> Any:
+    """One value as it is meant; None, and a note, where it is not allowed."""
+    if any(noted == place for noted, _ in document.problems):  # spoken of already
+        return None
+    if allowed.accepts(value):
+        return _whole(value)
+    near = nearest(value, (*known, *allowed.choices)) if isinstance(value, str) else ""
+    document.note(
+        place, f"{document.shown(place, value)} is not allowed; it must be {Allowed.__str__(allowed)}{near}"
+    )
+    return None
+
+
+def _setting(document: Document, place: Place, value: Any, setting: Setting) -> Any:
+    if setting.by is None:
+        return _one(document, place, value, setting)
+    written = _mapping(document, place, value, AXES.find(setting.by).names)
+    return {name: _one(document, (*place, name), part, setting) for name, part in written.items()}
+
+
+def _settings(
+    document: Document, place: Place, written: Mapping[str, Any], known: Mapping[str, Setting]
+) -> dict[str, Any]:
+    """Values of settings, with the defaults of those that are not given."""
+    return {
+        name: _setting(document, (*place, name), written[name], setting)
+        if name in written
+        else setting.default
+        for name, setting in known.items()
     }
-    words += [f"{text} {canonical(schema[key])}" for key, text in limits.items() if key in schema]
-    if schema.get("multipleOf") == 2:
-        words.append("even")
-    if "array" in kind and schema.get("range", schema.get("properties")):
-        words[0] = "a list, or a range {from, to, per_decade}"
-    return ", ".join(words)
 
 
-def _note(document: Document, error: jsonschema.ValidationError) -> None:
-    """Keep an error of the schema for the message: the key, the value found and what is allowed."""
-    place = tuple(error.absolute_path)
-    found = document.shown(place, error.instance)
-    match error.validator:
-        case "additionalProperties":
-            known = sorted(error.schema["properties"])
-            for extra in sorted(set(error.instance) - set(known)):
-                if former_names.KEYS.get(extra) in known:
-                    document.note(
-                        (*place, extra), f"is now called {former_names.KEYS[extra]!r}; rename the key"
-                    )
-                    continue
-                near = nearest(extra, known) or f"; allowed: {', '.join(known)}"
-                document.note((*place, extra), f"unknown key {short(extra)!r}{near}")
-        case "required":
-            for missing in error.validator_value:
-                if missing not in error.instance:
-                    document.note(place, f"the key {missing!r} is missing")
-        case "oneOf" if isinstance(error.instance, Mapping):
-            given = [name for name in ("success_rate", "failure_rate") if name in error.instance]
-            found = " and ".join(given) or "neither"
-            document.note(place, f"give either success_rate or failure_rate, and not both; found {found}")
-        case "minItems" | "minProperties":
-            document.note(place, f"{found} is empty; give at least one value")
-        case "uniqueItems" | "oneOf":
-            pass  # `expand` tells the first, and knows that 64 and 64.0 are one value; the type tells the second
-        case _:
-            document.note(place, f"{found} is not allowed; it must be {allowed(error.schema)}")
+def _axis(document: Document, place: Place, key: str, value: Any, axis: Axis) -> tuple[str, ...] | None:
+    """Values of an axis as canonical texts; None, and notes, where something is wrong with them."""
+    before = len(document.problems)
+    if isinstance(value, Mapping) and axis.kind != "label" and not axis.counted:
+        written = _mapping(document, place, value, ("from", "to", "per_decade"))
+        end = dataclasses.replace(axis.allowed, kind="number", multiple=1)
+        end = end if (end.minimum or 0) > 0 else dataclasses.replace(end, minimum=None, above=0)
+        for name in ("from", "to", "per_decade"):
+            if name not in written:
+                document.note(place, f"the key {name!r} is missing")
+            else:
+                kind = _PER_DECADE if name == "per_decade" else end
+                written[name] = _one(document, (*place, name), written[name], kind)
+        value = written
+    elif isinstance(value, list) and value:
+        value = [_one(document, (*place, i), part, axis.allowed, axis.names) for i, part in enumerate(value)]
+    elif isinstance(value, list):
+        document.note(place, "the list is empty; give at least one value")
+    elif axis.counted and Allowed(kind="integer", minimum=1, maximum=MOST_VALUES).accepts(value):
+        value = _whole(value)
+    elif not any(noted == place for noted, _ in document.problems):
+        document.note(place, f"{document.shown(place, value)} is not allowed; it must be {allowed(axis)}")
+    if len(document.problems) > before or any(noted[: len(place)] == place for noted, _ in document.problems):
+        return None
+    try:
+        return expand(key, value, "")
+    except ConfigError as error:
+        document.note(place, str(error).removeprefix(": "))
+        return None
 
 
-def _fill(value: Any, schema: Mapping[str, Any]) -> Any:
-    """The value with the schema's defaults where keys are missing, and whole numbers written as such."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    if not isinstance(value, Mapping) or "properties" not in schema:
-        return value
-    filled = dict(value)
-    for key, part in schema["properties"].items():
-        if key not in filled and "default" in part:
-            filled[key] = part["default"]
-        if key in filled:
-            filled[key] = _fill(filled[key], part)
-    return filled
+def _study(document: Document, name: str, value: Any, seed: Any) -> StudyConfig | None:
+    """One study, complete; None, and notes in the document, where something is wrong with it."""
+    study = STUDIES.find(name)
+    place: Place = ("studies", name)
+    if not _NAME.fullmatch(name):
+        document.note(place, f"a study is named with letters, digits, _ and -; mend {STUDIES.origins[name]}")
+        return None
+    axes, known = study_axes(study), study_settings(study)
+    spelt = ("failure_rate",) if "success_rate" in axes else ()
+    written = _mapping(document, place, value, [*axes, *spelt, *known])
+    if "failure_rate" in written:
+        if "success_rate" in written:
+            document.note(place, "give either success_rate or failure_rate, and not both")
+        axes["failure_rate"] = failure_rate()
+        del axes["success_rate"]
+    values: dict[str, tuple[str, ...] | None] = {}
+    for key, axis in axes.items():
+        spec = written.get(key, study.defaults.get(key))
+        if spec is None and key not in written:
+            near = " (or failure_rate)" if key == "success_rate" else ""
+            document.note(place, f"the key {key!r}{near} is missing")
+            continue
+        meaning = "success_rate" if key == "failure_rate" else key
+        values[meaning] = _axis(document, (*place, key), key, spec, axis)
+    settings = _settings(document, place, written, known)
+    if any(noted[:2] == place for noted, _ in document.problems):
+        return None
+    complete = {axis: values[axis] or () for axis in study.axes}
+    found = StudyConfig(name, complete, settings, seed)
+    _components(document, place, found, written)
+    if any(noted[:2] == place for noted, _ in document.problems):
+        return None
+    found = _concerned(document, place, found, written, known)
+    points = max(
+        math.prod(len(texts) for texts in sweep_axes(found, sweep).values())
+        for sweep in study.sweeps.values()
+    )
+    if points > MOST_POINTS:
+        document.note(place, f"{points:.2g} points; at most {MOST_POINTS:g} are allowed")
+        return None
+    try:
+        check(found)
+    except ConfigError as error:
+        _note_placed(document, place, written, str(error))
+    return found
+
+
+def _components(document: Document, place: Place, study: StudyConfig, written: Mapping[str, Any]) -> None:
+    """Note every value of an axis that names no component, or makes one that is not allowed."""
+    for axis, values in study.axes.items():
+        meaning = AXES.find(axis)
+        for i, value in enumerate(values if meaning.components is not None else ()):
+            try:
+                meaning.named(value)
+            except ConfigError as error:
+                at = (*place, axis, i) if isinstance(written.get(axis), list) else (*place, axis)
+                document.note(at, f"{error}{nearest(value, meaning.names)}")
+
+
+def _concerned(
+    document: Document,
+    place: Place,
+    study: StudyConfig,
+    written: Mapping[str, Any],
+    known: Mapping[str, Setting],
+) -> StudyConfig:
+    """The study with the settings that concern it: those of components that are not on its axes are left out."""
+    here: dict[str, set[str]] = {}  # settings of components that are there
+    kept = {name for sweep in study.study.sweeps.values() for name in measurement_of(sweep).settings}
+    kept |= set(study.study.settings)
+    for sweep in study.study.sweeps.values():
+        for axis, values in all_values(sweep_axes(study, sweep), sweep.at).items():
+            here.setdefault(axis, set()).update(values)
+            for value in values if AXES.find(axis).components is not None else ():
+                for component, _ in AXES.find(axis).named(value):
+                    kept |= set(settings_of(component))
+    settings = {}
+    for name, value in study.settings.items():
+        setting = known[name]
+        if setting.by is not None:
+            settings[name] = {**_usual(setting.by, sorted(here.get(setting.by, ())), name), **(value or {})}
+            continue
+        if name not in kept:
+            if name in written:
+                problem = "no component of this study has such a setting; leave it out"
+                document.note((*place, name), problem)
+            continue
+        if value is None:
+            document.note(place, f"the key {name!r} is missing")
+        settings[name] = value
+    return dataclasses.replace(study, settings=settings)
+
+
+def _usual(axis: str, values: Iterable[str], name: str) -> dict[str, Any]:
+    """What the components on an axis say of a setting that is given by them."""
+    return {
+        value: component.usual[name]
+        for value in values
+        for component, _ in AXES.find(axis).named(value)
+        if name in getattr(component, "usual", {})
+    }
+
+
+def _note_placed(document: Document, place: Place, written: Mapping[str, Any], message: str) -> None:
+    """Note a message that begins with a key where that key stands."""
+    key, colon, problem = message.partition(": ")
+    if key == "success_rate" and "failure_rate" in written:
+        document.note((*place, "failure_rate"), message)
+    elif colon and key in written:
+        document.note((*place, key), problem)
+    else:
+        document.note(place, message)
+
+
+def _name(document: Document, name: Any) -> str:
+    """The name of a run: one that can be a folder of results/, and is none of the folders there."""
+    if isinstance(name, str) and name and (not _NAME.fullmatch(name) or name in FOLDERS):
+        taken = f"; {', '.join(FOLDERS)} are folders of results/ already" if name in FOLDERS else ""
+        document.note(
+            ("name",),
+            f"{short(name)!r} is not allowed; it must be letters, digits, _ and -, 64 at the most{taken}",
+        )
+    return name if isinstance(name, str) else ""
 
 
 def parse(raw: Any, source: str = "config") -> Config:
@@ -226,73 +494,24 @@ def parse(raw: Any, source: str = "config") -> Config:
     if not isinstance(document.content, Mapping):
         kind = "nothing" if document.content is None else type(document.content).__name__
         raise ConfigError(f"{document.source}: expected a mapping of keys to values, found {kind}")
-    bad = [place for place, _ in document.problems]
-    for error in jsonschema.Draft202012Validator(schema()).iter_errors(document.content):
-        if tuple(error.absolute_path) not in bad:  # that value is spoken of already
-            _note(document, error)
-    filled = _fill(document.content, schema())
-    written = filled.get("studies")
+    written = _mapping(document, (), document.content, [*TOP, *SECTIONS])
+    top = _settings(document, (), written, TOP)
+    top["name"] = _name(document, top["name"])
+    figures = _mapping(document, ("figures",), written.get("figures", {}), FIGURES)
+    look = _settings(document, ("figures",), figures, FIGURES)
     studies = {}
-    for name in written if isinstance(written, Mapping) else ():
-        if name in STUDIES and isinstance(written[name], Mapping):
-            complete = _study(document, name, written[name], filled.get("seed"))
-            if complete is not None:
-                studies[name] = complete
+    if "studies" not in written:
+        document.note((), "the key 'studies' is missing")
+    else:
+        named = _mapping(document, ("studies",), written["studies"], STUDIES.discover())
+        if not named and not any(noted[:1] == ("studies",) for noted, _ in document.problems):
+            document.note(("studies",), "the mapping is empty; name at least one study")
+        for name, value in named.items():
+            found = _study(document, name, value, top["seed"])
+            if found is not None:
+                studies[name] = found
     document.refuse()
-    return Config(
-        seed=filled["seed"],
-        shard_points=filled["shard_points"],
-        shard_seconds=filled["shard_seconds"],
-        figures=filled["figures"],
-        studies=studies,
-        source=json.dumps(document.content, sort_keys=True),
-    )
-
-
-def _study(document: Document, name: str, written: Mapping[str, Any], seed: Any) -> StudyConfig | None:
-    """One study with its axes expanded; None, and notes in the document, where something is wrong with it."""
-    study = STUDIES.find(name)
-    top = ("studies", name)
-    if not _NAME.fullmatch(name):
-        document.note(
-            top, f"a study is named with letters, digits, _ and -; mend the plugin that adds {name!r}"
-        )
-        return None
-    wrong = {place[2] for place, _ in document.problems if place[:2] == top and len(place) > 2}
-    axes, settings = {}, {}
-    for key, value in written.items():
-        axis = "success_rate" if key == "failure_rate" else key
-        if axis not in study.axes:
-            settings[key] = value
-        elif key not in wrong:
-            try:
-                axes[axis] = expand(key, value, "")
-            except ConfigError as error:
-                document.note((*top, key), str(error).removeprefix(": "))
-    if set(axes) != set(study.axes) or any(place[:2] == top for place, _ in document.problems):
-        return None
-    found = StudyConfig(name, {axis: axes[axis] for axis in study.axes}, settings, seed)
-    points = max(
-        math.prod(len(values) for values in sweep_axes(found, sweep).values())
-        for sweep in study.sweeps.values()
-    )
-    if points > MOST_POINTS:
-        document.note(top, f"{points:.2g} points; at most {MOST_POINTS:g} are allowed")
-        return None
-    try:
-        check(found)
-    except ConfigError as error:
-        place, problem = _placed(top, written, str(error))
-        document.note(place, problem)
-    return found
-
-
-def _placed(top: tuple[str, ...], written: Mapping[str, Any], message: str) -> tuple[tuple[str, ...], str]:
-    """Where a message that begins with a key belongs."""
-    key, colon, problem = message.partition(": ")
-    if key == "success_rate" and "failure_rate" in written:
-        return (*top, "failure_rate"), message
-    return ((*top, key), problem) if colon and key in written else (top, message)
+    return Config(**top, figures=look, studies=studies, source=json.dumps(document.content, sort_keys=True))
 
 
 def one_value(name: str, written: str, key: str, **instead: Any) -> Any:
@@ -307,7 +526,7 @@ def one_value(name: str, written: str, key: str, **instead: Any) -> Any:
     key : str
         What to call it in the message, such as ``--length``.
     **instead
-        Limits of the schema that differ here, such as ``minimum``.
+        Bounds that differ here, such as ``minimum``.
 
     Raises
     ------
@@ -319,16 +538,22 @@ def one_value(name: str, written: str, key: str, **instead: Any) -> Any:
     >>> one_value("length", "6.4e1", "--length")
     64
     """
-    whole = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
-    definition = {**whole["properties"], **whole["$defs"]}[name]
-    definition = {**definition.get("items", definition), **instead}
+    described = TOP.get(name) or (
+        SETTINGS.find(name) if name in SETTINGS.discover() else AXES.find(name).allowed
+    )
+    return one_number(described, written, key, **instead)
+
+
+def one_number(described: Allowed, written: str, key: str, **instead: Any) -> Any:
+    """A number that is written alone; see `one_value`."""
+    described = dataclasses.replace(described, **instead)
     try:
         value = read_number(written)
     except ValueError as error:
         raise ConfigError(f"{key}: {error}") from None
-    if not jsonschema.Draft202012Validator(definition).is_valid(value):
-        raise ConfigError(f"{key}: {short(written)} is not allowed; it must be {allowed(definition)}")
-    return _fill(value, definition)
+    if not described.accepts(value):
+        raise ConfigError(f"{key}: {short(written)} is not allowed; it must be {Allowed.__str__(described)}")
+    return _whole(value)
 
 
 def load(path: str | Path) -> Config:

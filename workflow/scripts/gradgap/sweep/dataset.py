@@ -23,10 +23,13 @@ from .grid import (
     Shard,
     StudyConfig,
     all_values,
+    given_by,
     measurement_of,
+    settings_for,
     sources_of_measurement,
     sources_of_value,
     sweep_axes,
+    sweep_owners,
     sweep_settings,
 )
 from .store import read, require, stored_variable
@@ -45,9 +48,10 @@ class Contents:
     axes : dict of str to dict
         Of each axis: ``values`` (canonical texts), ``kind`` and ``attributes``.
     sweeps : dict of str to dict
-        Of each sweep: ``axes`` (their values, outermost first), ``at``, ``settings``, ``seed``; ``sources`` of every
-        point and ``sources_of`` each value of each axis (module names); and ``variables``, of each the ``axes`` that
-        it depends on, ``dtype``, ``undefined`` and ``attributes``.
+        Of each sweep: ``axes`` (their values, outermost first), ``at``, ``settings``, their ``owners`` and what they
+        are given ``by``, ``seed``;
+        ``sources`` of every point and ``sources_of`` each value of each axis (module names); and ``variables``, of
+        each the ``axes`` that it depends on, ``dtype``, ``undefined`` and ``attributes``.
     """
 
     study: str
@@ -80,6 +84,8 @@ class Contents:
                 "axes": values,
                 "at": dict(sweep.at),
                 "settings": sweep_settings(config, sweep),
+                "owners": sweep_owners(config, sweep),
+                "by": given_by(sweep_settings(config, sweep)),
                 "seed": config.seed if measurement.random else 0,
                 "sources": sorted(sources_of_measurement(sweep.measurement)),
                 "sources_of": {
@@ -136,7 +142,7 @@ def coordinates(axis: str, meaning: Mapping[str, Any]) -> dict[str, xr.Variable]
 
 
 #: Values of a variable that are in memory at once while a dataset is written.
-_AT_ONCE = 2**20
+AT_ONCE = 2**20
 
 #: Of a sweep: each shard file, and where the values of its axes stand in the whole axes.
 Places = list[tuple[str | Path, dict[str, list[int]]]]
@@ -218,11 +224,11 @@ def aggregate(contents: Contents, shards: Iterable[str | Path], path: str | Path
 
 
 def _parts(shape: tuple[int, ...]) -> Iterator[list[range]]:
-    """Cut an array into boxes of at most `_AT_ONCE` values, last axis fastest."""
+    """Cut an array into boxes of at most `AT_ONCE` values, last axis fastest."""
     size = list(shape)
     for axis in range(len(size)):  # outer axes are cut first
         rest = math.prod(size[axis + 1 :])
-        size[axis] = max(1, min(size[axis], _AT_ONCE // rest))
+        size[axis] = max(1, min(size[axis], AT_ONCE // rest))
     starts = [range(0, whole, step) for whole, step in zip(shape, size, strict=True)]
     for corner in itertools.product(*starts):
         yield [
@@ -322,7 +328,8 @@ def _positions(contents: Contents, path: str | Path, shard: Shard) -> dict[str, 
         what = f"it belongs to {shard.study}/{shard.sweep}"
     else:
         whole = sweep["axes"]
-        here = _settings_for(sweep, shard)
+        points = all_values(shard.axes, shard.at)
+        here = settings_for(sweep["settings"], points, sweep["owners"], sweep["by"])
         other = [name for name in here if shard.settings.get(name) != here[name]]
         strange = [axis for axis, values in shard.axes.items() if not set(values) <= set(whole.get(axis, ()))]
         if not other and not strange and (shard.seed, shard.at) == (sweep["seed"], sweep["at"]):
@@ -330,18 +337,6 @@ def _positions(contents: Contents, path: str | Path, shard: Shard) -> dict[str, 
             return {axis: [where[axis][value] for value in values] for axis, values in shard.axes.items()}
         what = "other " + ", ".join([*other, *(f"values of {axis}" for axis in strange)] or ["seed"])
     raise ShardError(f"{path}: is no shard of the study {contents.study!r} as configured ({what}); delete it")
-
-
-def _settings_for(sweep: Mapping[str, Any], shard: Shard) -> dict[str, Any]:
-    """`grid.settings_for` a shard, the families being those that the contents name."""
-    here = all_values(shard.axes, shard.at).get("family", ())
-    known = set(sweep["sources_of"].get("family", ()))
-    return {
-        name: {key: of for key, of in value.items() if key in here}
-        if isinstance(value, Mapping) and set(value) & known
-        else value
-        for name, value in sweep["settings"].items()
-    }
 
 
 def _point(axes: Mapping[str, Sequence[str]], dimensions: Iterable[str], index: Iterable[int]) -> str:

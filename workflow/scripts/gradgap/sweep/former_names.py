@@ -1,4 +1,4 @@
-"""Names that axes, settings and variables once had: so that an old key is told its new name, and old results compare."""
+"""Former names of axes, settings and variables: an old key is told its new name, and old results can be compared."""
 
 #: Axes and settings of the configuration, and the names that they have now.
 KEYS = {

@@ -9,12 +9,12 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import ConfigError
 from ..fingerprint import fingerprint, modules_of
+from ..settings import SETTINGS, settings_of
 from ..values import number
 from .axes import AXES
 from .cutting import cut
@@ -156,34 +156,74 @@ def in_order(axis: str, values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(values) if AXES.find(axis).kind == "label" else sorted(values, key=number))
 
 
-def settings_for(settings: Mapping[str, Any], axes: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """Settings as they concern some points: of one that is given by bandit family, only the families there.
+#: Of settings that belong to components: by setting, by axis, the values whose component has it.
+Owners = Mapping[str, Mapping[str, Container[str]]]
+
+
+def owners(axes: Mapping[str, Iterable[str]]) -> dict[str, dict[str, list[str]]]:
+    """Which settings belong to components on some axes, as plain data."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for axis, values in axes.items():
+        for value in sorted(values) if AXES.find(axis).components is not None else ():
+            for component, _ in AXES.find(axis).named(value):
+                for name in settings_of(component):
+                    found.setdefault(name, {}).setdefault(axis, []).append(value)
+    return found
+
+
+def settings_for(
+    settings: Mapping[str, Any], axes: Mapping[str, tuple[str, ...]], owned: Owners, by: Mapping[str, str]
+) -> dict[str, Any]:
+    """Settings as they concern some points.
+
+    Of a setting that is given by the values of an axis, that is the values there; one that belongs to components is
+    left out where none of these is there.
 
     Parameters
     ----------
     settings : mapping
     axes : mapping of str to tuple of str
         Values of axes, those that all points share among them (`all_values`).
+    owned : mapping
+        The `owners` of settings.
+    by : mapping of str to str
+        The axis by which settings are given, see `given_by`.
     """
-    here = axes.get("family", ())
-    return {
-        name: {key: of for key, of in value.items() if key in here} if _by_family(value) else value
-        for name, value in settings.items()
-    }
+    found = {}
+    for name, value in settings.items():
+        if name in by:
+            found[name] = {key: of for key, of in value.items() if key in axes.get(by[name], ())}
+        elif name not in owned or any(
+            value in owned[name][axis] for axis in owned[name] for value in axes.get(axis, ())
+        ):
+            found[name] = value
+    return found
 
 
-def _by_family(value: Any) -> bool:
-    """Whether the value of a setting is a mapping from bandit families."""
-    try:
-        return isinstance(value, Mapping) and all(AXES.find("family").named(name) for name in value)
-    except ConfigError:
-        return False
+def given_by(settings: Iterable[str]) -> dict[str, str]:
+    """Of some settings, those that are given by the values of an axis, each with that axis."""
+    return {name: by for name in settings if name in SETTINGS.discover() and (by := SETTINGS[name].by)}
+
+
+def settings_at(shard: "Shard", axes: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """Settings of a shard as they concern some of its points."""
+    own = owners(all_values(shard.axes, shard.at))
+    shared = measurement_of(shard).settings
+    own = {name: of for name, of in own.items() if name not in shared}
+    return settings_for(shard.settings, all_values(dict(axes), shard.at), own, given_by(shard.settings))
+
+
+def sweep_owners(config: StudyConfig, sweep: Sweep) -> dict[str, dict[str, list[str]]]:
+    """`owners` of the settings of a sweep; what its measurement reads at any point belongs to nobody."""
+    found = owners(all_values(sweep_axes(config, sweep), sweep.at))
+    shared = measurement_of(sweep).settings
+    return {name: of for name, of in found.items() if name not in shared}
 
 
 def sweep_settings(config: StudyConfig, sweep: Sweep) -> dict[str, Any]:
-    """Settings that the measurement of a sweep reads, as a study is configured."""
-    names = measurement_of(sweep).settings
-    return {name: config.settings[name] for name in names if name in config.settings}
+    """Settings that the measurement of a sweep reads, and those of the components on its axes, as configured."""
+    names = {*measurement_of(sweep).settings, *sweep_owners(config, sweep)}
+    return {name: config.settings[name] for name in sorted(names) if name in config.settings}
 
 
 def together(measurement: Measurement, axes: Mapping[str, tuple[str, ...]]) -> int:
@@ -221,12 +261,13 @@ def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Sh
     for name, sweep in config.study.sweeps.items():
         measurement = measurement_of(sweep)
         seed = config.seed if measurement.random else 0  # an exact result knows no seed
-        settings = sweep_settings(config, sweep)
+        settings, own = sweep_settings(config, sweep), sweep_owners(config, sweep)
+        by = given_by(settings)
         ordered = {axis: in_order(axis, values) for axis, values in sweep_axes(config, sweep).items()}
         points = shard_points(sweep, ordered, settings, most, seconds)
         pieces = cut(ordered, measurement.split, points)
         for combination in itertools.product(*pieces.values()):
             axes = dict(zip(ordered, combination, strict=True))
-            here = settings_for(settings, all_values(axes, sweep.at))
+            here = settings_for(settings, all_values(axes, sweep.at), own, by)
             found.append(Shard(config.name, name, sweep.measurement, axes, here, seed, dict(sweep.at)))
     return found

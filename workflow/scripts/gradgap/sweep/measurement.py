@@ -16,7 +16,9 @@ learning rates start from, or a run along which many iterations are kept.
 """
 
 import enum
+import inspect
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..plugins import Registry
+from ..plugins import PLUGIN_PACKAGE, Registry
+from .axes import AXES
 
 #: Values of axes by name, as canonical texts.
 Axes = Mapping[str, Sequence[str]]
@@ -132,10 +135,6 @@ class Measurement:
         return tuple(name for name in names if name not in self.inner)
 
 
-#: All measurements by name.
-MEASUREMENTS: Registry[Measurement] = Registry("measurement", "gradgap.measurements")
-
-
 def product(
     axes: Axes, names: Sequence[str] | None = None
 ) -> Iterator[tuple[tuple[int, ...], dict[str, str]]]:
@@ -216,7 +215,7 @@ def measure(
     calls = list(product(axes, outer))
     for done, (index, point) in enumerate(calls):
         at = dict(zip(outer, index, strict=True))
-        found = measurement.compute({**held, **point}, inner, settings)
+        found = _computed(measurement, {**held, **point}, inner, settings)
         if found.keys() != measurement.variables.keys():
             wrong = sorted(found.keys() ^ measurement.variables.keys())
             raise ConfigError(
@@ -236,3 +235,131 @@ def measure(
         if progress is not None:
             progress(done + 1, len(calls))
     return out
+
+
+def _computed(measurement: Measurement, point: Point, inner: Axes, settings: Settings) -> Mapping[str, Any]:
+    """One call of compute; what goes wrong in a plugin is told in a sentence that names its file and the point."""
+    try:
+        return measurement.compute(point, inner, settings)
+    except Exception as error:
+        module = sys.modules.get(getattr(measurement.compute, "__module__", ""))
+        if (
+            module is None
+            or not module.__name__.startswith(f"{PLUGIN_PACKAGE}.")
+            or isinstance(error, ConfigError)
+        ):
+            raise
+        names = [name for name, known in MEASUREMENTS.items() if known is measurement]
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"plugin {module.__file__}: measurement {', '.join(names)!r}: compute fails at {dict(point)} with "
+            f"{type(error).__name__}: {reason}; mend it there"
+        ) from error
+
+
+def check_measurement(measurement: Any, axes: Axes | None = None, settings: Settings | None = None) -> None:
+    """Check that a measurement is what the sweep engine expects.
+
+    It is run on every measurement of a plugin when the plugin is loaded. Authors call it in a test of their own, with
+    a few values of every axis: the measurement is then tried, and every point must come out the same whether it is
+    computed alone or among others.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    axes : mapping of str to sequence of str, optional
+        As `measure` takes them. Without, the measurement is not run.
+    settings : mapping, optional
+        Of all settings that the measurement reads, and ``seed`` where it is random.
+
+    Raises
+    ------
+    ConfigError
+        If something is wrong, in a sentence that says what to mend.
+    """
+    if not isinstance(measurement, Measurement):
+        raise ConfigError(f"register a Measurement(...); found {type(measurement).__name__}")
+    if not isinstance(measurement.variables, Mapping) or not measurement.variables:
+        raise ConfigError("variables must map the name of each variable to a Variable(...); found none")
+    for name, variable in measurement.variables.items():
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ConfigError(f"the variable {name!r} must be named with letters, digits and _")
+        if not isinstance(variable, Variable):
+            raise ConfigError(
+                f"the variable {name!r} must be a Variable(...); found {type(variable).__name__}"
+            )
+        for field in ("long_name", "units", "description"):
+            if not isinstance(getattr(variable, field), str) or not getattr(variable, field):
+                raise ConfigError(
+                    f"the variable {name!r} needs a text for {field}; units are '1' where there are none"
+                )
+        _require_within(f"drop of the variable {name!r}", variable.drop, measurement.inner)
+    for field in ("inner", "together", "settings", "split"):
+        texts = getattr(measurement, field)
+        if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
+            raise ConfigError(f"{field} must be a tuple of texts, such as ('length',); found {texts!r}")
+    _require_within("together", measurement.together, measurement.inner)
+    for axis in (*measurement.inner, *measurement.split):
+        AXES.find(axis)
+    for field, arguments in _SIGNATURES.items():
+        _require_call(field, getattr(measurement, field), arguments, optional=field != "compute")
+    if axes is not None:
+        _try(measurement, axes, settings or {})
+
+
+#: What the functions of a measurement are called with.
+_SIGNATURES = {
+    "compute": ("point", "inner", "settings"),
+    "cost": ("settings",),
+    "check": ("axes", "settings"),
+}
+
+
+def _require_within(what: str, names: Sequence[str], inner: Sequence[str]) -> None:
+    outside = [name for name in names if name not in inner]
+    if outside:
+        raise ConfigError(
+            f"{what} names {outside[0]!r}, which is no inner axis; add it to inner, or leave it out"
+        )
+
+
+def _require_call(field: str, function: Any, arguments: tuple[str, ...], *, optional: bool) -> None:
+    """Refuse what cannot be called with these arguments."""
+    call = f"{field}({', '.join(arguments)})"
+    if function is None and optional:
+        return
+    if not callable(function):
+        raise ConfigError(f"{field} must be a function {call}; found {function!r}")
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError as error:
+        raise ConfigError(f"{field} is called as {call}: {error}; give it these arguments") from None
+
+
+def _try(measurement: Measurement, axes: Axes, settings: Settings) -> None:
+    """Run a measurement on all points together and on each alone, and compare."""
+    whole = measure(measurement, axes, settings)
+    for name, variable in measurement.variables.items():
+        if not variable.undefined and whole[name].dtype.kind == "f" and np.isnan(whole[name]).any():
+            raise ConfigError(
+                f"{name} is nan at some points; mend compute, or set undefined=True and say what nan means"
+            )
+        codes = {int(code) for code in variable.codes or ()}
+        if variable.codes is not None and not set(np.unique(whole[name]).tolist()) <= codes:
+            raise ConfigError(f"{name} has values that are no codes of {variable.codes.__name__}")
+    spread = {name: values for name, values in axes.items() if not isinstance(values, str)}
+    for index, point in product(spread):
+        alone = measure(measurement, {**axes, **{name: (value,) for name, value in point.items()}}, settings)
+        for name, variable in measurement.variables.items():
+            at = dict(zip(spread, index, strict=True))
+            here = whole[name][tuple(at[axis] for axis in variable.axes(tuple(spread)))]
+            there = alone[name].ravel()[0]
+            if not np.array_equal(here, there, equal_nan=here.dtype.kind == "f"):
+                raise ConfigError(
+                    f"{name} at {point} is {here} among other points and {there} alone; compute may "
+                    f"depend on the point, the inner values of that point and the settings only"
+                )
+
+
+#: All measurements by name.
+MEASUREMENTS: Registry[Measurement] = Registry("measurement", "gradgap.measurements", check_measurement)

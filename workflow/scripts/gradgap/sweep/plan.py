@@ -21,6 +21,7 @@ from ..values import number
 from . import grid
 from .compute import MEASURED
 from .config import Config
+from .dataset import AT_ONCE
 from .grid import Shard, StudyConfig
 from .measurement import measure
 from .store import head
@@ -30,6 +31,7 @@ from .study import Sweep
 MANY_JOBS = 2000
 #: What is taken for a job where none was measured: seconds beside the simulation, and bytes of memory.
 _START_SECONDS, _MEMORY = 2.0, 250 * 2**20
+_AGGREGATION_MEMORY = 120 * 2**20
 #: Bytes on disk of a job's log, benchmark and metadata files, and of a point in the CSV of an analysis.
 _BYTES_A_JOB, _BYTES_A_ROW = 16 * 2**10, 200
 #: A simulation's first points have the time of compiling in them, which is less than this; they do not count.
@@ -163,12 +165,12 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
     start = statistics.median(beside) if beside else _START_SECONDS
     memory = max((entry.memory for entry in recorded if entry.memory > 0), default=_MEMORY)
     sweeps: list[dict[str, Any]] = []
-    aggregation = disk = 0
+    aggregation = disk = 0.0
     for study in config.studies.values():
         cut: dict[str, list[Shard]] = {name: [] for name in study.study.sweeps}
         for shard in grid.shards(study, config.shard_points, config.shard_seconds):
             cut[shard.sweep].append(shard)
-        stored = 0
+        pieces = largest_shard = mask = 0
         for name, sweep in study.study.sweeps.items():
             known, basis = simulated.get(sweep.measurement, []), "measured"
             if not known and _worth_timing(sweep, study):
@@ -178,7 +180,6 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
                 of, basis = nominal, "stated by the simulation"
             seconds = [shard.points * of(shard) for shard in cut[name]]
             points = sum(shard.points for shard in cut[name])
-            stored += points * _bytes_a_point(sweep)
             largest = max(shard.points for shard in cut[name]) * _bytes_a_point(sweep)
             sweeps.append(
                 {
@@ -192,8 +193,13 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
                     "basis": basis,
                 }
             )
+            pieces = max(pieces, 8 * min(points, AT_ONCE))
+            largest_shard = max(largest_shard, largest)
+            mask += points
             disk += 2 * points * _bytes_a_point(sweep) + points * _BYTES_A_ROW
-        aggregation = max(aggregation, 3 * stored)
+        # a part of one variable at a time, with what is made of it on the way; a shard, as stored and as read; and a
+        # byte a point to tell which are there
+        aggregation = max(aggregation, 6 * pieces + 2 * largest_shard + mask)
     shards = sum(sweep["shards"] for sweep in sweeps)
     jobs = shards + 3 * len(config.studies) + 2  # a dataset, an analysis and a figure each; tables, explorer
     whole = sum(sweep["seconds"] for sweep in sweeps) + jobs * start
@@ -205,13 +211,22 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
         "bytes": disk + jobs * _BYTES_A_JOB,
         "memory": {
             "simulation": max(sweep["memory"] for sweep in sweeps),
-            "aggregation": memory + aggregation,
+            "aggregation": _aggregation_memory(results) + aggregation,
         },
         "longest_job": max(sweep["longest_job"] for sweep in sweeps),
         "shard_points": {"configured": config.shard_points, "proposed": _proposal(config, sweeps, jobs)},
         "sweeps": sweeps,
     }
     return found | {"warnings": _warnings(config, found, start)}
+
+
+def _aggregation_memory(results: str | Path) -> float:
+    """Bytes that a dataset job takes beside its data: the least that one has recorded."""
+    recorded = [
+        float(pd.read_csv(file, sep="\t").iloc[-1].get("max_rss", math.nan)) * 2**20
+        for file in sorted((Path(results) / "benchmarks" / "datasets").glob("*.tsv"))
+    ]
+    return min((memory for memory in recorded if memory > 0), default=_AGGREGATION_MEMORY)
 
 
 def _bytes_a_point(sweep: Sweep) -> int:

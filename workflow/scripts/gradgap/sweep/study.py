@@ -79,11 +79,9 @@ class Study:
         Text of the caption, a Jinja template over ``findings``, ``scaling`` (rows) and ``settings``; by default
         the file caption.rst beside the module that registers the study.
     defaults : mapping
-        Defaults of settings where they differ from the schema's.
+        Defaults of axes, and of settings where they differ from the usual.
     settings : tuple of str
         Settings that the analysis reads beside those of the measurements.
-    schema : mapping
-        JSON Schema of axes and settings that the workflow's schema does not know (for plugins).
     """
 
     title: str
@@ -95,7 +93,6 @@ class Study:
     caption: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
-    schema: Mapping[str, Any] = field(default_factory=dict)
 
     def analyse(self, dataset: "xr.Dataset", settings: Mapping[str, Any]) -> Analysis:
         """Read the answer off a dataset."""

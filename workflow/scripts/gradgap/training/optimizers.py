@@ -69,6 +69,8 @@ class Optimizer:
     stability : callable or None
         ``stability(settings)``: the largest α·λ at which ``u = −λθ`` is stable at θ = 0, weight decay left out; None
         where the step is not linear in the updates.
+    squares : str or None
+        Name of the setting that is the decay of an average of squared updates; None where there is no such average.
     """
 
     move: Callable
@@ -79,6 +81,7 @@ class Optimizer:
     plain: bool = False
     largest_step: Callable[[Mapping[str, float]], float] | None = None
     stability: Callable[[Mapping[str, float]], float] | None = None
+    squares: str | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
@@ -256,7 +259,15 @@ OPTIMIZERS.add("sign")(
     Optimizer(_sign, 0, _DECAY, memoryless=True, scale_free=True, largest_step=lambda settings: 1.0)
 )
 OPTIMIZERS.add("adam")(
-    Optimizer(_adam, 4, _ADAM_SETTINGS | _DECAY, memoryless=False, scale_free=True, largest_step=_adam_bound)
+    Optimizer(
+        _adam,
+        4,
+        _ADAM_SETTINGS | _DECAY,
+        memoryless=False,
+        scale_free=True,
+        largest_step=_adam_bound,
+        squares="beta2",
+    )
 )
 OPTIMIZERS.add("adamw")(
     Optimizer(
@@ -266,6 +277,7 @@ OPTIMIZERS.add("adamw")(
         memoryless=False,
         scale_free=True,
         largest_step=_adam_bound,
+        squares="beta2",
     )
 )
 OPTIMIZERS.add("rmsprop")(
@@ -276,6 +288,7 @@ OPTIMIZERS.add("rmsprop")(
         memoryless=False,
         scale_free=True,
         largest_step=lambda settings: 1.0 / math.sqrt(1.0 - settings["alpha"]),
+        squares="alpha",
     )
 )
 OPTIMIZERS.add("lion")(
@@ -336,6 +349,8 @@ def check_optimizer(optimizer: Optimizer, dimension: int = 3) -> None:
     """
     if not isinstance(optimizer, Optimizer):
         raise ConfigError(f"optimizer: {optimizer!r} is not an Optimizer")
+    if optimizer.squares is not None and optimizer.squares not in optimizer.settings:
+        raise ConfigError(f"optimizer: squares = {optimizer.squares!r} is not one of its settings")
     random = np.random.default_rng(0)
     plain = {name: 0.0 for name in ("eps", "weight_decay") if name in optimizer.settings}
     updates = random.normal(size=(40, dimension))

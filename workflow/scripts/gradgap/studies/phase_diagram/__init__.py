@@ -1,4 +1,4 @@
-"""P2–P4 on the full grid: what becomes of a run at each length, success rate and step size."""
+"""P2–P4 on the full grid: what becomes of a run at each length, success rate and learning rate."""
 
 from ...sweep.study import STUDIES, Study, Sweep
 
@@ -6,7 +6,7 @@ INSTANCE = ("family", "length", "success_rate")
 
 STUDIES.add("phase_diagram")(
     Study(
-        title="What becomes of a run, over response length, success rate and step size?",
+        title="What becomes of a run, over response length, success rate and learning rate?",
         predictions="P2, P3, P4",
         sweeps={
             "instances": Sweep(INSTANCE, "starts"),

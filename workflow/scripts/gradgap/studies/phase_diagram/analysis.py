@@ -1,4 +1,4 @@
-"""P2–P4 on the full grid: what becomes of a run at each length, success rate and step size."""
+"""P2–P4 on the full grid: what becomes of a run at each length, success rate and learning rate."""
 
 import math
 

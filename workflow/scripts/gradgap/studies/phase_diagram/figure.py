@@ -1,4 +1,4 @@
-"""Heat maps of the gain over length × step size and failure rate × step size, a column a rule."""
+"""Heat maps of the gain over length × learning rate and failure rate × learning rate, a column a rule."""
 
 import matplotlib.pyplot as plt
 import numpy as np

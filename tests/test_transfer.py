@@ -1,0 +1,146 @@
+"""gradgap transfer: the factors of the laws, against runs; refusals; and what stands behind a number."""
+
+import json
+import math
+
+import pytest
+from _optimizer_experiments import ADAM, sampled_half_kept
+from gradgap import cli
+from gradgap.errors import ConfigError
+from gradgap.theory.transfer import Training, agree, laws
+
+FROM = "length=512,success_rate=0.5,group_size=8,learning_rate=1e-6"
+
+
+def call(capsys, *argv):
+    code = cli.main(["transfer", *map(str, argv)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Training(64, 0.05, 4), Training(256, 0.05, 4)),
+        (Training(64, 0.05, 4), Training(64, 0.05, 32)),
+        (Training(64, 0.05, 4), Training(64, 0.0125, 4)),
+        (Training(64, 0.05, 4), Training(256, 0.02, 16)),
+    ],
+)
+def test_first_law_of_adam_against_runs(before, after):
+    """Half-kept learning rates of sampled groups, from code that knows nothing of the law; within a factor 1.4."""
+    measured = []
+    for of in (before, after):
+        n = of.length * 0.8 / of.failure_rate
+        low = 0.04 * 2 / math.sqrt(n)
+        measured.append(sampled_half_kept(ADAM, int(of.length), of.failure_rate, of.group_size, low)[0])
+    predicted = laws("adamw", before, after)[0].factor
+    assert 1 / 1.4 < measured[1] / measured[0] / predicted < 1.4
+
+
+def test_plain_ascent_follows_its_own_exponents():
+    before, after = Training(512, 0.1, 8), Training(2048, 0.025, 8)
+    found = laws("sgd", before, after, advantage="grpo", aggregation="seq-mean-token-sum")
+    by_formula = {law.formula: law.factor for law in found}
+    assert by_formula["T^−1 (1−J)^½"] == pytest.approx(1 / 4 * 1 / 2)
+    assert by_formula["T^−1"] == pytest.approx(1 / 4)
+    assert found[0].formula == "1/(noise + drift)"
+    # groups of 8 at 1−J = 0.1 and less are ruled by noise: nearly the full (1−J)/T
+    assert found[0].factor == pytest.approx(1 / 16, rel=0.1)
+    normalised = laws("sgd", before, after, advantage="dr_grpo", aggregation="token-mean")
+    assert [law.factor for law in normalised] == [1.0, 1.0]
+
+
+def test_momentum_changes_by_its_stability():
+    of = Training(512, 0.1, 8)
+    found = laws("momentum", of, of, settings={"momentum": 0.5}, settings_after={"momentum": 0.9})
+    assert [law.factor for law in found] == pytest.approx([1.9 / 1.5] * len(found))
+
+
+def test_answer_law_range_and_standing(capsys, tmp_path):
+    to = "length=4096,success_rate=0.8,group_size=16"
+    code, out, _ = call(capsys, "--from", FROM, "--to", to, "--scaling", tmp_path / "none.csv", "--json")
+    found = json.loads(out)
+    assert code == 0
+    rates = [law["learning_rate"] for law in found["laws"]]
+    assert found["learning_rate"] == rates[0] == pytest.approx(1e-6 * found["factor"])
+    assert found["range"] == {"low": min(rates), "high": max(rates)}
+    assert max(rates) <= 3 * min(rates)
+    # large groups: √(1/8) with and without √(0.2/0.5)
+    assert rates[2:] == pytest.approx([1e-6 * math.sqrt(0.4 / 8), 1e-6 * math.sqrt(1 / 8)])
+    assert found["verdicts"] == []
+    assert any("no row of a verdict table" in note for note in found["notes"])
+    assert any("below 0.9" in note for note in found["notes"])
+
+
+def test_refuses_where_laws_disagree(capsys):
+    code, out, _ = call(capsys, "--from", FROM, "--to", "success_rate=0.99", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["learning_rate"] is None
+    assert found["range"]["high"] > 3 * found["range"]["low"]
+    assert any("disagree by a factor" in note for note in found["notes"])
+    code, out, _ = call(capsys, "--from", FROM, "--to", "success_rate=0.99")
+    assert out.startswith("learning rate: no single number; between")
+
+
+def test_nothing_changed_changes_nothing(capsys):
+    for optimizer in ("adamw", "rmsprop", "sgd", "momentum", "nesterov"):
+        code, out, _ = call(capsys, "--optimizer", optimizer, "--from", FROM, "--to", "", "--json")
+        assert code == 0
+        assert json.loads(out)["learning_rate"] == pytest.approx(1e-6)
+
+
+def test_verdicts_of_the_table(capsys, tmp_path):
+    table = tmp_path / "scaling.csv"
+    head = "study,family,optimizer,advantage,aggregation,axis,predicted,measured,ci_low,ci_high,n,verdict\n"
+    table.write_text(
+        head
+        + "optimizers,gated,adamw,grpo,token-mean,length,-0.5,-0.49,-0.52,-0.46,8,confirmed\n"
+        + "optimizers,gated,sign,grpo,token-mean,length,-0.5,-0.51,-0.52,-0.46,8,confirmed\n"
+        + "length_scaling,counting,,grpo,token-mean,length,0,0.01,-0.52,-0.46,8,confirmed\n",
+        encoding="utf-8",
+    )
+    _, out, _ = call(capsys, "--from", FROM, "--to", "length=1024", "--scaling", table, "--json")
+    wanted = "optimizers: exponent in length predicted -0.5, measured -0.49, confirmed"
+    assert json.loads(out)["verdicts"] == [wanted]
+    _, out, _ = call(capsys, "--from", FROM, "--to", "length=1024", "--scaling", table)
+    assert wanted in out
+    assert "no row" not in out
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "optimizer", "words"),
+    [
+        (FROM, "length", "adamw", "--to: 'length' is not of the form key=value"),
+        (FROM, "length=1,length=2", "adamw", "--to: length is given twice"),
+        (FROM, "length=long", "adamw", "--to: length=long is not a number"),
+        (FROM, "learning_rate=1", "adamw", "--to: learning_rate is what is asked for"),
+        (FROM, "size=3", "adamw", "unknown optimizer setting 'size'"),
+        (FROM, "success_rate=1", "adamw", "success_rate: 1.0 is not allowed"),
+        (FROM, "success_rate=much", "adamw", "success_rate=much is not a number"),
+        (FROM, "group_size=1", "adamw", "group_size: 1.0 is not allowed"),
+        (FROM, "length=0", "adamw", "length: 0.0 is not allowed"),
+        (FROM, "length=64", "lion", "no law in sampled groups has been measured for 'lion'"),
+        (FROM, "length=64", "nadam", "unknown optimizer 'nadam'"),
+        (
+            "length=512,success_rate=0.5,group_size=8",
+            "length=64",
+            "adamw",
+            "--from: learning_rate is missing",
+        ),
+        (FROM.replace("1e-6", "-1"), "length=64", "adamw", "learning_rate=-1 is not allowed"),
+    ],
+)
+def test_bad_input_is_named(capsys, before, after, optimizer, words):
+    code, out, err = call(capsys, "--optimizer", optimizer, "--from", before, "--to", after)
+    assert code == 2
+    assert words in err
+    assert out == ""
+
+
+def test_laws_need_a_known_rule():
+    of = Training(512, 0.1, 8)
+    with pytest.raises(ConfigError, match="unknown advantage"):
+        laws("sgd", of, of, advantage="none")
+    assert agree(laws("adamw", of, of))

@@ -1,0 +1,24 @@
+"""The instrument against exact answers: how well does the probe tell how much larger a step could be?"""
+
+from ...sweep.study import STUDIES, Study, Sweep
+
+STUDIES.add("headroom")(
+    Study(
+        title="How well does the probe tell, from rollouts alone, how much larger a step could be?",
+        predictions="P2",
+        sweeps={
+            "estimates": Sweep(("family", "start_spread", "responses", "replicate"), "headroom_estimates"),
+            "climbs": Sweep(("family", "climb_spread", "replicate"), "headroom_climbs"),
+            "runs": Sweep(
+                ("family", "optimizer", "control", "learning_rate_ratio", "replicate"), "headroom_runs"
+            ),
+        },
+        analysis=f"{__name__}.analysis",
+        draw=f"{__name__}.figure",
+        defaults={
+            "family": ["counting", "gated", "contextual"],
+            "optimizer": ["sgd", "adam"],
+            "control": ["fixed", "controller"],
+        },
+    )
+)

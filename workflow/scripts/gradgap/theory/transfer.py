@@ -1,0 +1,208 @@
+"""A learning rate carried from one training to another.
+
+The laws are those of docs/theory_optimizers.md, docs/theory.md and docs/theory_groups.md.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..bandits import FAMILIES
+from ..errors import ConfigError
+from ..training.optimizers import OPTIMIZERS
+from ..training.rules import ADVANTAGES, AGGREGATIONS
+from . import closed_forms, optimizers, sampled_groups
+
+#: Laws that lie further apart than this are no base for one number.
+AGREEMENT = 3.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the laws need to know of a training.
+
+    Attributes
+    ----------
+    length : float
+        Mean response length T, in tokens.
+    failure_rate : float
+        1 − J.
+    group_size : int
+        Responses a group.
+    """
+
+    length: float
+    failure_rate: float
+    group_size: int
+
+    def __post_init__(self):
+        if not self.length >= 1 or not math.isfinite(self.length):
+            raise ConfigError(f"length: {self.length!r} is not allowed; it must be 1 token or more")
+        if not 0 < self.failure_rate < 1:
+            raise ConfigError(
+                f"success_rate: {1 - self.failure_rate!r} is not allowed; it lies strictly between 0 and 1"
+            )
+        if not (self.group_size == int(self.group_size) and self.group_size >= 2):
+            raise ConfigError(
+                f"group_size: {self.group_size!r} is not allowed; it must be a whole number, 2 or more"
+            )
+
+
+@dataclass(frozen=True)
+class Law:
+    """One law and what it says.
+
+    Attributes
+    ----------
+    family : str
+        The bandit family on which it is derived and measured.
+    formula : str
+        What the learning rate is proportional to.
+    factor : float
+        Learning rate there over learning rate here.
+    regime : str
+        Where it applies.
+    source : str
+        Section of the documentation.
+    """
+
+    family: str
+    formula: str
+    factor: float
+    regime: str
+    source: str
+
+
+def _scale_free(before: Training, after: Training, beta2: tuple[float, float], dynamic: bool) -> list[Law]:
+    regimes = [
+        optimizers.regime(of.group_size, of.failure_rate, beta, dynamic)
+        for of, beta in zip((before, after), beta2, strict=True)
+    ]
+    ratio = math.sqrt(before.length / after.length)
+    scaled = [
+        optimizers.sampled_adam_scaled(of.group_size * of.failure_rate, beta, dynamic)
+        for of, beta in zip((before, after), beta2, strict=True)
+    ]
+    where = " to ".join(dict.fromkeys(regimes))
+    rare = math.sqrt(after.failure_rate / before.failure_rate)
+    return [
+        Law(
+            "gated",
+            "C(n(1−J), β2) √((1−J)/T)",
+            ratio * rare * scaled[1] / scaled[0],
+            where,
+            "theory_optimizers.md O9",
+        ),
+        Law(
+            "counting", "C(n(1−J), β2) / √T", ratio * scaled[1] / scaled[0], where, "theory_optimizers.md O9"
+        ),
+        Law("gated", "√((1−J)/T)", ratio * rare, "large groups", "theory_optimizers.md O1"),
+        Law("counting", "1/√T", ratio, "large groups", "theory_optimizers.md O1"),
+    ]
+
+
+def _power(exponent: float) -> str:
+    return {0.0: "", 1.0: "", -1.0: "^−1", 0.5: "^½", -0.5: "^−½"}.get(exponent, f"^{exponent:g}")
+
+
+def _linear(before: Training, after: Training, advantage: str, aggregation: str) -> list[Law]:
+    rule = (advantage, aggregation)
+    length = closed_forms.length_exponent("counting", *rule)
+    laws = []
+    failing = closed_forms.failure_exponent("gated", *rule)
+    lengths = after.length / before.length
+    failures = after.failure_rate / before.failure_rate
+    if ADVANTAGES.find(advantage).sampled is not None:
+        predicted = []
+        for of in (before, after):
+            instance = FAMILIES.find("gated").instance(int(of.length), 1 - of.failure_rate, of.failure_rate)
+            limit = closed_forms.critical_closed_form(instance, *rule)
+            predicted.append(sampled_groups.critical(instance, *rule, int(of.group_size), limit))
+        if all(map(math.isfinite, predicted)):
+            laws.append(
+                Law(
+                    "gated",
+                    "1/(noise + drift)",
+                    predicted[1] / predicted[0],
+                    "sampled groups",
+                    "theory_groups.md G4",
+                )
+            )
+    if math.isfinite(failing):
+        text = [f"T{_power(length)}" if length else "", f"(1−J){_power(failing)}" if failing else ""]
+        factor = lengths**length * failures**failing
+        laws.append(
+            Law("gated", " ".join(filter(None, text)) or "1", factor, "large groups", "theory.md E1, E2")
+        )
+    formula = f"T{_power(length)}" if length else "1"
+    laws.append(Law("counting", formula, lengths**length, "large groups", "theory.md E1"))
+    return laws
+
+
+def laws(
+    optimizer: str,
+    before: Training,
+    after: Training,
+    *,
+    settings: Mapping[str, float] | None = None,
+    settings_after: Mapping[str, float] | None = None,
+    advantage: str = "grpo",
+    aggregation: str = "seq-mean-token-sum",
+    dynamic_sampling: bool = False,
+) -> list[Law]:
+    """All laws that speak about a change of training, the one that fits sampled groups first.
+
+    Parameters
+    ----------
+    optimizer : str
+        Name in `training.optimizers`; the same before and after.
+    before, after : Training
+    settings, settings_after : mapping, optional
+        Settings of the optimizer; those after are by default those before.
+    advantage, aggregation : str
+        The rule. Under scale-free optimizers it does not matter.
+    dynamic_sampling : bool
+        Groups all right or all wrong are dropped.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown, or no law is known for the optimizer.
+
+    Examples
+    --------
+    >>> found = laws("adamw", Training(512, 0.5, 8), Training(2048, 0.5, 8))
+    >>> [round(law.factor, 3) for law in found]
+    [0.5, 0.5, 0.5, 0.5]
+    """
+    component = OPTIMIZERS.find(optimizer)
+    ADVANTAGES.find(advantage)
+    AGGREGATIONS.find(aggregation)
+    first = component.complete(settings)
+    second = component.complete(settings if settings_after is None else settings_after)
+    if component.scale_free:
+        memory = component.squares
+        if memory is None:
+            able = sorted(name for name, known in OPTIMIZERS.items() if known.squares or known.stability)
+            raise ConfigError(
+                f"optimizer: no law in sampled groups has been measured for {optimizer!r}; allowed: {', '.join(able)}"
+            )
+        return _scale_free(before, after, (first[memory], second[memory]), dynamic_sampling)
+    if component.stability is None:
+        raise ConfigError(
+            f"optimizer: {optimizer!r} claims neither scale freedom nor a stability limit: no law"
+        )
+    found = _linear(before, after, advantage, aggregation)
+    changed = component.stability(second) / component.stability(first)
+    if changed == 1.0:
+        return found
+    return [
+        Law(law.family, f"{law.formula} × stability", law.factor * changed, law.regime, f"{law.source}, O4")
+        for law in found
+    ]
+
+
+def agree(found: list[Law]) -> bool:
+    """Whether all laws lie within a factor `AGREEMENT`."""
+    factors = [law.factor for law in found]
+    return max(factors) <= AGREEMENT * min(factors)
