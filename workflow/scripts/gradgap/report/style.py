@@ -151,6 +151,14 @@ def legend_entry(label: str, **look: Any) -> Line2D:
     return Line2D([], [], label=label, **look)
 
 
+def plain_powers(figure: Figure) -> None:
+    """Label powers of ten by `power`: matplotlib's own labels have raised digits below the smallest size."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log" and isinstance(axis.get_major_formatter(), LogFormatter):
+                axis.set_major_formatter(power)
+
+
 def save(figure: Figure, paths: Mapping[str, str | Path], about: str = "") -> None:
     """Write a figure in each format, in one piece each, without the date, and close it; `about` says what made it."""
     metadata = {
@@ -158,10 +166,7 @@ def save(figure: Figure, paths: Mapping[str, str | Path], about: str = "") -> No
         "svg": {"Date": None, "Description": about},
         "png": {"Description": about},
     }
-    for axes in figure.axes:  # matplotlib's own labels of powers have raised digits below the smallest size
-        for axis in (axes.xaxis, axes.yaxis):
-            if axis.get_scale() == "log" and isinstance(axis.get_major_formatter(), LogFormatter):
-                axis.set_major_formatter(power)
+    plain_powers(figure)
     engine = figure.get_layout_engine()
     if engine is not None:  # lay out here, for the dots of the PNG, and not again for each format
         figure.set_dpi(plt.rcParams["savefig.dpi"])
