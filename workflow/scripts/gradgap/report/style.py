@@ -118,7 +118,7 @@ def signed(value: float, digits: int) -> str:
     return text.replace("-", "−") if float(text) else text[1:]
 
 
-def power(value: float, _position: int = 0) -> str:
+def power(value: float, _position: float = 0) -> str:
     """A power of ten as the label of a tick, in the plain text font, which no raised digit is smaller than.
 
     >>> power(100.0), power(0.01), power(1e-7), power(20.0)
