@@ -15,7 +15,7 @@ from gradgap.sweep import compute, config, grid, store
 from gradgap.sweep import dataset as datasets
 from gradgap.sweep.measurement import measure
 from gradgap.theory import closed_forms
-from test_policies import random_policy
+from helpers import random_policy
 
 RIGHT = closed_forms.bounds
 SIZES = {"policy_length": ("1", "2", "3", "4"), "vocabulary": ("2", "3"), "dimension": ("1", "2")}

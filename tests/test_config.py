@@ -13,25 +13,7 @@ from gradgap.sweep import config, former_names
 from gradgap.sweep.axes import AXES
 from gradgap.sweep.measurement import MEASUREMENTS
 from gradgap.sweep.study import STUDIES
-
-GOOD = {
-    "studies": {
-        "length_scaling": {
-            "family": ["counting"],
-            "length": [16, 64],
-            "advantage": ["grpo"],
-            "aggregation": ["token-mean"],
-            "success_rate": {"counting": 0.2},
-        },
-        "phase_diagram": {
-            "family": ["gated"],
-            "length": [16, 64],
-            "success_rate": [0.9, 0.99],
-            "rule": ["GRPO"],
-            "learning_rate": {"from": 0.01, "to": 10, "per_decade": 4},
-        },
-    }
-}
+from helpers import GOOD, changed
 
 #: What is changed, and words that the message must hold.
 BAD = {
@@ -126,15 +108,6 @@ def test_make_refuses_a_configuration_that_is_not_there(root, tmp_path):
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode != 0
     assert "missing.yaml: no such file" in found.stderr
-
-
-def changed(path, value):
-    raw = copy.deepcopy(GOOD)
-    place = raw
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    return raw
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -16,6 +16,7 @@ from gradgap.numerics import streams
 from gradgap.report import captions, style
 from gradgap.studies.contextual import analysis as study
 from gradgap.studies.contextual import figure as contextual_figure
+from gradgap.studies.contextual import figure_groups as groups_figure
 from gradgap.sweep import compute, config, dataset, grid, store
 from gradgap.sweep.measurement import measure
 from gradgap.training import rules
@@ -533,4 +534,8 @@ def test_the_study_goes_all_the_way_on_a_tiny_grid(tmp_path, replicates):
     with look.applied():
         figure = contextual_figure.draw(panels, analysis.scaling, look)
         style.save(figure, {"png": tmp_path / "figure.png"})
-    assert len(figure.axes) == 9
+    assert len(figure.axes) == 4
+    with look.applied():
+        figure = groups_figure.draw(panels, analysis.scaling, look)
+        style.save(figure, {"png": tmp_path / "groups.png"})
+    assert len(figure.axes) == 4

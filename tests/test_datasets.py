@@ -8,7 +8,7 @@ import xarray as xr
 from gradgap.errors import MissingPointError, ShardError
 from gradgap.sweep import compute, config, dataset, grid, store
 from gradgap.training.outcome import Outcome
-from test_config import GOOD
+from helpers import GOOD
 
 
 @pytest.fixture(scope="module")

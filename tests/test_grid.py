@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from gradgap.sweep import config, grid
-from test_config import GOOD, changed
+from helpers import GOOD, changed
 
 
 def shards_of(raw, most=1000):

@@ -6,21 +6,10 @@ from fractions import Fraction
 import mpmath as mp
 import numpy as np
 import pytest
-from gradgap.bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, draw, pruned, stopped_walk, tree
+from gradgap.bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, pruned, stopped_walk, tree
 from gradgap.measurements.bound_audit import BOUNDS, audit, generator_at
+from helpers import even_policy, random_policy
 from scipy.optimize import brentq
-
-
-def random_policy(key, longest=4):
-    """A small random policy and direction, and their line."""
-    generator = generator_at(0, {"policy": str(key)})
-    sizes = (
-        int(generator.integers(1, longest + 1)),
-        int(generator.integers(2, 5)),
-        int(generator.integers(1, 4)),
-    )
-    policy, direction = draw(generator, *sizes)
-    return policy, direction, policy.line(direction)
 
 
 def recursion(line, step):
@@ -129,19 +118,6 @@ def test_critical_step_where_it_is_known():
 def test_a_ladder_that_does_not_climb_is_refused():
     with pytest.raises(ValueError, match="first: 0"):
         even_policy(1, 0.3, 0.2).critical(0.0, 1.0)
-
-
-def even_policy(length, tau, rho):
-    """Tokens −1, 0, 1 with weights ρe^(−θ), 1, ρe^θ at θ = −τ; right if all are 0."""
-    shape = tree(length, 3, False)
-    logit = np.log([rho * np.exp(tau), 1, rho * np.exp(-tau)])
-    tile = np.ones((len(shape.child), 1))
-    right = np.zeros(shape.responses, bool)
-    context = 0
-    while context >= 0:
-        context = shape.child[context][1]
-    right[-1 - context] = True
-    return Line(shape, tile * logit, tile * np.array([-1.0, 0.0, 1.0]), right)
 
 
 def test_a_dip_between_two_rungs_is_found():

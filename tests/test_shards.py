@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gradgap.errors import ShardError
 from gradgap.sweep import compute, config, grid, store
-from test_config import GOOD
+from helpers import GOOD
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,10 @@ from gradgap.thresholds import exact as thresholds
 from gradgap.training.outcome import Outcome
 from gradgap.training.rules import ADVANTAGES, AGGREGATIONS
 from gradgap.training.run import run
+from helpers import even_policy, random_policy
 from scipy.optimize import minimize_scalar
 from scipy.special import lambertw
 from scipy.stats import binom, norm
-from test_policies import even_policy, random_policy
 
 # ---- Lemmas ----
 

@@ -1,6 +1,7 @@
 """One style for all figures."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter
 
 from ..files import replacing
 
@@ -24,6 +25,11 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p"]
 #: What a line drawn from theory looks like everywhere: thin and dark, never with markers.
 PREDICTED = {"color": "0.15", "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1}
 CLOSED_FORM = {"color": "0.15", "linewidth": 0.9, "linestyle": "-", "zorder": 1}
+
+
+#: Smallest text of a figure, in points: what a journal still prints legibly. Notes in a panel have this size.
+SMALLEST = 5.6
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Look:
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """Draw with this look inside the block."""
-        small = self.font_size * 0.9
+        small = max(SMALLEST, self.font_size * 0.9)
         settings: Any = {
             "font.size": self.font_size,
             "axes.titlesize": self.font_size,
@@ -63,7 +69,6 @@ class Look:
             "ytick.major.width": 0.6,
             "xtick.minor.width": 0.4,
             "ytick.minor.width": 0.4,
-            "mathtext.default": "regular",  # subscripts in the font of the text
             "svg.fonttype": "none",  # text stays text
             "svg.hashsalt": "gradgap",  # the same file from the same numbers
             "pdf.fonttype": 42,
@@ -113,6 +118,18 @@ def signed(value: float, digits: int) -> str:
     return text.replace("-", "−") if float(text) else text[1:]
 
 
+def power(value: float, _position: float = 0) -> str:
+    """A power of ten as the label of a tick, in the plain text font, which no raised digit is smaller than.
+
+    >>> power(100.0), power(0.01), power(1e-7), power(20.0)
+    ('100', '0.01', '10⁻⁷', '')
+    """
+    exponent = round(math.log10(value)) if value > 0 else 0
+    if value <= 0 or not math.isclose(value, 10.0**exponent, rel_tol=1e-6):
+        return ""
+    return f"{value:g}" if -2 <= exponent <= 3 else "10" + str(exponent).translate(_RAISED)
+
+
 def decades(axis: Axis, most: int = 6) -> None:
     """Label whole powers of ten, at most so many of them, with unlabelled ticks at every power or between."""
     axis.set_major_locator(LogLocator(numticks=most))
@@ -121,6 +138,7 @@ def decades(axis: Axis, most: int = 6) -> None:
         axis.set_minor_locator(LogLocator(numticks=99))
     else:
         axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=99))
+    axis.set_major_formatter(power)
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -133,6 +151,14 @@ def legend_entry(label: str, **look: Any) -> Line2D:
     return Line2D([], [], label=label, **look)
 
 
+def plain_powers(figure: Figure) -> None:
+    """Label powers of ten by `power`: matplotlib's own labels have raised digits below the smallest size."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log" and isinstance(axis.get_major_formatter(), LogFormatter):
+                axis.set_major_formatter(power)
+
+
 def save(figure: Figure, paths: Mapping[str, str | Path], about: str = "") -> None:
     """Write a figure in each format, in one piece each, without the date, and close it; `about` says what made it."""
     metadata = {
@@ -140,6 +166,7 @@ def save(figure: Figure, paths: Mapping[str, str | Path], about: str = "") -> No
         "svg": {"Date": None, "Description": about},
         "png": {"Description": about},
     }
+    plain_powers(figure)
     engine = figure.get_layout_engine()
     if engine is not None:  # lay out here, for the dots of the PNG, and not again for each format
         figure.set_dpi(plt.rcParams["savefig.dpi"])

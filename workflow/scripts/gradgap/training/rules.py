@@ -167,6 +167,15 @@ PRESETS: dict[str, tuple[str, str]] = {
 }
 
 
+def label(advantage: str) -> str:
+    """Name of an advantage in figures: that of the first preset with it, or its own where no preset has it.
+
+    >>> [label(name) for name in ("dr_grpo", "grpo", "gap")]
+    ['Dr. GRPO', 'GRPO', 'gap']
+    """
+    return next((preset for preset, (own, _) in PRESETS.items() if own == advantage), advantage)
+
+
 def rule(name: str) -> tuple[str, str]:
     """Advantage and aggregation of a rule, a preset or ``advantage/aggregation``.
 

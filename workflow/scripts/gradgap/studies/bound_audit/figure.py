@@ -1,4 +1,4 @@
-"""Critical step over every bound: on random policies, at the worst ones found, and on the exact families."""
+"""Critical step over every bound: on random policies and at the worst ones found, and on the exact families."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,17 +7,25 @@ from ...report import style
 
 NAMES = {
     "paper": "paper",
-    "prop1": "Proposition 1",
-    "prop2": "Proposition 2",
-    "prop3": "Proposition 3",
-    "prop4": "Proposition 4",
-    "prop5": "Proposition 5",
+    "prop1": "Prop. 1",
+    "prop2": "Prop. 2",
+    "prop3": "Prop. 3",
+    "prop4": "Prop. 4",
+    "prop5": "Prop. 5",
 }
 DASHES = ["-", (0, (4, 2)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (6, 1)), (0, (2, 1))]
+UNPROVED = {"color": "0.15", "linewidth": 0.9, "linestyle": (0, (1, 1)), "zorder": 1}
+SEARCHED = {
+    "marker": "o",
+    "color": "white",
+    "markeredgecolor": "black",
+    "markeredgewidth": 0.7,
+    "linestyle": "none",
+}
 
 
 def draw(panels, scaling, look):
-    """Above: distribution, against length, against 1 − J; below: `gated` twice, `counting`."""
+    """a: a row a bound, random policies and search; b, c: `gated`; d: `counting`."""
     names = list(NAMES)
     looks = {
         name: {"color": colour, "linestyle": dash}
@@ -25,42 +33,32 @@ def draw(panels, scaling, look):
     }
     marks = dict(zip(names, style.MARKERS, strict=False))
     dots = {"markeredgecolor": "white", "markeredgewidth": 0.3}
-    figure, axes = plt.subplots(2, 3, figsize=(look.page_width, look.page_width * 0.66))
-    (whole, by_length, by_rate), (gated_length, gated_rate, counted) = axes
+    figure, axes = plt.subplots(2, 2, figsize=(look.page_width, look.page_width * 0.62))
+    (audit, gated_length), (gated_rate, counted) = axes
 
     bounds = panels["bounds"].set_index("bound")
     for k, name in enumerate(names):
         line = panels["distribution"].query("bound == @name")
-        whole.plot(line.ratio, line.share, **looks[name])
-        whole.plot(
-            bounds.least_searched[name],
-            0.36 - 0.02 * k,
-            marker=marks[name],
-            linestyle="none",
-            color=looks[name]["color"],
-            markersize=5,
-            markeredgecolor="black",
-            markeredgewidth=0.6,
-            zorder=4,
-        )
-        for panel, table, x in (
-            (by_length, "by_length", "max_length"),
-            (by_rate, "by_failure_rate", "failure_rate_near"),
-        ):
-            line = panels[table].query("bound == @name").sort_values(x)
-            panel.plot(line[x], line.least, marker=marks[name], **looks[name], **dots)
-            low = line[np.isfinite(line.low)]
-            panel.plot(low[x], low.low, **looks[name] | {"linewidth": 0.5})
-    whole.set_ylim(0, None)
-    whole.set_xlim(0.7, 1e7)
-    whole.set_xlabel("critical step / bound")
-    whole.set_ylabel("share of random policies")
-    by_length.set_xlabel("largest response length (tokens)")
-    by_length.set_ylabel("critical step / bound")
-    by_rate.set_xscale("logit")
-    by_rate.set_xticks([1e-3, 1e-1, 0.9, 0.999], labels=["0.001", "0.1", "0.9", "0.999"])
-    by_rate.xaxis.set_minor_formatter("")
-    by_rate.set_xlabel("failure rate 1 − J")
+        row = len(names) - 1 - k
+        # of the policies on which some step is too large: where a share of them lies at or below a ratio
+        shares = line.share / line.share.max() if line.share.max() > 0 else line.share
+        ratios = [
+            float(line.ratio.iloc[min(np.searchsorted(shares, q), len(line) - 1)]) for q in (0.1, 0.5, 0.9)
+        ]
+        colour = looks[name]["color"]
+        audit.plot([bounds.least[name], ratios[2]], [row, row], color=colour, linewidth=1.0)
+        audit.plot([ratios[0], ratios[2]], [row, row], color=colour, linewidth=3.2, solid_capstyle="butt")
+        audit.plot(ratios[1], row, marker="|", color="white", markersize=4, markeredgewidth=1.0)
+        audit.plot(bounds.least_searched[name], row, markersize=4.2, **SEARCHED)
+    audit.set_xscale("log")
+    audit.axvline(1, **style.CLOSED_FORM)
+    audit.axvline(2, **UNPROVED)
+    audit.set_xlim(left=0.6)
+    audit.set_yticks(range(len(names)), labels=[NAMES[name] for name in reversed(names)])
+    audit.set_ylim(-0.7, len(names) - 0.3)
+    audit.set_ylabel("bound")
+    audit.set_xlabel("critical step / bound")
+    audit.set_title("random policies")
 
     gated, counting = panels["gated"], panels["counting"]
     gated = gated[gated.family == gated.family.iloc[0]]
@@ -75,30 +73,24 @@ def draw(panels, scaling, look):
         for name in names:
             shown = line.dropna(subset=f"ratio_{name}").sort_values(x)
             panel.loglog(shown[x], shown[f"ratio_{name}"], marker=marks[name], **looks[name], **dots)
+        panel.axhline(1, **style.CLOSED_FORM)
+        panel.axhline(2, **UNPROVED)
+        panel.set_ylabel("critical step / bound")
     gated_length.set_title(f"gated, 1 − J = {rate:.2g}")
     gated_rate.set_title(f"gated, T = {length:g}")
     counted.set_title(f"counting, T = {longest:g}")
     gated_length.set_xlabel("response length T (tokens)")
-    gated_length.set_ylabel("critical step / bound")
     gated_rate.set_xlabel("failure rate 1 − J")
     counted.set_xlabel("failure rate 1 − J")
-
-    whole.set_xscale("log")
-    whole.axvline(1, **style.CLOSED_FORM)
-    whole.axvline(2, color="0.15", linewidth=0.9, linestyle=(0, (1, 1)))
-    for panel in (by_length, by_rate, gated_length, gated_rate, counted):
-        panel.set_yscale("log")
-        panel.axhline(1, **style.CLOSED_FORM)
-        panel.axhline(2, color="0.15", linewidth=0.9, linestyle=(0, (1, 1)), zorder=1)
-    for mark, panel in zip("abcdef", axes.flat, strict=True):
+    for mark, panel in zip("abcd", axes.flat, strict=True):
         style.letter(panel, mark)
     handles = [style.legend_entry(NAMES[name], marker=marks[name], **looks[name]) for name in names]
     handles += [
-        style.legend_entry(
-            "search", marker="o", color="0.7", markeredgecolor="black", markeredgewidth=0.6, linestyle="none"
-        ),
-        style.legend_entry("wrong below", **style.CLOSED_FORM),
-        style.legend_entry("unproved below", color="0.15", linewidth=0.9, linestyle=(0, (1, 1))),
+        style.legend_entry("a: 10–90 %, median", color="0.4", linewidth=3.2),
+        style.legend_entry("a: down to the least", color="0.4", linewidth=1.0),
+        style.legend_entry("a: least found by search", markersize=4.2, **SEARCHED),
+        style.legend_entry("bound wrong below", **style.CLOSED_FORM),
+        style.legend_entry("proof wrong below", **UNPROVED),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=5)
+    figure.legend(handles=handles, loc="outside right center")
     return figure

@@ -23,6 +23,7 @@ STUDIES.add("contextual")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        more_figures={"groups": f"{__name__}.figure_groups"},
         settings=("fit_from_length",),
         defaults={"rule": ["REINFORCE", "RLOO", "GRPO", "Dr. GRPO", "DAPO"], "iterations": 300},
     )

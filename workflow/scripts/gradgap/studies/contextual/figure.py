@@ -7,7 +7,8 @@ from ...report import style
 
 STEP = "effective_learning_rate"
 STEP_LABEL = "effective learning rate α / divisor"
-SCHEDULES = {"constant": "fixed step", "inverse-sqrt": "step ∝ 1/√(k+1)", "failure-rate": "step ∝ 1 − J"}
+LABELS = {"success": "final success rate J", "lost": "share of prompts lost"}
+START = {"color": "0.6", "linewidth": 0.8, "linestyle": (0, (1, 1)), "zorder": 1}
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 #: How far from its last mark the slope of a rule is written, in points: rules that agree do not overlap.
 _NOTE = {"REINFORCE": 4, "RLOO": -4, "GRPO": -7, "DAPO": 1, "Dr. GRPO": 2}
@@ -29,89 +30,79 @@ def _line(panel, table, name, colour, **look):
     )
 
 
-def _series(panels, sampled, exact, values, axis, symbol):
-    """One line a value of an axis, in a panel of success and one of prompts lost, and the exact dynamics."""
-    shades = plt.get_cmap("viridis")(np.linspace(0.85, 0.1, len(values)))
-    for shade, mark, value in zip(shades, style.MARKERS, values, strict=False):
-        here = sampled[sampled[axis] == value]
-        for panel, name in zip(panels, ("success", "lost"), strict=True):
-            _line(panel, here, name, shade, marker=mark, label=f"{symbol} = {value:g}")
-    for panel, name in zip(panels, ("success", "lost"), strict=True):
-        panel.plot(exact[STEP], exact[name], **style.CLOSED_FORM | {"zorder": 4})
+def parts(panels):
+    """What both figures of the study show: tables at one success rate, and the choices made from them.
 
+    Parameters
+    ----------
+    panels : dict of DataFrame
 
-def draw(panels, scaling, look):
-    """Rows: rules; group sizes and learning curves; lengths and schedules."""
+    Returns
+    -------
+    dict
+    """
     sampled, exact = (_table(panels, name, "success", "lost") for name in ("sampled", "exact"))
     curves = panels["curves"]
     names = list(dict.fromkeys(sampled.rule))
-    colours = dict(zip(names, style.palette(len(names)), strict=True))
-    marks = dict(zip(names, style.MARKERS, strict=False))
     lengths, sizes = sorted(sampled.length.unique()), sorted(sampled.group_size.unique())
-    schedules = list(dict.fromkeys(sampled.schedule))
-    length, size = lengths[(len(lengths) - 1) // 2], curves.group_size.iloc[0]
-    size = size if size in sizes else sizes[len(sizes) // 2]
-    one = "GRPO" if "GRPO" in names else names[0]
+    size = curves.group_size.iloc[0]
     start = sampled.success_rate.iloc[0]
     sampled, exact, curves = (table[table.success_rate == start] for table in (sampled, exact, curves))
-    figure, axes = plt.subplots(3, 3, figsize=(look.page_width, look.page_width * 0.98))
+    return {
+        "sampled": sampled,
+        "exact": exact,
+        "curves": curves,
+        "names": names,
+        "colours": dict(zip(names, style.palette(len(names)), strict=True)),
+        "marks": dict(zip(names, style.MARKERS, strict=False)),
+        "lengths": lengths,
+        "sizes": sizes,
+        "schedules": list(dict.fromkeys(sampled.schedule)),
+        "length": lengths[(len(lengths) - 1) // 2],
+        "size": size if size in sizes else sizes[len(sizes) // 2],
+        "one": "GRPO" if "GRPO" in names else names[0],
+        "start": start,
+    }
 
-    fixed = sampled[sampled.schedule == schedules[0]]
-    here = fixed[(fixed.length == length) & (fixed.group_size == size)]
-    for name in names:
-        for panel, value in zip(axes[0], ("success", "lost"), strict=False):
+
+def finish(panel, start, value, logarithmic=True):
+    """Scale and labels of a panel of success (with the start) or of prompts lost."""
+    panel.set_ylim(-0.03, 1.03)
+    panel.set_xscale("log")
+    if logarithmic:
+        panel.set_xlabel(STEP_LABEL)
+    if value == "success":
+        panel.axhline(start, **START)
+    panel.set_ylabel(LABELS[value])
+
+
+def draw(panels, scaling, look):
+    """Five rules: success, prompts lost, thresholds against length; learning curves of one of them."""
+    of = parts(panels)
+    names, colours, marks = of["names"], of["colours"], of["marks"]
+    figure, axes = plt.subplots(2, 2, figsize=(look.page_width, look.page_width * 0.68))
+    (success, lost), (critical, curves) = axes
+    fixed = of["sampled"][of["sampled"].schedule == of["schedules"][0]]
+    here = fixed[(fixed.length == of["length"]) & (fixed.group_size == of["size"])]
+    for panel, value in ((success, "success"), (lost, "lost")):
+        for name in names:
             shape = {"marker": marks[name], "markeredgecolor": "white", "markeredgewidth": 0.3}
             _line(panel, here[here.rule == name], value, colours[name], **shape)
-    for panel in axes[0, :2]:
-        panel.set_title(f"T = {length:g}, n = {size:g}")
-    _thresholds(axes[0, 2], panels, scaling, names, colours, marks, size, start)
-
-    own = fixed[(fixed.rule == one) & (fixed.length == length)]
-    whole = exact[
-        (exact.schedule == schedules[0]) & (exact.rule == one) & (exact.length == length)
-    ].sort_values(STEP)
-    _series(axes[1, :2], own, whole, sizes, "group_size", "n")
-    own = fixed[(fixed.rule == one) & (fixed.group_size == size)]
-    _series(axes[2, :2], own, whole[:0], lengths, "length", "T")
-    for row, title in ((1, f"{one}, T = {length:g}"), (2, f"{one}, n = {size:g}")):
-        for panel in axes[row, :2]:
-            panel.set_title(title)
-        axes[row, 0].legend(loc="upper right", handlelength=1.4, handletextpad=0.4, borderaxespad=0.2)
-
-    _curves(axes[1, 2], curves[(curves.rule == one) & (curves.length == length)])
-    axes[1, 2].set_title(f"{one}, T = {length:g}, n = {curves.group_size.iloc[0]:g}")
-
-    shades = style.palette(len(schedules))
-    own = sampled[(sampled.rule == one) & (sampled.length == length) & (sampled.group_size == size)]
-    for dash, mark, shade, schedule in zip(DASHES, style.MARKERS, shades, schedules, strict=False):
-        line = own[own.schedule == schedule]
-        label = SCHEDULES.get(schedule, schedule)
-        _line(axes[2, 2], line, "success", shade, linestyle=dash, marker=mark, label=label)
-        _line(axes[2, 2], line, "lost", shade, linestyle=dash, marker=mark, markerfacecolor="none")
-    axes[2, 2].legend(
-        loc="lower left", bbox_to_anchor=(0, 0.08), handlelength=1.2, handletextpad=0.3, fontsize="x-small"
-    )
-    axes[2, 2].set_title(f"{one}, T = {length:g}, n = {size:g}")
-
-    for panel, mark in zip(axes.flat, "abcdefghi", strict=True):
+        finish(panel, of["start"], value)
+        panel.set_title(f"T = {of['length']:g}, n = {of['size']:g}")
+    _thresholds(critical, panels, scaling, names, colours, marks, of["size"], of["start"])
+    own = of["curves"]
+    _curves(curves, own[(own.rule == of["one"]) & (own.length == of["length"])])
+    curves.set_title(f"{of['one']}, T = {of['length']:g}, n = {own.group_size.iloc[0]:g}")
+    finish(curves, of["start"], "success", logarithmic=False)
+    curves.set_ylabel("success rate J")
+    for panel, mark in zip(axes.flat, "abcd", strict=True):
         style.letter(panel, mark)
-    for i, j in np.ndindex(3, 3):
-        panel = axes[i, j]
-        if (i, j) == (0, 2):
-            continue
-        panel.set_ylim(-0.03, 1.03)
-        panel.set_xscale("log")
-        if (i, j) != (1, 2):
-            panel.set_xlabel(STEP_LABEL)
-        if j != 1:
-            panel.axhline(start, color="0.6", linewidth=0.8, linestyle=(0, (1, 1)), zorder=1)
-        panel.set_ylabel(("final success rate J", "share of prompts lost", "success rate J")[j])
-    axes[2, 2].set_ylabel("final success rate J (filled),\nshare of prompts lost (open)")
     handles = [style.legend_entry(name, marker=marks[name], color=colours[name]) for name in names]
     handles += [
         style.legend_entry("exact dynamics", **style.CLOSED_FORM),
         style.legend_entry("predicted slope", **style.PREDICTED),
-        style.legend_entry("start", color="0.6", linewidth=0.8, linestyle=(0, (1, 1))),
+        style.legend_entry("start", **START),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
@@ -164,12 +155,12 @@ def _thresholds(panel, panels, scaling, names, colours, marks, size, start):
                 xytext=(8, _NOTE.get(name, 0)),
                 textcoords="offset points",
                 va="center",
-                fontsize="x-small",
+                fontsize=style.SMALLEST,
                 color=colours[name],
             )
     panel.set_xlim(panels["sampled"].length.min() / 1.5, panels["sampled"].length.max() * 5)
     panel.set_xlabel("response length T (tokens)")
-    panel.set_ylabel("critical learning rate α*")
+    panel.set_ylabel("half-kept learning rate α½")
     panel.set_title(f"n = {size:g}")
 
 

@@ -9,7 +9,7 @@ from ...inference import equivalence
 from ...inference.power_laws import Fit, fit, row, table
 from ...sweep.study import Analysis
 from ...theory import closed_forms
-from ...training.rules import ADVANTAGES
+from ...training.rules import ADVANTAGES, label
 
 RULES = ("advantage", "aggregation")
 POINT = ("family", "length", "success_rate", *RULES)
@@ -78,6 +78,7 @@ def analyse(dataset, settings):
         "crossover_predicted",
     ]
     points = dataset[[*sampled, *others]].to_dataframe().reset_index()
+    points["label"] = [label(name) for name in points.advantage]
     points["failures"] = points.group_size * points.failure_rate
     points["ratio"] = points.half_kept_learning_rate / points.half_kept_learning_rate_predicted
 

@@ -12,6 +12,7 @@ EXPONENT = ["failures", "exponent", "low", "high", "predicted"]
 #: Columns drawn, so that a panel without rows, which the numbers leave out, has them too.
 PANELS = {
     "thresholds": [
+        "label",
         "length",
         "failure_rate",
         "group_size",
@@ -37,7 +38,9 @@ def draw(panels, scaling, look):
         for name, columns in PANELS.items()
     )
     rules = list(points[["advantage", "aggregation"]].drop_duplicates().itertuples(index=False, name=None))
-    names = {rule: rule[0] if len({g for _, g in rules}) == 1 else "/".join(rule) for rule in rules}
+    labels = dict(zip(points.advantage, points.label, strict=True))
+    alone = len({aggregation for _, aggregation in rules}) == 1
+    names = {rule: labels[rule[0]] if alone else f"{labels[rule[0]]}, {rule[1]}" for rule in rules}
     colours = dict(zip(rules, style.palette(len(rules)), strict=True))
     marks = dict(zip(rules, style.MARKERS, strict=False))
     sizes = sorted(points.group_size.unique())
@@ -51,7 +54,7 @@ def draw(panels, scaling, look):
         found = crossings[(crossings.advantage == rule[0]) & (crossings.aggregation == rule[1])].iloc[0]
         limit = 0.0 if np.isnan(found.limit) else found.limit
         scale = (here.length / here.failure_rate**limit).to_numpy()
-        for k, size in enumerate(sizes):
+        for size in sizes:
             own = (here.group_size == size).to_numpy()
             x, factor = here.failures[own], scale[own]
             _interval(
@@ -60,7 +63,7 @@ def draw(panels, scaling, look):
                 here.half_kept_learning_rate[own] * factor,
                 here.half_kept_learning_rate_low[own] * factor,
                 here.half_kept_learning_rate_high[own] * factor,
-                fmt=style.MARKERS[k % len(style.MARKERS)],
+                fmt="o",
                 color=shades[size],
                 markersize=2.4,
                 zorder=2,
@@ -80,22 +83,20 @@ def draw(panels, scaling, look):
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_title(names[rule])
-        power = "" if limit == 0 else f" (1 − J)$^{{{-limit:.2g}}}$"
+        power = "" if limit == 0 else " / √(1 − J)" if limit == 0.5 else f" / (1 − J)^{limit:.2g}"
         behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        panel.text(0.96, 0.05, f"α* T{power}", transform=panel.transAxes, ha="right", bbox=behind)
+        panel.text(0.04, 0.74, f"y = α½ T{power}", transform=panel.transAxes, bbox=behind)
         style.letter(panel, "abcdefgh"[j])
     top.supxlabel("failing responses a group n (1 − J)", fontsize=plt.rcParams["axes.labelsize"])
-    row[0].set_ylabel("sampled critical learning rate × T\n(tokens)")
+    row[0].set_ylabel("half-kept learning rate α½\nin units of its exact law (tokens)")
+    ends = [size for size in sizes if size in (sizes[0], sizes[len(sizes) // 2], sizes[-1])]
     handles = [
-        style.legend_entry(
-            f"n = {size:.0f}", marker=style.MARKERS[k % len(style.MARKERS)], color=shades[size], ls="none"
-        )
-        for k, size in enumerate(sizes)
+        style.legend_entry(f"n = {size:.0f}", marker="o", color=shades[size], ls="none") for size in ends
     ]
     handles.append(style.legend_entry("predicted", **{**style.PREDICTED, "linestyle": "-"}))
     handles.append(style.legend_entry("predicted crossover", **style.PREDICTED))
     handles.append(style.legend_entry("exact limit", color="0.5", linewidth=0.7, linestyle=(0, (1, 1))))
-    top.legend(handles=handles, loc="outside upper center", ncols=(len(handles) + 1) // 2)
+    top.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
     row = bottom.subplots(1, 2, sharey=True)
     for panel, table, column, text in (
@@ -141,7 +142,7 @@ def draw(panels, scaling, look):
         ha="center",
         va="top",
     )
-    row[0].set_ylabel("exponent of α* in 1 − J at fixed n")
+    row[0].set_ylabel("exponent of α½ in 1 − J at fixed n")
     for panel, mark in zip(row, "abcdefghij"[len(rules) :], strict=False):
         style.letter(panel, mark)
     handles = [style.legend_entry(names[r], marker=marks[r], color=colours[r], linewidth=0.8) for r in rules]

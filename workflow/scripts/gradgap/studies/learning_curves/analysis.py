@@ -14,6 +14,7 @@ def analyse(dataset, settings):
     """The curves, and the share of the possible gain that a run ends with against its step over the threshold."""
     names = ["final_failure_rate", "outcome", "best_failure_rate", "critical_learning_rate_closed_form"]
     runs = dataset[names].to_dataframe().reset_index()
+    runs["label"] = [rules.label(rules.rule(name)[0]) for name in runs.rule]
     runs["advantage"] = [rules.rule(name)[0] for name in runs.rule]
     runs["learning_rate"] = runs.learning_rate_ratio * runs.critical_learning_rate_closed_form
     # 1 at the best success rate, 0 at the start, below it negative

@@ -57,30 +57,38 @@ def draw(panels, scaling, look):
     style.head(first, "a", f"{rule}, T = {one.length.iloc[0]:g}, 1 − J₀ = {start:g}")
     decay.set_ylim(1e-7, 10)
     decay.set_xlabel("iteration k")
-    decay.set_ylabel("distance $|J_{max} − J| / (J_{max} − J_0)$")
+    decay.set_ylabel("distance |Jₘₐₓ − J| / (Jₘₐₓ − J₀)")
     style.head(decay, "b", "the same runs, to the end")
     style.decades(decay.yaxis)
 
-    advantages = list(dict.fromkeys(runs.advantage))
-    for k, advantage in enumerate(advantages):
-        line = runs[runs.advantage == advantage]
-        look_of = style.MARK | {"markersize": 2.5, "markeredgewidth": 0.2}
-        ends.plot(line.learning_rate_ratio, line.gain, style.MARKERS[k], color=style.palette(6)[k], **look_of)
+    names = list(dict.fromkeys(runs.label))
+    # open marks, each inside the one before, so that rules that agree can all be seen
+    looks = [
+        {
+            "marker": style.MARKERS[k],
+            "markersize": 4.6 - 2.6 * k / max(len(names) - 1, 1),
+            "markeredgecolor": style.palette(6)[k],
+            "markerfacecolor": "none",
+            "markeredgewidth": 0.6,
+            "linestyle": "none",
+        }
+        for k in range(len(names))
+    ]
+    for name, look_of in zip(names, looks, strict=True):
+        line = runs[runs.label == name]
+        ends.plot(line.learning_rate_ratio, line.gain, **look_of)
     ends.set_xscale("log")
     ends.set_ylim(top=1.3)
     ends.axhline(0, color="0.6", linewidth=0.6, zorder=0)
     ends.axvline(1, **style.PREDICTED)
-    small = {"fontsize": "x-small", "va": "top"}
+    small = {"fontsize": style.SMALLEST, "va": "top"}
     ends.text(0.95, 1.26, "converged", ha="right", **small)
     ends.text(1.08, 1.26, "stagnated", **small)
     ends.text(runs.learning_rate_ratio.max(), 1.26, "collapsed", ha="right", **small)
     ends.set_xlabel("learning rate over threshold α/α*")
-    ends.set_ylabel("gain $(J − J_0) / (J_{max} − J_0)$")
+    ends.set_ylabel("gain (J − J₀) / (Jₘₐₓ − J₀)")
     style.head(ends, "c", "all rules, lengths, success rates")
     style.decades(ends.xaxis)
-    handles = [
-        style.legend_entry(name, marker=style.MARKERS[k], color=style.palette(6)[k], linestyle="none")
-        for k, name in enumerate(advantages)
-    ]
+    handles = [style.legend_entry(name, **look_of) for name, look_of in zip(names, looks, strict=True)]
     ends.legend(handles=handles, loc="lower left")
     return figure

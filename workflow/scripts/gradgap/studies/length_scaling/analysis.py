@@ -4,7 +4,7 @@ from ...inference import equivalence
 from ...inference.power_laws import departure, fit, row, table
 from ...sweep.study import Analysis
 from ...theory import closed_forms
-from ...training.rules import rule
+from ...training.rules import label, rule
 
 RULES = ("advantage", "aggregation")
 
@@ -20,6 +20,7 @@ def analyse(dataset, settings):
     variables = ["critical_learning_rate", "critical_learning_rate_closed_form", "response_length"]
     points = dataset[variables].to_dataframe().reset_index()
     points["ratio"] = points.critical_learning_rate / points.critical_learning_rate_closed_form
+    points["label"] = [label(name) for name in points.advantage]
     points["fitted"] = points.length >= settings["fit_from_length"]
     rows = []
     fitted = dict(list(points[points.fitted].groupby(["family", *RULES], sort=False)))

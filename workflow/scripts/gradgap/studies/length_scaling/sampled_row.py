@@ -39,14 +39,14 @@ def draw(figure, points, scaling, letters):
         panel.set_xlim(points.length.min() / 1.5, points.length.max() * 1.5)
         if notes:
             text = "slopes\n" + "\n".join(note for _, note in notes)
-            panel.text(1.02, 0.5, text, transform=panel.transAxes, va="center", fontsize="x-small")
-        panel.set_title(f"counting, groups of n = {size:.0f}")
+            panel.text(1.02, 0.5, text, transform=panel.transAxes, va="center", fontsize=style.SMALLEST)
+        panel.set_title(f"counting, sampled groups of n = {size:.0f}")
         panel.set_xlabel("response length T (tokens)")
         style.letter(panel, mark)
-    row[0].set_ylabel("sampled critical\nlearning rate α*")
+    row[0].set_ylabel("half-kept learning rate α½")
     handles = [
         style.legend_entry(name, marker=style.MARKERS[k], color=colours[name], linestyle="none")
         for k, name in enumerate(names)
     ]
-    handles.append(style.legend_entry("exact dynamics, same criterion", **EXACT))
+    handles.append(style.legend_entry("exact dynamics, many starts", **EXACT))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))

@@ -61,14 +61,12 @@ def draw(panels, scaling, look):
             panel.set_xscale("log")
             panel.set_yscale("log")
             style.head(panel, "abcdefghijklmnop"[i * len(rules) + j], rule)
-            panel.set_xlabel(
-                "response length T (tokens)" if x == "length" else "failure rate 1 − J at the start"
-            )
+            panel.set_xlabel("length T (tokens)" if x == "length" else "1 − J at the start")
         axes[0, j].set_ylim(_edges(cells.learning_rate)[0], _edges(cells.learning_rate)[-1])
     axes[0, 0].set_ylabel(f"learning rate α\n(1 − J = {shown['failure_rate']:g})")
     axes[1, 0].set_ylabel(f"learning rate α\n(T = {shown['length']:g} tokens)")
     bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01, extend="min")
-    bar.set_label("share of the possible gain\n$(J − J_0) / (J_{max} − J_0)$")
+    bar.set_label("share of the possible gain\n(J − J₀) / (Jₘₐₓ − J₀)")
     bar.set_ticks([-0.5, 0, 0.5, 1], labels=["−0.5", "0 (start)", "0.5", "1 (best)"])
     handles = [
         style.legend_entry(

@@ -6,6 +6,9 @@ import numpy as np
 from ...report import style
 
 NAMES = {"constant": "fixed step", "failure-rate": "step ∝ 1 − J", "inverse-sqrt": "step ∝ 1/√(k+1)"}
+CRITICAL = {"color": "0.4", "linewidth": 0.8, "linestyle": (0, (1, 1)), "zorder": 1}
+#: A run with a fixed step that had not arrived at the best θ before its last tenth.
+ON_THE_WAY = {"marker": "x", "color": "0.5", "markersize": 2.5, "linestyle": "none", "markeredgewidth": 0.6}
 #: Steps over the one-step critical step 2|θ₀| whose learning curves are shown.
 SHOWN = (0.003, 0.03)
 
@@ -23,25 +26,18 @@ def draw(panels, scaling, look):
     for mark, panel, length in zip("abcdef", axes, lengths, strict=False):
         here = points[points.length == length].sort_values("learning_rate")
         fixed = here[here.schedule == "constant"]
+        on_the_way = here[(here.schedule == "constant") & ~here.arrived.astype(bool)]
+        panel.loglog(on_the_way.learning_rate, on_the_way.final_failure_rate, **ON_THE_WAY)
         panel.loglog(fixed.learning_rate, fixed.plateau_closed_form, **style.CLOSED_FORM)
         for k, schedule in enumerate(schedules):
             line = here[here.schedule == schedule]
+            line = line[line.arrived.astype(bool) | (line.schedule != "constant")]
             look_of = style.MARK | {"markersize": 2.5, "color": colours[schedule], "zorder": 2 + k}
             panel.loglog(line.learning_rate, line.final_failure_rate, marker=style.MARKERS[k], **look_of)
         panel.axhline(here.best_failure_rate.iloc[0], **style.PREDICTED)
         panel.axhline(here.failure_rate.iloc[0], color="0.6", linewidth=0.8, zorder=1)
         critical = 2 * abs(here.theta0.iloc[0])
-        panel.axvline(critical, color="0.4", linewidth=0.8, linestyle=(0, (1, 1)), zorder=1)
-        panel.annotate(
-            "η* = 2|θ₀|",
-            (critical, np.sqrt(here.best_failure_rate.iloc[0])),
-            xytext=(2, 0),
-            textcoords="offset points",
-            rotation=90,
-            ha="left",
-            va="center",
-            fontsize="small",
-        )
+        panel.axvline(critical, **CRITICAL)
         panel.set_xlim(right=2.5 * points.learning_rate.max())
         panel.set_xlabel("step size η")
         style.head(panel, mark, f"T = {length:g} tokens, after all updates")
@@ -60,8 +56,10 @@ def draw(panels, scaling, look):
         style.legend_entry("fixed step, closed form", **style.CLOSED_FORM),
         style.legend_entry("best reachable", **style.PREDICTED),
         style.legend_entry("start", color="0.6", linewidth=0.8),
+        style.legend_entry("one-step critical step 2|θ₀|", **CRITICAL),
+        style.legend_entry("not yet there", **ON_THE_WAY),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure
 
 
@@ -93,14 +91,19 @@ def _curves(panel, curves, schedules, colours, critical):
                 xytext=(3, 0),
                 textcoords="offset points",
                 va="center",
-                fontsize="x-small",
+                fontsize=style.SMALLEST,
             )
     panel.axhline(curves.best_failure_rate.iloc[0], **style.PREDICTED)
     last = curves.iteration.max()
     grid = np.geomspace(last / 100, last, 2)
     panel.loglog(grid, 1e-4 * grid[0] / grid, color="0.4", linewidth=0.8, linestyle=(0, (1, 1)))
     panel.annotate(
-        "∝ 1/k", (grid[1], 1e-6), xytext=(3, 0), textcoords="offset points", va="center", fontsize="x-small"
+        "∝ 1/k",
+        (grid[1], 1e-6),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=style.SMALLEST,
     )
     panel.set_xlim(right=last * 6)
     panel.set_xlabel("iteration k")

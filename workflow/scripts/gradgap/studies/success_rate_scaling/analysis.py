@@ -10,9 +10,10 @@ from ...inference.equivalence import Statement
 from ...inference.power_laws import departure, fit, row, table
 from ...sweep.study import Analysis
 from ...theory import closed_forms
+from ...theory.closed_forms import BOUNDS
+from ...training.rules import label
 
 RULES = ("advantage", "aggregation")
-BOUNDS = ("paper", "prop1", "prop2", "prop3")
 
 
 def analyse(dataset, settings):
@@ -20,6 +21,7 @@ def analyse(dataset, settings):
     variables = ["critical_learning_rate", "critical_learning_rate_closed_form", "response_length"]
     thresholds = dataset[variables].to_dataframe().reset_index()
     thresholds["ratio"] = thresholds.critical_learning_rate / thresholds.critical_learning_rate_closed_form
+    thresholds["label"] = [label(name) for name in thresholds.advantage]
     thresholds["fitted"] = thresholds.success_rate >= settings["fit_from_success_rate"]
 
     names = [

@@ -4,19 +4,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ...report import style
-from ..length_scaling.figure import distinct
+from ..length_scaling.figure import alike, distinct, title
 
 BOUNDS = {
     "prop2": ("Prop. 2", "-"),
     "prop3": ("Prop. 3", (0, (6, 2))),
     "prop1": ("Prop. 1", (0, (1, 1))),
     "paper": ("paper", (0, (4, 1, 1, 1))),
+    "prop4": ("Prop. 4", "-"),
+    "prop5": ("Prop. 5", (0, (6, 2))),
 }
 
 
 def draw(panels, scaling, look):
-    """Above: α* per rule; below: η*T/Δμ for all lengths on `gated` and on `counting`, the bounds beneath."""
-    figure = plt.figure(figsize=(look.page_width, look.page_width * 0.7))
+    """Above: α* a law; below: η*T/Δμ for all lengths on `gated` and on `counting`, the bounds beneath."""
+    figure = plt.figure(figsize=(look.page_width, look.page_width * 0.78))
     top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.15])
     _learning_rates(top, panels["thresholds"], scaling)
     steps = panels["one_step"]
@@ -35,30 +37,35 @@ def draw(panels, scaling, look):
         }
         for k, (length, colour) in enumerate(zip(lengths, style.shades(len(lengths)), strict=True))
     }
-    first = len(set(panels["thresholds"].aggregation))
+    first = len(_laws(panels["thresholds"], scaling))
     for k, (panel, family) in enumerate(zip(row, families, strict=True)):
         _one_step(panel, steps[steps.family == family], family, looks)
         style.head(panel, "abcdefghijkl"[first + k], f"{family}, all lengths")
-    row[0].set_ylabel("one-step critical step × length / alignment\nη* T / Δμ (tokens)")
+    row[0].set_ylabel("one-step critical step η* T / Δμ (tokens)")
     handles = [style.legend_entry(f"T = {length}", **looks[length]) for length in lengths]
     handles += [
         style.legend_entry("law in 1 − J", **style.PREDICTED),
-        style.legend_entry(f"bounds, T = {lengths[-1]}", color="0.45", linewidth=0.8),
+        style.legend_entry(f"bounds,\nT = {lengths[-1]}", color="0.45", linewidth=0.8),
     ]
     bottom.legend(handles=handles, loc="outside right center")
     return figure
 
 
+def _laws(points, scaling):
+    return alike(points[points.family == points.family.iloc[0]], scaling, "failure_rate")
+
+
 def _learning_rates(figure, points, scaling):
-    aggregations = list(dict.fromkeys(points.aggregation))
-    advantages, labels = distinct(points.advantage)
+    laws = _laws(points, scaling)
+    advantages, labels = distinct(points)
     colours = dict(zip(advantages, style.palette(len(advantages)), strict=True))
     lengths = sorted(points.length.unique())
     shown = lengths[len(lengths) // 2]
     family = points.family.iloc[0]
     slopes = scaling.set_index(["family", "advantage", "aggregation", "axis"]) if len(scaling) else None
-    row = figure.subplots(1, len(aggregations), squeeze=False)[0]
-    for j, (panel, aggregation) in enumerate(zip(row, aggregations, strict=True)):
+    row = figure.subplots(1, len(laws), squeeze=False)[0]
+    for j, (panel, names) in enumerate(zip(row, laws, strict=True)):
+        aggregation = names[0]
         here = points[
             (points.family == family) & (points.aggregation == aggregation) & (points.length == shown)
         ]
@@ -78,19 +85,19 @@ def _learning_rates(figure, points, scaling):
                 panel.annotate(
                     f"{style.signed(found.measured, 2)} ({style.signed(found.predicted, 1).removesuffix('.0')})",
                     (line.failure_rate.iloc[0], line.critical_learning_rate.iloc[0]),
-                    xytext=(-3, 0),
+                    xytext=(-4, 0),
                     textcoords="offset points",
                     va="center",
                     ha="right",
-                    fontsize="x-small",
+                    fontsize=style.SMALLEST,
                 )
-        panel.set_xlim(points.failure_rate.min() / 150, points.failure_rate.max() * 2)
+        panel.set_xlim(points.failure_rate.min() / 6, points.failure_rate.max() * 1.6)
         panel.margins(y=0.1)
-        style.head(panel, "abcdefgh"[j], aggregation)
+        style.head(panel, "abcdefgh"[j], f"{family}, {title(names)}")
         panel.set_xlabel("failure rate 1 − J at the start")
         style.decades(panel.xaxis)
         style.decades(panel.yaxis)
-    row[0].set_ylabel(f"critical learning rate α*\n({family}, T = {shown})")
+    row[0].set_ylabel(f"critical learning rate α*\n(T = {shown})")
     handles = [
         style.legend_entry(labels[name], marker=style.MARKERS[k], color=colours[name], linestyle="none")
         for k, name in enumerate(advantages)
