@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -122,6 +123,7 @@ def test_make_refuses_a_configuration_that_is_not_there(root, tmp_path):
         "study",
         f"CONFIG={tmp_path}/missing.yaml",
         "--assume-old=.venv/installed",
+        f"BIN={Path(sys.executable).parent}",
     ]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode != 0
