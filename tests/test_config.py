@@ -197,7 +197,7 @@ def test_every_key_says_what_it_is_and_what_it_may_be():
     for name, study in STUDIES.discover().items():
         for key, axis in config.study_axes(study).items():
             assert axis.description.endswith("."), (name, key)
-            assert axis.kind == "label" or any(map(axis.allowed.accepts, (0.5, 4))), (name, key)
+            assert axis.kind == "label" or any(map(axis.allowed.accepts, (0.5, 4, 64))), (name, key)
             for value in study.defaults.get(key, ()):
                 assert axis.allowed.accepts(value), (name, key)
         for key, setting in config.study_settings(study).items():
