@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -104,6 +105,7 @@ def test_make_refuses_a_configuration_that_is_not_there(root, tmp_path):
         "study",
         f"CONFIG={tmp_path}/missing.yaml",
         "--assume-old=.venv/installed",
+        f"BIN={Path(sys.executable).parent}",
     ]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode != 0
@@ -168,7 +170,7 @@ def test_every_key_says_what_it_is_and_what_it_may_be():
     for name, study in STUDIES.discover().items():
         for key, axis in config.study_axes(study).items():
             assert axis.description.endswith("."), (name, key)
-            assert axis.kind == "label" or any(map(axis.allowed.accepts, (0.5, 4))), (name, key)
+            assert axis.kind == "label" or any(map(axis.allowed.accepts, (0.5, 4, 64))), (name, key)
             for value in study.defaults.get(key, ()):
                 assert axis.allowed.accepts(value), (name, key)
         for key, setting in config.study_settings(study).items():

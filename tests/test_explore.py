@@ -68,3 +68,15 @@ def test_text_of_a_dataset_cannot_end_the_script(tmp_path, smoke):
     explorer.write({"x": tmp_path / "x.nc"}, tmp_path / "x.html")
     description = json.loads(script((tmp_path / "x.html").read_text(encoding="utf-8"), "data"))
     assert description["studies"]["x"]["title"] == data.attrs["title"]
+
+
+def test_no_text_of_a_component_can_break_out_of_the_page(smoke, tmp_path):
+    data = xr.load_dataset(smoke("stagnation") / "datasets/stagnation.nc")
+    hostile = "</script><script>alert(1)</script><!--<script>"
+    variable = next(iter(data.data_vars))
+    data[variable].attrs["long_name"] = data.attrs["title"] = hostile
+    data.to_netcdf(tmp_path / "hostile.nc")
+    explorer.write({"stagnation": tmp_path / "hostile.nc"}, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "alert(1)</" not in page
+    assert json.loads(script(page, "data"))["studies"]["stagnation"]["title"] == hostile

@@ -148,13 +148,32 @@ def test_a_job_is_killed(folder, undisturbed):
 
 
 def test_interrupted(folder, undisturbed):
-    """SIGINT, as Ctrl-C gives it: ends within seconds, leaves no lock; run again."""
+    """SIGINT to the workflow alone: it waits for running jobs, ends, leaves no lock; run again."""
     workflow = start(folder, *arguments(folder))
     in_the_middle(folder, workflow)
     started = time.monotonic()
     workflow.send_signal(signal.SIGINT)
     assert workflow.wait(60) != 0
     assert time.monotonic() - started < 30
+    ends_as_undisturbed(folder, undisturbed, finished_shards(folder))
+
+
+@pytest.mark.parametrize("how", ["in the foreground", "in the background"])
+def test_interrupted_by_the_keyboard(folder, undisturbed, how):
+    """SIGINT to the workflow and all its jobs, as Ctrl-C gives it, also where a shell has made the run deaf to it."""
+    if how == "in the background":
+        deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by what is started
+    try:
+        workflow = start(folder, *arguments(folder))
+    finally:
+        if how == "in the background":
+            signal.signal(signal.SIGINT, deaf)
+    in_the_middle(folder, workflow)
+    started = time.monotonic()
+    os.killpg(workflow.pid, signal.SIGINT)
+    assert workflow.wait(60) != 0
+    assert time.monotonic() - started < 15
+    assert "Traceback" not in (folder / "said").read_text()
     ends_as_undisturbed(folder, undisturbed, finished_shards(folder))
 
 

@@ -130,3 +130,9 @@ def test_two_plugins_of_one_name_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="same name"):
         plugins.load_plugins()
     sys.modules.pop("gradgap_plugins.same_name", None)
+
+
+@pytest.mark.parametrize("name", ["{study}", "a\nb", "<script>", "x'y", "", "../up", "`role`", "a" * 200])
+def test_names_that_no_file_or_page_can_bear_are_refused(name):
+    with pytest.raises(ConfigError, match="a name is letters, digits, spaces"):
+        plugins.Registry("thing").add(name)

@@ -9,6 +9,7 @@ imported once under the name ``gradgap_plugins.NAME``.
 import importlib
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from .errors import ConfigError
 
 T = TypeVar("T")
 PLUGIN_PACKAGE = "gradgap_plugins"
+#: What a component may be called.
+NAME = re.compile(r"\w[\w .+/-]{0,99}")
 
 
 class Registry(dict[str, T]):
@@ -83,8 +86,14 @@ class Registry(dict[str, T]):
                 raise ConfigError(f"plugin {file}: {self.kind} {name!r}: {error}") from None
 
     def add(self, name: str) -> Callable[[T], T]:
-        """Register the decorated component under a name; a name taken already is an error."""
+        """Register the decorated component under a name; a name taken already is an error.
+
+        Names stand in files, pages and messages, so they are letters, digits, spaces and ``_ . + - /`` only.
+        """
         origin = sys._getframe(1).f_globals.get("__name__", "")
+        if not NAME.fullmatch(name):
+            shown = ascii(name[:60])
+            raise ConfigError(f"{self.kind} {shown}: a name is letters, digits, spaces and _ . + - / only")
 
         def register(component: T) -> T:
             if name in self:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .plugins import Registry
+from .plugins import NAME, Registry
 from .values import canonical
 
 Kind = Literal["label", "integer", "number"]
-_KINDS = {"label": "a text", "integer": "a whole number", "number": "a number"}
+_KINDS = {"label": "a name", "integer": "a whole number", "number": "a number"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,9 @@ class Allowed:
     def accepts(self, value: Any) -> bool:
         """Whether a value is allowed."""
         if self.kind == "label":
-            return isinstance(value, str) and bool(value.strip()) and value in (self.choices or (value,))
+            return (
+                isinstance(value, str) and bool(NAME.fullmatch(value)) and value in (self.choices or (value,))
+            )
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return False
         if self.kind == "integer" and (value != int(value) or int(value) % self.multiple):
@@ -86,7 +88,7 @@ class Allowed:
             "exclusiveMaximum": self.below,
             "multipleOf": None if self.multiple == 1 else self.multiple,
             "enum": list(self.choices) or None,
-            "pattern": r"\S" if self.kind == "label" else None,
+            "pattern": f"^{NAME.pattern}$" if self.kind == "label" else None,
         }
         return {name: value for name, value in found.items() if value is not None}
 

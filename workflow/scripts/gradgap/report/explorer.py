@@ -100,7 +100,8 @@ def write(datasets: Mapping[str, str | Path], path: str | Path) -> None:
             loaded[name] = opened.load()
     description, values = contents(loaded)
     page = TEMPLATE.read_text(encoding="utf-8")
-    text = json.dumps(description, ensure_ascii=False).replace("</", "<\\/")
+    # no text of a component can end the element that holds it, or begin another
+    text = json.dumps(description, ensure_ascii=False).replace("<", "\\u003c")
     for mark, content in (("{{plotly}}", get_plotlyjs()), ("{{description}}", text), ("{{values}}", values)):
         page = page.replace(mark, content)
     write_text(path, page)
