@@ -9,7 +9,7 @@ SMOKE := results/smoke
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test test-browser test-faults test-slurm verify check format report docs lock clean bench bench-study
+.PHONY: help study smoke test test-browser test-faults test-slurm test-networks verify check format report docs lock clean bench bench-study
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test-faults: .venv/installed ## kill, fill and damage a running workflow; each t
 
 test-slurm: .venv/installed ## run the workflow on a Slurm of its own (needs slurm-wlm and munge, installs nothing)
 	$(BIN)/pytest -m slurm -rs tests/test_slurm.py
+
+test-networks: .cache/networks/installed ## test the policies that are networks, in an environment with JAX
+	.cache/networks/bin/pytest tests/test_networks.py
 
 verify: .venv/installed ## check every file of results/, and name what is bad
 	$(BIN)/gradgap verify
@@ -71,6 +74,18 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 	for extra in requirements jax; do .cache/lock/bin/uv pip compile benchmarks/$$extra.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
 		--constraint requirements.lock --output-file benchmarks/$$extra.lock; done
+
+	.cache/lock/bin/uv pip compile requirements-networks.in --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
+		--output-file requirements-networks.lock
+
+# the environment of the networks: all of the above, JAX and optax
+.cache/networks/installed: requirements.lock requirements-networks.lock pyproject.toml
+	$(PYTHON) -m venv .cache/networks
+	.cache/networks/bin/pip install --quiet --require-hashes --requirement requirements.lock
+	.cache/networks/bin/pip install --quiet --require-hashes --requirement requirements-networks.lock
+	.cache/networks/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
 
 clean: ## remove what was computed; the environment stays
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
