@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from gradgap.families import Instance
-from gradgap.families.contextual import VectorInstance
+from gradgap.bandits import Instance
+from gradgap.bandits.shared_prompts import VectorInstance
 
 SOURCE = Path(__file__).with_name("kernels.c")
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")

@@ -3,7 +3,7 @@
 import importlib.util
 
 import numpy as np
-from gradgap import dynamics
+from gradgap.training import run as dynamics
 
 from . import c_kernels, jax_kernels, numpy_kernels
 from .instances import ADVANTAGE, AGGREGATION, at

@@ -2,8 +2,9 @@
 
 import functools
 
-from gradgap import rules, thresholds
-from gradgap.families import FAMILIES, Instance
+from gradgap.bandits import FAMILIES, Instance
+from gradgap.thresholds import exact
+from gradgap.training import rules
 
 ADVANTAGE, AGGREGATION = "grpo", "seq-mean-token-sum"
 SUCCESS_RATE = {"counting": "0.2", "gated": "0.99"}
@@ -16,4 +17,4 @@ rules.SCHEDULES.add("benchmark")(rules.SCHEDULES.find("constant"))
 def at(family: str, length: int, success_rate: str = "") -> tuple[Instance, float]:
     """A bandit and the learning rate."""
     instance = FAMILIES.find(family).instance(length, float(success_rate or SUCCESS_RATE[family]))
-    return instance, thresholds.critical(instance, ADVANTAGE, iterations=200).learning_rate / 2
+    return instance, exact.critical(instance, ADVANTAGE, iterations=200).learning_rate / 2

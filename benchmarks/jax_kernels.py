@@ -3,8 +3,8 @@
 from functools import cache, partial
 
 import numpy as np
-from gradgap.families import Instance
-from gradgap.families.contextual import VectorInstance
+from gradgap.bandits import Instance
+from gradgap.bandits.shared_prompts import VectorInstance
 
 
 @cache

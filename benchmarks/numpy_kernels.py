@@ -1,8 +1,8 @@
 """The same dynamics as one writes them down with NumPy and scipy. The rule is GRPO with token sums throughout."""
 
 import numpy as np
-from gradgap.families import Instance
-from gradgap.families.contextual import VectorInstance
+from gradgap.bandits import Instance
+from gradgap.bandits.shared_prompts import VectorInstance
 from scipy import special
 
 

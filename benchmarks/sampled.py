@@ -3,9 +3,10 @@
 import importlib.util
 
 import numpy as np
-from gradgap import prompts, sampled, streams
-from gradgap.families import FAMILIES
-from gradgap.jit import kernel
+from gradgap.bandits import FAMILIES
+from gradgap.numerics import streams
+from gradgap.numerics.compiler import kernel
+from gradgap.training import prompts, sampled
 
 from . import c_kernels, jax_kernels, numpy_kernels
 from .instances import ADVANTAGE, AGGREGATION, at

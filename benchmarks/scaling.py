@@ -6,9 +6,9 @@ import subprocess
 import sys
 import time
 
-from gradgap import shards
-from gradgap.axes import canonical
-from gradgap.grid import Shard
+from gradgap.sweep import compute as shards
+from gradgap.sweep.grid import Shard
+from gradgap.values import canonical
 
 from .timing import Row, rows
 
@@ -28,7 +28,7 @@ def shard(points: int) -> Shard:
         "step_size": tuple(canonical(float(f"{10 ** (8 * k / steps - 4):.9g}")) for k in range(steps)),
         "iteration": ("200",),
     }
-    return Shard("phase_diagram", "runs", "gradgap.simulations.runs", axes, SETTINGS, 0)
+    return Shard("phase_diagram", "runs", "gradgap.measurements.exact_runs", axes, SETTINGS, 0)
 
 
 def compute(points: int) -> float:

@@ -2,8 +2,10 @@
 
 import math
 
-from gradgap import dynamics, rules, thresholds
-from gradgap.dynamics import Outcome
+from gradgap.thresholds import exact
+from gradgap.training import rules
+from gradgap.training import run as dynamics
+from gradgap.training.run import Outcome
 
 from .instances import ADVANTAGE, AGGREGATION, at
 from .timing import Row, rows, same
@@ -25,7 +27,7 @@ def dense(instance, per_decade: int = 32, decades: float = 4.0, precision: float
 
     success, failure, gap = instance.at(instance.theta0)
     update = rules.ADVANTAGES.find(ADVANTAGE).coefficient(success, failure, abs(gap)) * abs(gap)
-    centre = thresholds.one_step(instance) / update
+    centre = exact.one_step(instance) / update
     low = high = math.nan
     for rung in range(round(2 * decades * per_decade) + 1):
         rate = centre * 10 ** (rung / per_decade - decades)
@@ -43,18 +45,18 @@ def dense(instance, per_decade: int = 32, decades: float = 4.0, precision: float
 def _counted(instance) -> int:
     """Runs that the search takes."""
     runs = 0
-    run = thresholds.run
+    run = exact.run
 
     def counting(*arguments, **options):
         nonlocal runs
         runs += 1
         return run(*arguments, **options)
 
-    thresholds.run = counting
+    exact.run = counting
     try:
-        thresholds.critical(instance, ADVANTAGE, iterations=ITERATIONS)
+        exact.critical(instance, ADVANTAGE, iterations=ITERATIONS)
     finally:
-        thresholds.run = run
+        exact.run = run
     return runs
 
 
@@ -67,7 +69,7 @@ def measure(quick: bool) -> list[Row]:
         instance, _ = at(family, length)
 
         def ours(instance=instance) -> float:
-            return thresholds.critical(instance, ADVANTAGE, iterations=ITERATIONS).learning_rate
+            return exact.critical(instance, ADVANTAGE, iterations=ITERATIONS).learning_rate
 
         expected, runs = dense(instance)
         same("dense scan", ours(), expected, 1e-12)

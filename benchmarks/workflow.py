@@ -12,9 +12,11 @@ import time
 from concurrent import futures
 from pathlib import Path
 
-from gradgap import config, dynamics, grid, rules, shards
-from gradgap.axes import failure_rate, number
-from gradgap.families import FAMILIES
+from gradgap.bandits import FAMILIES
+from gradgap.sweep import compute, config, grid
+from gradgap.training import rules
+from gradgap.training import run as dynamics
+from gradgap.values import failure_rate, number
 
 from .timing import ROOT, Row, rows, same
 
@@ -38,14 +40,14 @@ def measure(quick: bool) -> list[Row]:
     values = {name: sweep.axes[name][:: 8 if quick else 2] for name in names}
     part = grid.Shard(**{**vars(sweep), "axes": {**sweep.axes, **values}})
     points = list(itertools.product(*values.values()))
-    found = shards.compute(part)["final_success_rate"].ravel()
+    found = compute.compute(part)["final_success_rate"].ravel()
     for index in range(0, len(points), 97):
         same("one point alone", point(*points[index]), found[index], 1e-12)
 
     def workflow() -> None:
         _snakemake(part)
 
-    timed = {"ours": lambda: shards.compute(part), "the same as a Snakemake job": workflow}
+    timed = {"ours": lambda: compute.compute(part), "the same as a Snakemake job": workflow}
     if importlib.util.find_spec("xyzpy"):
         timed["xyzpy, one process"] = lambda: _xyzpy(values)
         timed["xyzpy, two processes"] = lambda: _xyzpy(values, pool)
@@ -128,7 +130,7 @@ def study() -> list[Row]:
             _run(["--directory", folder, "--configfile", str(ROOT / "config.yaml")])
             wall = time.perf_counter() - started
             logs = Path(folder, "results", "logs", "shards").rglob("*.log")
-            matches = (shards.MEASURED.search(log.read_text()) for log in logs)
+            matches = (compute.MEASURED.search(log.read_text()) for log in logs)
             kernel = sum(float(match[3]) for match in matches if match)
         finally:
             shutil.rmtree(folder)

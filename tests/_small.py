@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 
 import yaml
-from gradgap import config, datasets, grid, shards
+from gradgap.sweep import compute, config, dataset, grid
 
 #: Every default study, small: each has several shards, and every axis more than one value.
 SMALL = {
@@ -78,7 +78,7 @@ def run_missing(raw: dict, folder: Path) -> dict[Path, grid.Shard]:
     """Compute the shards that have no file yet, as the workflow does; return them."""
     ran = {path: shard for path, shard in shard_files(raw, folder).items() if not path.exists()}
     for path, shard in ran.items():
-        shards.write(path, shard, shards.compute(shard, path.parent))
+        compute.write(path, shard, compute.compute(shard, path.parent))
     return ran
 
 
@@ -86,7 +86,7 @@ def assemble(raw: dict, folder: Path, study: str):
     """The dataset of one study, put together from the shards in a folder."""
     whole = config.parse(raw)
     files = [path for path, shard in shard_files(raw, folder).items() if shard.study == study]
-    return datasets.assemble(whole.studies[study], files)
+    return dataset.assemble(whole.studies[study], files)
 
 
 def write_config(raw: dict, path: Path) -> Path:

@@ -67,7 +67,9 @@ def exact_window():
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
     """A function from a study to the results of tests/smoke.yaml, with that study's dataset and analysis made."""
-    from gradgap import captions, config, datasets, grid, panels, shards
+    from gradgap.report import captions, panels
+    from gradgap.sweep import compute, config, grid
+    from gradgap.sweep import dataset as datasets
 
     found = config.load(ROOT / "tests/smoke.yaml")
     folder = tmp_path_factory.mktemp("smoke")
@@ -80,7 +82,7 @@ def smoke(tmp_path_factory):
         paths = []
         for shard in grid.shards(study, 10**9):
             paths.append(folder / f"shards/{shard.name}.npz")
-            shards.write(paths[-1], shard, shards.compute(shard))
+            compute.write(paths[-1], shard, compute.compute(shard))
         dataset = datasets.assemble(study, paths)
         datasets.write(dataset, folder / f"datasets/{name}.nc")
         analysis = study.study.analyse(dataset, study.settings)

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
-from gradgap import streams, theory
-from gradgap.simulations import alignment
-from gradgap.simulations.contextual import instance_at
-from gradgap.studies import alignment as study
+from gradgap.measurements import alignment
+from gradgap.measurements.prompts import instance_at
+from gradgap.numerics import streams
+from gradgap.studies.alignment import analysis as study
+from gradgap.theory import closed_forms
 
 SETTINGS = {
     "prompts": 3,
@@ -45,7 +46,7 @@ def plain(point):
     bits = streams.state(SETTINGS["seed"], {"study": "alignment", **point})
     aside = np.random.Generator(np.random.PCG64(bits)).standard_normal(len(instance.theta0))
     angle = math.radians(float(point["angle"]))
-    bounds = theory.bounds(1.0, 0.5, 0.5, instance.length, instance.max_length, 2.0, 1.0)
+    bounds = closed_forms.bounds(1.0, 0.5, 0.5, instance.length, instance.max_length, 2.0, 1.0)
     theta, gained, cumulative = instance.theta0.copy(), [], [0.0]
     for _ in range(SETTINGS["iterations"] + 1):
         success, failure, gap = instance.at(theta)

@@ -1,8 +1,9 @@
 """Axis values: one text each, exact complements, ranges."""
 
 import pytest
-from gradgap.axes import canonical, complement, expand, failure_rate
 from gradgap.errors import ConfigError
+from gradgap.sweep.axes import expand
+from gradgap.values import canonical, complement, failure_rate
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gradgap.binomial import _fraction, _sum_up, pmf, window
+from gradgap.numerics.binomial import _fraction, _sum_up, pmf, window
 from scipy import stats
 
 

@@ -1,18 +1,23 @@
 """The audit of the bounds: it finds none wrong, and it would find a wrong one."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
-from gradgap import captions, config, datasets, grid, shards, style, theory
-from gradgap.figures import bound_audit as figure
-from gradgap.policies import Line, tree
-from gradgap.simulations import bound_attack, bound_audit, instances, windows
-from gradgap.simulations.bound_audit import BOUNDS, audit, stream
-from gradgap.studies.bound_audit import analyse, growth, violations
+from gradgap.bandits.enumerated import Line, tree
+from gradgap.measurements import bound_attack, bound_audit, windows
+from gradgap.measurements import starts as instances
+from gradgap.measurements.bound_audit import BOUNDS, audit, stream
+from gradgap.report import captions, style
+from gradgap.studies.bound_audit import figure
+from gradgap.studies.bound_audit.analysis import analyse, growth, violations
+from gradgap.sweep import compute, config, grid
+from gradgap.sweep import dataset as datasets
+from gradgap.theory import closed_forms
 from test_policies import random_policy
 
-RIGHT = theory.bounds
+RIGHT = closed_forms.bounds
 SIZES = {"policy_length": ("1", "2", "3", "4"), "vocabulary": ("2", "3"), "dimension": ("1", "2")}
 
 
@@ -44,7 +49,7 @@ def worse(name, factor):
     def wrong(*arguments):
         found = RIGHT(*arguments)
         values = {field.name: getattr(found, field.name) for field in fields(found)}
-        return theory.Bounds(**values | {name: values[name] * factor})
+        return closed_forms.Bounds(**values | {name: values[name] * factor})
 
     return wrong
 
@@ -54,7 +59,7 @@ def test_a_bound_that_is_too_large_is_caught(name, random, monkeypatch):
     """By the factor at which the worst policy here refutes it: 10 for Propositions 1, 4 and 5, more where looser."""
     place = BOUNDS.index(name)
     factor = 1.02 * np.nanmin(random["policy_ratio"][..., place])
-    monkeypatch.setattr(theory, "bounds", worse(name, factor))
+    monkeypatch.setattr(closed_forms, "bounds", worse(name, factor))
     found = simulated(200)
     caught = violations(found["policy_ratio"], found["policy_kept"])
     assert caught[..., place].any()
@@ -63,7 +68,7 @@ def test_a_bound_that_is_too_large_is_caught(name, random, monkeypatch):
 
 @pytest.mark.parametrize("name", ["prop1", "prop4", "prop5"])
 def test_a_constant_ten_times_too_large_is_caught(name, monkeypatch):
-    monkeypatch.setattr(theory, "bounds", worse(name, 10))
+    monkeypatch.setattr(closed_forms, "bounds", worse(name, 10))
     found = simulated(60)
     assert violations(found["policy_ratio"], found["policy_kept"])[..., BOUNDS.index(name)].any()
 
@@ -82,10 +87,10 @@ def test_a_forgotten_term_is_caught(name, monkeypatch):
     def wrong(*arguments):
         found = RIGHT(*arguments)
         values = {field.name: getattr(found, field.name) for field in fields(found)}
-        return theory.Bounds(**values | {name: FORGOTTEN[name](*arguments)})
+        return closed_forms.Bounds(**values | {name: FORGOTTEN[name](*arguments)})
 
     place = BOUNDS.index(name)
-    monkeypatch.setattr(theory, "bounds", wrong)
+    monkeypatch.setattr(closed_forms, "bounds", wrong)
     if name == "prop1":
         found = audit(alike(6, 0.01))
         assert violations(found.ratio, found.kept)[place]
@@ -180,7 +185,7 @@ def test_search_finds_worse_policies_than_it_starts_from_and_none_that_breaks_a_
 
 def test_search_breaks_a_bound_that_is_wrong(monkeypatch):
     """4.5 times too large: no random start refutes it, the search does."""
-    monkeypatch.setattr(theory, "bounds", worse("prop4", 4.5))
+    monkeypatch.setattr(closed_forms, "bounds", worse("prop4", 4.5))
     start, line = bound_attack.search(stream("break", 0), "prop4", 600)
     found = audit(line)
     assert start > 1
@@ -256,13 +261,13 @@ def dataset(tmp_path_factory):
     for shard in grid.shards(study, 20_000):
         path = folder / shard.sweep / f"{shard.name}.npz"
         path.parent.mkdir(exist_ok=True)
-        shards.write(path, shard, shards.compute(shard))
+        compute.write(path, shard, compute.compute(shard))
         paths.append(path)
     return study, datasets.assemble(study, paths)
 
 
 def test_default_study_is_large_enough():
-    study = config.load(config.SCHEMA_FILE.parents[2] / "config.yaml").studies["bound_audit"]
+    study = config.load(Path(__file__).parents[1] / "config.yaml").studies["bound_audit"]
     sizes = [len(study.axes[name]) for name in ("policy_length", "vocabulary", "dimension", "draw")]
     assert np.prod(sizes) >= 20_000
     assert study.axes["draw"] == tuple(map(str, range(sizes[-1])))

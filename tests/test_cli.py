@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from gradgap import cli, theory, thresholds
-from gradgap.families import FAMILIES
+from gradgap import cli
+from gradgap.bandits import FAMILIES
+from gradgap.theory import closed_forms
+from gradgap.thresholds import exact
 
 
 def call(capsys, *argv):
@@ -21,11 +23,13 @@ def test_threshold_gives_what_the_library_gives(capsys):
     found = json.loads(out)
     instance = FAMILIES.find("gated").instance(64, 0.99, 0.01)
     assert code == 0
-    assert found["one_step"] == thresholds.one_step(instance)
-    measured = thresholds.critical(instance, "grpo", iterations=500).divided(instance.length)
+    assert found["one_step"] == exact.one_step(instance)
+    measured = exact.critical(instance, "grpo", iterations=500).divided(instance.length)
     assert found["critical"] == measured.learning_rate
     assert found["closed_form"]["critical"] == pytest.approx(found["critical"], rel=5e-3)
-    assert found["closed_form"]["critical"] == theory.critical_closed_form(instance, "grpo", "token-mean")
+    assert found["closed_form"]["critical"] == closed_forms.critical_closed_form(
+        instance, "grpo", "token-mean"
+    )
     assert set(found["bounds"]) == {"paper", "prop1", "prop2", "prop3", "prop4", "prop5"}
     assert found["failure_rate"] == pytest.approx(0.01)
     assert found["success_rate"] == pytest.approx(0.99)

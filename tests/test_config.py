@@ -6,9 +6,9 @@ import sys
 
 import pytest
 import yaml
-from gradgap import config
 from gradgap.errors import ConfigError
-from gradgap.simulations import instance_at
+from gradgap.measurements import instance_at
+from gradgap.sweep import config
 
 GOOD = {
     "studies": {

@@ -7,13 +7,17 @@ import math
 import mpmath
 import numpy as np
 import pytest
-from gradgap import captions, cli, config, datasets, grid, groups, prompts, rules, shards, streams, style
+from gradgap import cli
+from gradgap.bandits import FAMILIES
+from gradgap.bandits.shared_prompts import draw_wrong, evaluate
 from gradgap.errors import ConfigError
-from gradgap.families import FAMILIES
-from gradgap.families.contextual import draw_wrong, evaluate
-from gradgap.figures import contextual as contextual_figure
-from gradgap.simulations import contextual_curves, contextual_exact, contextual_sampled
-from gradgap.studies import contextual as study
+from gradgap.measurements import contextual_curves, contextual_exact, contextual_sampled
+from gradgap.numerics import streams
+from gradgap.report import captions, style
+from gradgap.studies.contextual import analysis as study
+from gradgap.studies.contextual import figure as contextual_figure
+from gradgap.sweep import compute, config, dataset, grid
+from gradgap.training import prompts, rules
 from scipy import stats
 
 SAMPLED = ("reinforce", "rloo", "dr_grpo", "grpo")
@@ -281,7 +285,7 @@ def test_updates_are_distributed_as_those_of_tokens_drawn_one_by_one():
             scores += features[tokens] - policy @ features
             rewards *= tokens == 0
         for i in range(count):
-            weights = groups.weights("grpo", "seq-mean-token-mean", rewards[i], [4] * size, 4)
+            weights = rules.weights("grpo", "seq-mean-token-mean", rewards[i], [4] * size, 4)
             literal[i] += weights @ scores[i] / len(instance.differences)
     state = streams.state(8, {"test": "literal"})
     drawn = prompts.updates(
@@ -528,8 +532,8 @@ def test_the_study_goes_all_the_way_on_a_tiny_grid(tmp_path, replicates):
     files = []
     for shard in grid.shards(one, 20):
         files.append(tmp_path / f"{shard.name}.npz")
-        shards.write(files[-1], shard, shards.compute(shard))
-    analysis = one.study.analyse(datasets.assemble(one, files), one.settings)
+        compute.write(files[-1], shard, compute.compute(shard))
+    analysis = one.study.analyse(dataset.assemble(one, files), one.settings)
     text = captions.fill(captions.template("contextual"), analysis, one.settings)
     assert f"{16 * replicates} sampled runs of 10 updates" in text
     panels = {name: table.dropna(axis=1, how="all") for name, table in analysis.panels.items()}

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from gradgap import crossover, sampled_thresholds
-from gradgap.families import FAMILIES
+from gradgap.bandits import FAMILIES
+from gradgap.theory import sampled_groups
+from gradgap.thresholds import sampled
 from scipy.optimize import brentq
 
 SUM = "seq-mean-token-sum"
@@ -15,7 +16,7 @@ WINDOW, START = 1.0, 0.8
 def alone_by_simulation(kick, responses, wrong, walkers=20_000):
     """Share kept by walkers that a lone response moves, from the definition; mean and standard error."""
     draws = np.random.default_rng(5)
-    start = brentq(lambda y: crossover.long_failure_rate(y, WINDOW) - START, -8, 0)
+    start = brentq(lambda y: sampled_groups.long_failure_rate(y, WINDOW) - START, -8, 0)
     x = np.full(walkers, start)
     kept = np.zeros(walkers)
     tail = responses // 10
@@ -25,8 +26,8 @@ def alone_by_simulation(kick, responses, wrong, walkers=20_000):
         moves = fails if wrong else ~fails
         x = np.where(moves, x + (-kick if wrong else kick) * (z - x), x)
         if response >= responses - tail:
-            kept += 1 - crossover.long_failure_rate(x, WINDOW)
-    kept /= tail * (1 - crossover.long_failure_rate(0.0, WINDOW))
+            kept += 1 - sampled_groups.long_failure_rate(x, WINDOW)
+    kept /= tail * (1 - sampled_groups.long_failure_rate(0.0, WINDOW))
     return kept.mean(), kept.std() / math.sqrt(walkers)
 
 
@@ -35,21 +36,21 @@ def alone_by_simulation(kick, responses, wrong, walkers=20_000):
 )
 def test_density_of_lone_responses_is_that_of_simulated_walkers(kick, wrong):
     mean, error = alone_by_simulation(kick, 100, wrong)
-    found = crossover.kept_alone(kick, WINDOW, START, 100, wrong=wrong)
+    found = sampled_groups.kept_alone(kick, WINDOW, START, 100, wrong=wrong)
     assert abs(found - mean) < 4 * error + 0.005  # cells of the grid
 
 
 def test_lone_kick_keeps_half():
     for wrong in (True, False):
-        kick = crossover.lone_kick(WINDOW, START, wrong=wrong)
-        kept = [crossover.kept_alone(k * kick, WINDOW, START, 250, wrong=wrong) for k in (0.99, 1.01)]
+        kick = sampled_groups.lone_kick(WINDOW, START, wrong=wrong)
+        kept = [sampled_groups.kept_alone(k * kick, WINDOW, START, 250, wrong=wrong) for k in (0.99, 1.01)]
         assert kept[0] > 0.5 > kept[1]
 
 
 def test_right_responses_alone_are_stable_up_to_a_kick_of_two():
     # x → (1 − λ) x + λZ with Z in the window: |1 − λ| < 1 contracts, and more than 2 throws every walker out
     for kick, kept in ((1.5, 0.5), (3.0, 0.0)):
-        found = crossover.kept_alone(kick, WINDOW, START, 1000, wrong=False)
+        found = sampled_groups.kept_alone(kick, WINDOW, START, 1000, wrong=False)
         assert found > kept if kick < 2 else found < 0.01
 
 
@@ -69,33 +70,33 @@ def gated():
 )
 def test_limits_of_the_prediction(gated, advantage, alone):
     n, half_width, _ = gated.parameters
-    limit = sampled_thresholds.exact(gated, advantage, SUM, iterations=200)
-    assert crossover.critical(gated, advantage, SUM, 2**22, limit) == pytest.approx(limit, rel=0.05)
-    kick = crossover.lone_kick((2 * half_width + 1) / math.sqrt(n), 0.8, wrong=advantage != "reinforce")
-    predicted = crossover.critical(gated, advantage, SUM, 4, limit)
+    limit = sampled.exact(gated, advantage, SUM, iterations=200)
+    assert sampled_groups.critical(gated, advantage, SUM, 2**22, limit) == pytest.approx(limit, rel=0.05)
+    kick = sampled_groups.lone_kick((2 * half_width + 1) / math.sqrt(n), 0.8, wrong=advantage != "reinforce")
+    predicted = sampled_groups.critical(gated, advantage, SUM, 4, limit)
     assert predicted == pytest.approx(4 * kick / n / alone(4), rel=0.01)
 
 
 def test_crossing_is_midway_on_the_predicted_curve(gated):
     for advantage, power in (("reinforce", 1.0), ("dr_grpo", 1.0), ("grpo", 0.5)):
-        limit = sampled_thresholds.exact(gated, advantage, SUM, iterations=200)
-        size = crossover.crossing(gated, advantage, SUM, limit) / 0.001
+        limit = sampled.exact(gated, advantage, SUM, iterations=200)
+        size = sampled_groups.crossing(gated, advantage, SUM, limit) / 0.001
         low, high = round(size / 1.1), round(size * 1.1)
-        rates = [crossover.critical(gated, advantage, SUM, s, limit) for s in (low, high)]
+        rates = [sampled_groups.critical(gated, advantage, SUM, s, limit) for s in (low, high)]
         assert math.log(rates[1] / rates[0]) / math.log(high / low) == pytest.approx(power / 2, abs=0.02)
 
 
 def test_token_mean_is_left_open(gated):
-    assert math.isnan(crossover.critical(gated, "grpo", "token-mean", 16, 1.0))
-    assert math.isnan(crossover.crossing(gated, "grpo", "token-mean", 1.0))
+    assert math.isnan(sampled_groups.critical(gated, "grpo", "token-mean", 16, 1.0))
+    assert math.isnan(sampled_groups.crossing(gated, "grpo", "token-mean", 1.0))
 
 
 @pytest.mark.parametrize("advantage", ["reinforce", "dr_grpo", "grpo"])
 @pytest.mark.parametrize("size", [8, 512])
 def test_prediction_is_near_what_is_measured(advantage, size):
     instance = FAMILIES.find("gated").instance(64, 0.95, 0.05)
-    limit = sampled_thresholds.exact(instance, advantage, SUM, iterations=200)
-    found = sampled_thresholds.critical(
+    limit = sampled.exact(instance, advantage, SUM, iterations=200)
+    found = sampled.critical(
         instance,
         advantage,
         SUM,
@@ -105,5 +106,5 @@ def test_prediction_is_near_what_is_measured(advantage, size):
         seed=2,
         coordinates={"advantage": advantage, "group_size": str(size)},
     )
-    predicted = crossover.critical(instance, advantage, SUM, size, limit)
+    predicted = sampled_groups.critical(instance, advantage, SUM, size, limit)
     assert found.learning_rate / predicted == pytest.approx(1, abs=0.3)

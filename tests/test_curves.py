@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from gradgap import config, datasets, grid, shards
+from gradgap.bandits import FAMILIES
 from gradgap.errors import ConfigError
-from gradgap.families import FAMILIES
-from gradgap.simulations import runs
+from gradgap.measurements import exact_runs
+from gradgap.sweep import compute, config, dataset, grid
 
 NOTHING = lambda done, total: None  # noqa: E731
 GATED = {"family": ("gated",), "length": ("32",), "success_rate": ("0.9",), "rule": ("GRPO",)}
@@ -27,7 +27,7 @@ def by_hand(learning_rate, iterations):
 
 def test_curve_is_the_iteration_done_by_hand():
     axes = GATED | {"step_size": ("5", "20", "200"), "iteration": ("1", "7", "50")}
-    found = runs.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"]
+    found = exact_runs.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"]
     assert found.shape == (1, 1, 1, 1, 3, 3)
     for i, step in enumerate((5.0, 20.0, 200.0)):
         np.testing.assert_allclose(found[0, 0, 0, 0, i], by_hand(step, 50)[0][[1, 7, 50]], rtol=1e-9)
@@ -44,7 +44,7 @@ def test_step_ratio_counts_in_units_of_where_the_slope_of_the_map_is_minus_one()
     h = 1e-5
     threshold = 2 / -((update(h) - update(-h)) / (2 * h))
     axes = GATED | {"step_ratio": ("0.5",), "iteration": ("1", "3")}
-    found = runs.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"].ravel()
+    found = exact_runs.simulate(axes, SETTINGS, NOTHING)["curve_failure_rate"].ravel()
     np.testing.assert_allclose(found, by_hand(0.5 * threshold, 3)[0][[1, 3]], rtol=1e-6)
 
 
@@ -60,7 +60,7 @@ def test_step_ratio_counts_in_units_of_where_the_slope_of_the_map_is_minus_one()
 )
 def test_what_cannot_be_simulated_is_refused(axes, words):
     with pytest.raises(ConfigError) as error:
-        runs.check(axes, SETTINGS)
+        exact_runs.check(axes, SETTINGS)
     assert all(word in str(error.value) for word in words)
 
 
@@ -70,8 +70,8 @@ def findings(name, section, folder):
     paths = []
     for shard in grid.shards(study, 10**9):
         paths.append(folder / f"{shard.name}.npz")
-        shards.write(paths[-1], shard, shards.compute(shard))
-    return study.study.analyse(datasets.assemble(study, paths), study.settings)
+        compute.write(paths[-1], shard, compute.compute(shard))
+    return study.study.analyse(dataset.assemble(study, paths), study.settings)
 
 
 def test_learning_curves_fall_on_the_two_sides_of_the_threshold(tmp_path):
@@ -85,17 +85,19 @@ def test_learning_curves_fall_on_the_two_sides_of_the_threshold(tmp_path):
         "scan_per_decade": 4,
     }
     analysis = findings("learning_curves", section, tmp_path)
-    runs = analysis.panels["runs"]
-    counted = runs.assign(above=runs.step_ratio > 1).groupby("above").outcome.value_counts().to_dict()
+    exact_runs = analysis.panels["runs"]
+    counted = (
+        exact_runs.assign(above=exact_runs.step_ratio > 1).groupby("above").outcome.value_counts().to_dict()
+    )
     assert analysis.findings["runs"] == 20
     assert analysis.findings["below"] == 8
     fell = sum(counted.get((False, outcome), 0) for outcome in ("stagnated", "collapsed"))
     assert analysis.findings["fell_below"] == fell
     assert analysis.findings["converged_above"] == counted.get((True, "converged"), 0)
     assert analysis.findings["last_converged"] <= analysis.findings["first_fallen"]
-    far = runs[runs.step_ratio == 10]
+    far = exact_runs[exact_runs.step_ratio == 10]
     assert (far.gain < 0).all()  # below the start
-    assert runs[runs.step_ratio == 0.3].gain.to_numpy() == pytest.approx(1, abs=1e-4)
+    assert exact_runs[exact_runs.step_ratio == 0.3].gain.to_numpy() == pytest.approx(1, abs=1e-4)
 
 
 def test_stagnation_judges_only_runs_that_arrived(tmp_path):

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from gradgap import config, datasets, grid, shards
-from gradgap.dynamics import Outcome
 from gradgap.errors import MissingPointError, ShardError
+from gradgap.sweep import compute, config, dataset, grid
+from gradgap.training.run import Outcome
 from test_config import GOOD
 
 
@@ -22,13 +22,13 @@ def stored(study, tmp_path_factory):
     paths = []
     for shard in grid.shards(study, 1000, 0.06):  # thresholds and runs of one length each
         paths.append(folder / f"{shard.name}.npz")
-        shards.write(paths[-1], shard, shards.compute(shard))
+        compute.write(paths[-1], shard, compute.compute(shard))
     return paths
 
 
 def test_a_dataset_opens_in_plain_xarray_and_says_what_it_holds(study, stored, tmp_path):
     path = tmp_path / "phase_diagram.nc"
-    datasets.write(datasets.assemble(study, stored), path)
+    dataset.write(dataset.assemble(study, stored), path)
     with xr.open_dataset(path) as opened:
         found = opened.load()
     assert found.final_failure_rate.dims == ("family", "length", "success_rate", "rule", "step_size")
@@ -46,11 +46,11 @@ def test_a_dataset_opens_in_plain_xarray_and_says_what_it_holds(study, stored, t
 
 
 def test_values_stand_at_their_points(study, stored):
-    found = datasets.assemble(study, stored)
+    found = dataset.assemble(study, stored)
     shard = next(
         shard for shard in grid.shards(study, 1) if shard.sweep == "runs" and shard.axes["length"] == ("64",)
     )
-    values = shards.compute(shard)
+    values = compute.compute(shard)
     point = {
         axis: value[0] if axis in ("family", "rule") else float(value[0])
         for axis, value in shard.axes.items()
@@ -62,23 +62,23 @@ def test_values_stand_at_their_points(study, stored):
 
 @pytest.mark.parametrize("at_once", [2**20, 50, 1])
 def test_a_file_written_part_by_part_is_the_dataset(study, stored, tmp_path, monkeypatch, at_once):
-    monkeypatch.setattr(datasets, "_AT_ONCE", at_once)
-    datasets.aggregate(study, stored, tmp_path / "parts.nc")
-    datasets.write(datasets.assemble(study, stored), tmp_path / "whole.nc")
+    monkeypatch.setattr(dataset, "_AT_ONCE", at_once)
+    dataset.aggregate(study, stored, tmp_path / "parts.nc")
+    dataset.write(dataset.assemble(study, stored), tmp_path / "whole.nc")
     with xr.open_dataset(tmp_path / "parts.nc") as parts, xr.open_dataset(tmp_path / "whole.nc") as whole:
         assert parts.identical(whole)
         assert set(parts.coords) == set(whole.coords)
         assert list(parts.data_vars) == list(whole.data_vars)
-    datasets.aggregate(study, stored[::-1], tmp_path / "reversed.nc")
+    dataset.aggregate(study, stored[::-1], tmp_path / "reversed.nc")
     assert (tmp_path / "reversed.nc").read_bytes() == (tmp_path / "parts.nc").read_bytes()
     assert len(list(tmp_path.iterdir())) == 3
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 5, 7), (1, 1, 100)])
 def test_parts_cover_an_array_once(shape, monkeypatch):
-    monkeypatch.setattr(datasets, "_AT_ONCE", 12)
+    monkeypatch.setattr(dataset, "_AT_ONCE", 12)
     seen = np.zeros(shape, int)
-    for part in datasets._parts(shape):
+    for part in dataset._parts(shape):
         box = tuple(slice(rows.start, rows.stop) for rows in part)
         assert seen[box].size <= 12
         seen[box] += 1
@@ -87,7 +87,7 @@ def test_parts_cover_an_array_once(shape, monkeypatch):
 
 def test_compressed(study, stored, tmp_path):
     path = tmp_path / "x.nc"
-    datasets.aggregate(study, stored, path)
+    dataset.aggregate(study, stored, path)
     with xr.open_dataset(path) as opened:
         assert opened.final_failure_rate.encoding["zlib"]
 
@@ -99,7 +99,7 @@ def test_a_missing_point_is_named(study, stored):
     with pytest.raises(
         MissingPointError, match=r"points of sweep '\w+' are missing.*family=gated, length=64"
     ):
-        datasets.assemble(study, kept)
+        dataset.assemble(study, kept)
 
 
 def test_a_shard_of_another_configuration_is_refused(study, stored):
@@ -107,18 +107,18 @@ def test_a_shard_of_another_configuration_is_refused(study, stored):
         {"studies": {"phase_diagram": GOOD["studies"]["phase_diagram"] | {"iterations": 77}}}
     )
     with pytest.raises(ShardError, match="is no shard of the study 'phase_diagram' as configured"):
-        datasets.assemble(other.studies["phase_diagram"], stored)
+        dataset.assemble(other.studies["phase_diagram"], stored)
 
 
 def test_a_value_that_is_not_a_number_is_named(study, stored, tmp_path):
     path, shard, arrays = next(
-        (path, *shards.read(path))
+        (path, *compute.read(path))
         for path in stored
-        if path.name.startswith("family=gated~length=64") and "curve_failure_rate" in shards.read(path)[1]
+        if path.name.startswith("family=gated~length=64") and "curve_failure_rate" in compute.read(path)[1]
     )
     name = "final_failure_rate"
     arrays[name][...] = np.nan
     broken = tmp_path / path.name
-    shards.write(broken, shard, arrays)
+    compute.write(broken, shard, arrays)
     with pytest.raises(MissingPointError, match=f"{name} is not a number at .* length=64"):
-        datasets.assemble(study, [broken if other == path else other for other in stored])
+        dataset.assemble(study, [broken if other == path else other for other in stored])

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from gradgap import cli, datasets
-from gradgap.diff import compare
+from gradgap import cli
+from gradgap.sweep import dataset as datasets
+from gradgap.sweep.compare import compare
 
 
 def dataset(steps=(0.1, 0.2, 0.3)):

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 import yaml
-from gradgap import cli, reference
-from gradgap.studies import STUDIES
+from gradgap import cli
+from gradgap.report import reference
+from gradgap.sweep.study import STUDIES
 
 PAGES = [
     "README.md",
@@ -92,6 +93,6 @@ def test_own_figure_and_the_lines_of_datasets_md_draw(root, tmp_path, smoke):
     (tmp_path / "results").symlink_to(results)
     (tmp_path / "config.yaml").symlink_to(root / "config.yaml")
     for code in blocks:
-        assert len(code.splitlines()) <= 4
+        assert len(code.splitlines()) <= 5
         subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=tmp_path)
     assert (tmp_path / "redrawn.png").stat().st_size > 1000

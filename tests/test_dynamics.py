@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from gradgap import rules
-from gradgap.dynamics import Outcome, run
-from gradgap.families import FAMILIES
+from gradgap.bandits import FAMILIES
+from gradgap.training import rules
+from gradgap.training.run import Outcome, run
 from scipy import stats
 
 

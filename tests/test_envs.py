@@ -6,8 +6,8 @@ import sys
 
 import pytest
 import yaml
-from gradgap.sources import closure, source_file
-from gradgap.studies import STUDIES
+from gradgap.fingerprint import closure, source_file
+from gradgap.sweep.study import STUDIES
 
 PYTHON = "3.11"
 LOCKS = ("requirements.lock", "requirements-networks.lock")
@@ -56,12 +56,12 @@ def test_versions_equal_the_lock_file(root):
 @pytest.mark.parametrize(
     ("environment", "module"),
     [
-        ("simulate", "gradgap.shards"),
-        ("datasets", "gradgap.datasets"),
-        ("datasets", "gradgap.captions"),
-        ("datasets", "gradgap.tables"),
-        ("figures", "gradgap.figures"),
-        ("explore", "gradgap.explore"),
+        ("simulate", "gradgap.sweep.compute"),
+        ("datasets", "gradgap.sweep.dataset"),
+        ("datasets", "gradgap.report.captions"),
+        ("datasets", "gradgap.report.tables"),
+        ("figures", "gradgap.report.figures"),
+        ("explore", "gradgap.report.explorer"),
     ],
 )
 def test_environment_holds_what_the_modules_import(root, environment, module):

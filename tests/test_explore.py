@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
-from gradgap import explore
+from gradgap.report import explorer
 
 STUDIES = ("length_scaling", "stagnation")
 
@@ -22,7 +22,7 @@ def unpacked(text):
 @pytest.fixture(scope="module")
 def page(smoke, tmp_path_factory):
     path = tmp_path_factory.mktemp("explore") / "explore.html"
-    explore.write({name: smoke(name) / f"datasets/{name}.nc" for name in STUDIES}, path)
+    explorer.write({name: smoke(name) / f"datasets/{name}.nc" for name in STUDIES}, path)
     return path.read_text(encoding="utf-8")
 
 
@@ -54,8 +54,8 @@ def test_nothing_is_fetched(page):
 
 def test_a_variable_too_large_is_left_out_and_named(smoke, monkeypatch):
     data = xr.load_dataset(smoke("stagnation") / "datasets/stagnation.nc")
-    monkeypatch.setattr(explore, "MOST_VALUES", data.curve_failure_rate.size - 1)
-    description, _ = explore.contents({"stagnation": data})
+    monkeypatch.setattr(explorer, "MOST_VALUES", data.curve_failure_rate.size - 1)
+    description, _ = explorer.contents({"stagnation": data})
     study = description["studies"]["stagnation"]
     assert study["left_out"] == ["curve_failure_rate"]
     assert "curve_failure_rate" not in study["variables"]
@@ -65,6 +65,6 @@ def test_text_of_a_dataset_cannot_end_the_script(tmp_path, smoke):
     data = xr.load_dataset(smoke("stagnation") / "datasets/stagnation.nc")
     data.attrs["title"] = "</script><script>alert(1)</script>"
     data.to_netcdf(tmp_path / "x.nc", engine="netcdf4")
-    explore.write({"x": tmp_path / "x.nc"}, tmp_path / "x.html")
+    explorer.write({"x": tmp_path / "x.nc"}, tmp_path / "x.html")
     description = json.loads(script((tmp_path / "x.html").read_text(encoding="utf-8"), "data"))
     assert description["studies"]["x"]["title"] == data.attrs["title"]

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from _small import SMALL, assemble, changed, only, run_missing, shard_files
-from gradgap import config, datasets, grid, shards
-from gradgap.diff import compare
 from gradgap.errors import ShardError
+from gradgap.sweep import compute, config, dataset, grid
+from gradgap.sweep.compare import compare
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,7 +130,7 @@ def simulated(monkeypatch):
         return SimpleNamespace(**{**vars(module), "simulate": simulate})
 
     original = grid.simulation
-    monkeypatch.setattr(shards, "simulation", counting)
+    monkeypatch.setattr(compute, "simulation", counting)
     return count
 
 
@@ -248,7 +248,9 @@ def test_a_damaged_neighbour_is_not_used(results, simulated, caplog):
         path.write_bytes(content[: len(content) // 2])
     with caplog.at_level(logging.WARNING):
         ran = run_missing(changed(("studies", "phase_diagram", "step_size", [0.01, 0.1, 1, 10, 20])), results)
-    assert simulated["gradgap.simulations.runs"] == sum(s.points for s in ran.values() if s.sweep == "runs")
+    assert simulated["gradgap.measurements.exact_runs"] == sum(
+        s.points for s in ran.values() if s.sweep == "runs"
+    )
     assert "not used" in caplog.text
 
 
@@ -264,7 +266,7 @@ def test_shards_of_another_configuration_are_refused_by_name(results):
     other = changed(("studies", "phase_diagram", "iterations", 50))
     whole = config.parse(other)
     with pytest.raises(ShardError, match="other iterations"):
-        datasets.assemble(whole.studies["phase_diagram"], [second])
+        dataset.assemble(whole.studies["phase_diagram"], [second])
 
 
 @settings(max_examples=100, deadline=None)
@@ -272,7 +274,7 @@ def test_shards_of_another_configuration_are_refused_by_name(results):
 def test_products_cover_exactly_what_is_missing(shape, random):
     missing = np.array([random.random() < 0.5 for _ in range(math.prod(shape))]).reshape(shape)
     count = np.zeros(shape, int)
-    for product in shards.products(missing):
+    for product in compute.products(missing):
         count[np.ix_(*product)] += 1
     assert (count == missing).all()
 

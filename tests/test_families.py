@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from gradgap.bandits import FAMILIES
+from gradgap.bandits.counting import Counting, evaluate, half_width
 from gradgap.errors import ConfigError
-from gradgap.families import FAMILIES
-from gradgap.families.gated import Counting, evaluate, half_width
 from scipy import stats
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
-from gradgap import figures, panels, registry, style
-from gradgap.studies import STUDIES
+from gradgap import plugins
+from gradgap.report import figures, panels, style
+from gradgap.sweep.study import STUDIES
 from matplotlib.text import Text
 
 LOOK = {"column_width": 89, "page_width": 183, "font_size": 7, "dpi": 60}
@@ -19,7 +20,7 @@ SMOKE = list(yaml.safe_load((ROOT / "tests/smoke.yaml").read_text())["studies"])
 def drawn(name, folder):
     """The figure of a study, drawn."""
     numbers, scaling = folder / f"analysis/{name}.csv", folder / f"analysis/{name}.scaling.csv"
-    figure = registry.module(STUDIES.find(name).draw).draw(
+    figure = plugins.module(STUDIES.find(name).draw).draw(
         panels.read(numbers), pd.read_csv(scaling), style.Look.from_config(LOOK)
     )
     figure.canvas.draw()

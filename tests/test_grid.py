@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from gradgap import config, grid
+from gradgap.sweep import config, grid
 from test_config import GOOD, changed
 
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
-from gradgap import style
-from gradgap.figures import group_size as figure
-from gradgap.studies import STUDIES
+from gradgap.report import style
+from gradgap.studies.group_size import figure
+from gradgap.sweep.study import STUDIES
 
 LOOK = style.Look(3.5, 7.2, 7, 60)
 

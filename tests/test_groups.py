@@ -5,9 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from gradgap import groups, rules, sampled, streams
+from gradgap.bandits import counting, groups
 from gradgap.errors import ConfigError
-from gradgap.families import gated
+from gradgap.numerics import streams
+from gradgap.training import rules, sampled
 from scipy import stats
 
 ADVANTAGES = ("reinforce", "rloo", "dr_grpo", "grpo")
@@ -16,7 +17,7 @@ AGGREGATIONS = ("seq-mean-token-sum", "seq-mean-token-mean", "token-mean", "seq-
 
 def advantage(name, rewards):
     """Advantages of a group: the weights with token sums, times n."""
-    return groups.weights(name, "seq-mean-token-sum", rewards, np.ones(len(rewards)), 1) * len(rewards)
+    return rules.weights(name, "seq-mean-token-sum", rewards, np.ones(len(rewards)), 1) * len(rewards)
 
 
 S = math.sqrt(1 / 4)  # ddof=1 deviation of one right, or one wrong, of four: n/(n−1) · ¼ · ¾ = ¼
@@ -70,21 +71,21 @@ def test_advantages_are_those_of_numpy(n):
     ],
 )
 def test_aggregations_by_hand_with_unequal_lengths(name, expected):
-    assert groups.weights("dr_grpo", name, [1, 0, 0], [2, 4, 10], 20) == pytest.approx(expected)
+    assert rules.weights("dr_grpo", name, [1, 0, 0], [2, 4, 10], 20) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", rules.AGGREGATIONS)
 def test_rows_that_stand_for_several_responses_weigh_as_those_do(name):
-    whole = groups.weights("grpo", name, [1, 1, 1, 0, 0], [1, 1, 1, 6, 6], 9)
+    whole = rules.weights("grpo", name, [1, 1, 1, 0, 0], [1, 1, 1, 6, 6], 9)
     group = np.zeros((groups.COLUMNS, 2))
     group[groups.REWARD], group[groups.LENGTH], group[groups.COUNT] = (1, 0), (1, 6), (3, 2)
-    groups._weigh(*rules.sampled("grpo", name), group, 9.0)
+    rules._weigh(*rules.sampled("grpo", name), group, 9.0)
     assert group[groups.WEIGHT].tolist() == [whole[0], whole[-1]]
 
 
 def tiny(family):
     """Responses of four tokens, right at 1 to 3 ones; gated: three in ten, the rest one token and right."""
-    return gated.make(family, 4, 1, 0.3 if family == "gated" else 1.0, -0.4)
+    return counting.make(family, 4, 1, 0.3 if family == "gated" else 1.0, -0.4)
 
 
 def outcomes(instance, theta):
@@ -107,7 +108,7 @@ def enumerated(instance, theta, advantage, aggregation, n):
         ways = math.factorial(n) / math.prod(math.factorial(c) for c in counts)
         probability = ways * math.prod(table[i][0] for i in group)
         rewards, scores, lengths = (np.array([table[i][column] for i in group]) for column in (1, 2, 3))
-        w = groups.weights(advantage, aggregation, rewards, lengths, instance.max_length)
+        w = rules.weights(advantage, aggregation, rewards, lengths, instance.max_length)
         total += probability * float(w @ scores)
     return total
 
@@ -165,7 +166,7 @@ def test_mean_of_sampled_updates_is_the_enumerated_expectation(family, aggregati
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 @pytest.mark.parametrize("advantage_name", ADVANTAGES)
 def test_large_groups_give_the_expected_update_of_the_exact_dynamics(aggregation, advantage_name):
-    instance = gated.Gated().instance(64, 0.9, 0.1)
+    instance = counting.Gated().instance(64, 0.9, 0.1)
     theta, n = 0.6 * instance.theta0, 20_000
     state = streams.state(4, {"aggregation": aggregation, "advantage": advantage_name})
     drawn = sampled.updates(
@@ -185,4 +186,4 @@ def test_large_groups_give_the_expected_update_of_the_exact_dynamics(aggregation
 )
 def test_rules_without_a_sampled_form_are_refused(pair, word):
     with pytest.raises(ConfigError, match=word):
-        groups.weights(*pair, [1, 0], [1, 1], 1)
+        rules.weights(*pair, [1, 0], [1, 1], 1)

@@ -6,8 +6,9 @@ import time
 import pytest
 from _small import SMALL, only, run_missing, shard_files, write_config
 from _workflow import run
-from gradgap import cli, config, plan
-from gradgap.grid import Shard
+from gradgap import cli
+from gradgap.sweep import config, plan
+from gradgap.sweep.grid import Shard
 
 LARGE = {
     "length": {"from": 16, "to": 4096, "per_decade": 40},
@@ -59,7 +60,7 @@ def test_an_estimate_is_the_measured_cost_times_the_points(monkeypatch, tmp_path
             "iteration": ("10",),
         }
         settings = {"iterations": 500}
-        shard = Shard("phase_diagram", "runs", "gradgap.simulations.runs", axes, settings, 0)
+        shard = Shard("phase_diagram", "runs", "gradgap.measurements.exact_runs", axes, settings, 0)
         return plan.Measurement(shard, 100, 100 * seconds, beside=1.0, memory=3e8)
 
     monkeypatch.setattr(plan, "measurements", lambda results: [measured("64", 2e-3), measured("256", 8e-3)])

@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 import xarray as xr
-from gradgap import registry
+from gradgap import plugins
 from gradgap.errors import ConfigError
 
 
@@ -89,10 +89,10 @@ def test_command_line_finds_plugins_beside_it_and_where_the_variable_says(
     assert "pair" in refused.stderr
     monkeypatch.setenv("GRADGAP_PLUGINS", str(examples / "gradgap_plugins"))
     monkeypatch.chdir(tmp_path)
-    assert [path.name for path in registry.plugin_files()] == ["advantage.py", "family.py", "patience.py"]
+    assert [path.name for path in plugins.plugin_files()] == ["advantage.py", "family.py", "patience.py"]
     monkeypatch.setenv("GRADGAP_PLUGINS", str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="nowhere"):
-        list(registry.plugin_files())
+        list(plugins.plugin_files())
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_command_line_finds_plugins_beside_it_and_where_the_variable_says(
     [("import no_such_module_at_all", "no_such_module_at_all"), ("def", "SyntaxError")],
 )
 def test_a_plugin_that_cannot_be_imported_is_named(tmp_path, monkeypatch, text, words):
-    folder = tmp_path / registry.PLUGIN_PACKAGE
+    folder = tmp_path / plugins.PLUGIN_PACKAGE
     folder.mkdir()
     (folder / "broken.py").write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "gradgap_plugins.broken", raising=False)
     with pytest.raises(ConfigError, match=words) as error:
-        registry.load_plugins()
+        plugins.load_plugins()
     assert "broken.py" in str(error.value)
     monkeypatch.delitem(sys.modules, "gradgap_plugins.broken", raising=False)
 
@@ -118,5 +118,5 @@ def test_two_plugins_of_one_name_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GRADGAP_PLUGINS", f"{tmp_path / 'one'}{os.pathsep}{tmp_path / 'two'}")
     with pytest.raises(ConfigError, match="same name"):
-        registry.load_plugins()
+        plugins.load_plugins()
     del sys.modules["gradgap_plugins.same_name"]

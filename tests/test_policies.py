@@ -5,8 +5,8 @@ import itertools
 import mpmath as mp
 import numpy as np
 import pytest
-from gradgap.policies import LEAST_ALIGNMENT, LEAST_RATE, Line, draw, tree
-from gradgap.simulations.bound_audit import audit, stream
+from gradgap.bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, draw, tree
+from gradgap.measurements.bound_audit import audit, stream
 from scipy.optimize import brentq
 
 

@@ -5,14 +5,15 @@ import os
 from html import unescape
 
 from _small import assemble, only, run_missing
-from gradgap import cli, datasets, provenance
+from gradgap import cli
+from gradgap.sweep import dataset, provenance
 
 
 def test_every_dataset_and_figure_is_traced(tmp_path, capsys):
     raw = only("stagnation")
     run_missing(raw, tmp_path)
     file = tmp_path / "datasets" / "stagnation.nc"
-    datasets.write(assemble(raw, tmp_path, "stagnation"), file)
+    dataset.write(assemble(raw, tmp_path, "stagnation"), file)
     figures = [tmp_path / "figures" / f"stagnation.{ending}" for ending in ("pdf", "png")]
     figures[0].parent.mkdir()
     for figure, age in zip(figures, (-10, 10), strict=True):
@@ -45,7 +46,7 @@ def test_no_dataset_is_an_error_that_says_so(tmp_path, capsys):
 def test_a_figure_says_in_each_format_what_made_it(tmp_path):
     """Configuration, commit, software and seed stand in the file itself, and the file is the same each time."""
     import matplotlib.pyplot as plt
-    from gradgap import style
+    from gradgap.report import style
 
     about = provenance.about("stagnation", {"length": ["64"]}, {"iterations": 10}, 7)
     told = json.loads(about)

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from gradgap.bandits.counting import make
 from gradgap.errors import ConfigError
-from gradgap.families.gated import make
-from gradgap.rules import ADVANTAGES, AGGREGATIONS, PRESETS, rule
+from gradgap.training.rules import ADVANTAGES, AGGREGATIONS, PRESETS, rule
 
 EXACT = ["gap", "unit", "reinforce", "rloo", "dr_grpo", "grpo"]
 AGGREGATED = ["seq-mean-token-sum", "seq-mean-token-mean", "token-mean", "seq-mean-token-sum-norm"]

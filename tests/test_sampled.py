@@ -5,9 +5,11 @@ import math
 
 import numpy as np
 import pytest
-from gradgap import dynamics, groups, sampled, streams
+from gradgap.bandits import FAMILIES, groups
 from gradgap.errors import ConfigError
-from gradgap.families import FAMILIES
+from gradgap.numerics import streams
+from gradgap.training import run as dynamics
+from gradgap.training import sampled
 
 SUM = "seq-mean-token-sum"
 

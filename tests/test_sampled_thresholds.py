@@ -6,40 +6,42 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from gradgap import sampled_thresholds, streams
-from gradgap.families import FAMILIES
-from gradgap.simulations import sampled_counting, sampled_critical
-from gradgap.thresholds import Search
+from gradgap.bandits import FAMILIES
+from gradgap.measurements import sampled_counting
+from gradgap.measurements import sampled_thresholds as sampled_critical
+from gradgap.numerics import streams
+from gradgap.thresholds import sampled
+from gradgap.thresholds.exact import Search
 
 SUM = "seq-mean-token-sum"
 
 
 def test_crossing_of_a_clean_curve():
     rungs = np.arange(10, 20)
-    assert sampled_thresholds.crossing(rungs, np.linspace(0.9, 0.0, 10)) == pytest.approx(14.0)
-    assert sampled_thresholds.crossing(rungs, np.linspace(0.95, 0.05, 10)) == pytest.approx(14.5)
+    assert sampled.crossing(rungs, np.linspace(0.9, 0.0, 10)) == pytest.approx(14.0)
+    assert sampled.crossing(rungs, np.linspace(0.95, 0.05, 10)) == pytest.approx(14.5)
 
 
 def test_crossing_smooths_noise_and_stays_on_the_ladder():
     rungs = np.arange(6)
     # pooled: 1, 1, 0.5, 0.5, 0, 0
-    assert sampled_thresholds.crossing(rungs, np.array([1, 1, 0.4, 0.6, 0, 0])) == pytest.approx(3.0)
-    assert sampled_thresholds.crossing(rungs, np.ones(6)) == 5
-    assert sampled_thresholds.crossing(rungs, np.zeros(6)) == 0
+    assert sampled.crossing(rungs, np.array([1, 1, 0.4, 0.6, 0, 0])) == pytest.approx(3.0)
+    assert sampled.crossing(rungs, np.ones(6)) == 5
+    assert sampled.crossing(rungs, np.zeros(6)) == 0
 
 
 @pytest.mark.parametrize(("family", "rate"), [("counting", 0.2), ("gated", 0.99)])
 def test_kept_is_one_at_the_best_and_zero_at_collapse(family, rate):
     instance = FAMILIES.find(family).instance(64, rate)
-    assert sampled_thresholds.kept(instance, instance.at(0.0)[1]) == 1
+    assert sampled.kept(instance, instance.at(0.0)[1]) == 1
     worst = instance.parameters[2]  # every long response wrong
-    assert sampled_thresholds.kept(instance, worst) == pytest.approx(0, abs=1e-12)
-    assert sampled_thresholds.kept(instance, instance.at(-20.0)[1]) == pytest.approx(0, abs=1e-12)
+    assert sampled.kept(instance, worst) == pytest.approx(0, abs=1e-12)
+    assert sampled.kept(instance, instance.at(-20.0)[1]) == pytest.approx(0, abs=1e-12)
 
 
 def measure(instance, advantage, size, replicates=32, seed=1):
     point = {"family": instance.family, "advantage": advantage, "group_size": str(size)}
-    return sampled_thresholds.critical(
+    return sampled.critical(
         instance,
         advantage,
         SUM,
@@ -54,7 +56,7 @@ def measure(instance, advantage, size, replicates=32, seed=1):
 @pytest.mark.parametrize("advantage", ["reinforce", "dr_grpo", "grpo"])
 def test_sampled_thresholds_approach_the_exact_one_as_groups_grow(advantage):
     instance = FAMILIES.find("counting").instance(64, 0.2)
-    limit = sampled_thresholds.exact(instance, advantage, SUM, iterations=100)
+    limit = sampled.exact(instance, advantage, SUM, iterations=100)
     distances = []
     for size in (4, 32, 512):
         found = measure(instance, advantage, size, replicates=12)
@@ -68,14 +70,12 @@ def test_sampled_thresholds_approach_the_exact_one_as_groups_grow(advantage):
 
 
 def test_the_exact_limit_is_where_the_exact_run_keeps_half():
-    from gradgap import dynamics
+    from gradgap.training import run
 
     instance = FAMILIES.find("gated").instance(64, 0.99, 0.01)
-    limit = sampled_thresholds.exact(instance, "dr_grpo", SUM, iterations=200)
+    limit = sampled.exact(instance, "dr_grpo", SUM, iterations=200)
     kept = [
-        sampled_thresholds.kept(
-            instance, dynamics.run(instance, "dr_grpo", SUM, rate, iterations=200).final_failure_rate
-        )
+        sampled.kept(instance, run.run(instance, "dr_grpo", SUM, rate, iterations=200).final_failure_rate)
         for rate in (0.99 * limit, 1.01 * limit)
     ]
     assert kept[0] > 0.5 > kept[1]
@@ -111,7 +111,7 @@ def test_every_layout_gives_the_same_bits():
 
 def test_neighbouring_points_have_streams_of_their_own():
     point = {"family": "counting", "length": "64", "group_size": "4"}
-    texts = [sampled_thresholds.rung_text(rung) for rung in range(-64, 65)]
+    texts = [sampled.rung_text(rung) for rung in range(-64, 65)]
     assert len(set(texts)) == len(texts)
     states = {
         tuple(streams.state(1, {**point, "step_size": t, "replicate": str(r)}))

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from gradgap import scaling, theory
+from gradgap.inference import power_laws
+from gradgap.theory import closed_forms
 from scipy import stats
 
 #: Exponents (a, b) of α* ∝ T^a (1−J)^b as DESIGN tabulates them.
@@ -28,11 +29,11 @@ TABLE = [
 
 @pytest.mark.parametrize(("family", "advantage", "aggregation", "a", "b"), TABLE)
 def test_predicted_exponents(family, advantage, aggregation, a, b):
-    assert theory.length_exponent(family, advantage, aggregation) == a
+    assert closed_forms.length_exponent(family, advantage, aggregation) == a
     if b is not None:
-        assert theory.failure_exponent(family, advantage, aggregation) == b
+        assert closed_forms.failure_exponent(family, advantage, aggregation) == b
     else:
-        assert np.isnan(theory.failure_exponent(family, advantage, aggregation))
+        assert np.isnan(closed_forms.failure_exponent(family, advantage, aggregation))
 
 
 def test_a_fit_against_scipy():
@@ -41,7 +42,7 @@ def test_a_fit_against_scipy():
     y = 3 * x**-0.7 * np.exp(0.1 * rng.normal(size=12))
     line = stats.linregress(np.log(x), np.log(y))
     half = stats.t.ppf(0.975, 10) * line.stderr
-    found = scaling.fit(x, y)
+    found = power_laws.fit(x, y)
     assert found.exponent == pytest.approx(line.slope)
     assert found.low == pytest.approx(line.slope - half)
     assert found.high == pytest.approx(line.slope + half)
@@ -57,7 +58,7 @@ def test_a_fit_with_groups_against_dummy_variables():
     solution, residual, *_ = np.linalg.lstsq(design, np.log(y), rcond=None)
     covariance = np.linalg.inv(design.T @ design) * residual[0] / (18 - 4)
     half = stats.t.ppf(0.975, 14) * np.sqrt(covariance[0, 0])
-    found = scaling.fit(x, y, group)
+    found = power_laws.fit(x, y, group)
     assert found.exponent == pytest.approx(solution[0])
     assert found.high - found.low == pytest.approx(2 * half)
 
@@ -67,15 +68,15 @@ def test_the_interval_covers_as_often_as_it_says():
     x = np.geomspace(1, 100, 8)
     covered = 0
     for _ in range(1000):
-        found = scaling.fit(x, x**-1 * np.exp(0.2 * rng.normal(size=8)))
+        found = power_laws.fit(x, x**-1 * np.exp(0.2 * rng.normal(size=8)))
         covered += found.low <= -1 <= found.high
     assert 925 <= covered <= 975
 
 
 def test_too_few_points_give_no_fit():
-    assert scaling.fit([1, 2], [1, 2]) is None
-    assert scaling.fit([1, 1, 1], [1, 2, 3]) is None
-    assert scaling.fit([1, 2, 3], [1, np.nan, 3]) is None
+    assert power_laws.fit([1, 2], [1, 2]) is None
+    assert power_laws.fit([1, 1, 1], [1, 2, 3]) is None
+    assert power_laws.fit([1, 2, 3], [1, np.nan, 3]) is None
 
 
 @pytest.mark.parametrize(
@@ -89,13 +90,17 @@ def test_too_few_points_give_no_fit():
     ],
 )
 def test_verdicts(predicted, low, exponent, high, sampled, verdict):
-    assert scaling.verdict(predicted, scaling.Fit(exponent, low, high, 1.0, 5), sampled=sampled) == verdict
+    assert (
+        power_laws.verdict(predicted, power_laws.Fit(exponent, low, high, 1.0, 5), sampled=sampled) == verdict
+    )
 
 
 def test_rows_fill_the_table():
     labels = {"study": "s", "family": "f", "advantage": "a", "aggregation": "g"}
-    table = scaling.table([scaling.row(labels, "length", -1.0, scaling.fit([1, 2, 4, 8], [8, 4, 2, 1]))])
-    assert list(table.columns) == scaling.COLUMNS
+    table = power_laws.table(
+        [power_laws.row(labels, "length", -1.0, power_laws.fit([1, 2, 4, 8], [8, 4, 2, 1]))]
+    )
+    assert list(table.columns) == power_laws.COLUMNS
     assert table.verdict.item() == "confirmed"
     assert table.measured.item() == pytest.approx(-1)
-    assert isinstance(scaling.table([]), pd.DataFrame)
+    assert isinstance(power_laws.table([]), pd.DataFrame)

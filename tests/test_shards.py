@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from gradgap import config, grid, shards
 from gradgap.errors import ShardError
+from gradgap.sweep import compute, config, grid
 from test_config import GOOD
 
 
@@ -16,14 +16,14 @@ def study():
 def stored(study, tmp_path):
     shard = next(shard for shard in grid.shards(study, 1000) if shard.sweep == "runs")
     path = tmp_path / f"{shard.name}.npz"
-    arrays = shards.compute(shard)
-    shards.write(path, shard, arrays)
+    arrays = compute.compute(shard)
+    compute.write(path, shard, arrays)
     return path, shard, arrays
 
 
 def test_a_shard_comes_back_as_it_was(stored):
     path, shard, arrays = stored
-    found, read = shards.read(path)
+    found, read = compute.read(path)
     assert found == shard
     assert read.keys() == arrays.keys()
     for name in arrays:
@@ -46,7 +46,7 @@ def test_a_damaged_shard_is_refused_by_name(stored, damage):
         content = b"not an archive"
     path.write_bytes(content)
     with pytest.raises(ShardError, match=f"{path.name}.*delete it"):
-        shards.read(path)
+        compute.read(path)
 
 
 def test_a_shard_under_another_name_is_refused(stored):
@@ -54,9 +54,9 @@ def test_a_shard_under_another_name_is_refused(stored):
     other = path.with_name("family=gated~length=16~000000000000.npz")
     path.rename(other)
     with pytest.raises(ShardError, match=f"holds the shard '{shard.name}'"):
-        shards.read(other)
+        compute.read(other)
     with pytest.raises(ShardError, match="missing"):
-        shards.read(path)
+        compute.read(path)
 
 
 def test_results_do_not_depend_on_how_points_are_cut(study):
@@ -65,7 +65,7 @@ def test_results_do_not_depend_on_how_points_are_cut(study):
     for most in (1, 5, 1000):
         found = {}
         for shard in reversed(grid.shards(study, most)) if most == 5 else grid.shards(study, most):
-            for name, values in shards.compute(shard).items():
+            for name, values in compute.compute(shard).items():
                 dropped = grid.simulation(shard).VARIABLES[name].drop
                 axes = [texts for axis, texts in shard.axes.items() if axis not in dropped]
                 for index in np.ndindex(*values.shape):

@@ -6,24 +6,30 @@ import subprocess
 import sys
 
 import pytest
-from gradgap import sources
+from gradgap import fingerprint
 
 
 def test_the_closure_of_a_module_follows_its_imports():
-    found = sources.closure(["gradgap.simulations.critical"])
-    for name in ("dynamics", "thresholds", "rules", "theory", "jit"):
+    found = fingerprint.closure(["gradgap.measurements.thresholds"])
+    for name in (
+        "training.run",
+        "thresholds.exact",
+        "training.rules",
+        "theory.closed_forms",
+        "numerics.compiler",
+    ):
         assert f"gradgap.{name}" in found
-    assert "gradgap.figures.length_scaling" not in found
-    assert "gradgap.families.gated" not in found  # found by name, so named by the shard that uses it
-    assert "gradgap.binomial" in sources.closure(["gradgap.families.gated"])
+    assert "gradgap.studies.length_scaling.figure" not in found
+    assert "gradgap.bandits.counting" not in found  # found by name, so named by the shard that uses it
+    assert "gradgap.numerics.binomial" in fingerprint.closure(["gradgap.bandits.counting"])
 
 
 def test_a_fingerprint_changes_with_any_source_it_covers(tmp_path, root):
     package = tmp_path / "gradgap"
     shutil.copytree(root / "workflow" / "scripts" / "gradgap", package)
     script = (
-        "from gradgap.sources import fingerprint as f;"
-        "print(f('gradgap.families.gated'), f('gradgap.figures.stagnation'), f('gradgap.thresholds'))"
+        "from gradgap.fingerprint import fingerprint as f;"
+        "print(f('gradgap.bandits.counting'), f('gradgap.studies.stagnation.figure'), f('gradgap.thresholds.exact'))"
     )
 
     def prints():
@@ -34,7 +40,7 @@ def test_a_fingerprint_changes_with_any_source_it_covers(tmp_path, root):
 
     before = prints()
     assert prints() == before
-    with (package / "binomial.py").open("a") as file:
+    with (package / "numerics" / "binomial.py").open("a") as file:
         file.write("# edited\n")
     edited = prints()
     assert edited[0] != before[0]
@@ -45,7 +51,7 @@ def test_a_changed_kernel_is_not_served_stale(tmp_path, root):
     """The kernel that calls the edited function is itself unchanged, and was compiled and cached before."""
     package = tmp_path / "gradgap"
     shutil.copytree(root / "workflow" / "scripts" / "gradgap", package)
-    script = "from gradgap.families.gated import evaluate; import numpy as np;"
+    script = "from gradgap.bandits.counting import evaluate; import numpy as np;"
     script += "print(evaluate(-2.0, np.array([8.0, 1.0, 1.0]))[0])"
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
 
@@ -57,7 +63,7 @@ def test_a_changed_kernel_is_not_served_stale(tmp_path, root):
 
     before = value()
     assert value() == before
-    kernel = package / "binomial.py"
+    kernel = package / "numerics" / "binomial.py"
     text = kernel.read_text()
     assert text.count("success = mass * inside") == 1
     stamp = kernel.stat()

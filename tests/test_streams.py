@@ -5,7 +5,7 @@ import itertools
 import numba
 import numpy as np
 import pytest
-from gradgap import streams
+from gradgap.numerics import sampling, streams
 from scipy import stats
 
 
@@ -24,25 +24,25 @@ def uniforms_of(state, out):
 @numba.njit
 def tables_of(state, n, p, q, together, table, out):
     for i in range(0, out.size, together):
-        streams.binomials(state, n, p, q, together, table, out[i : i + together])
+        sampling.binomials(state, n, p, q, together, table, out[i : i + together])
 
 
 @numba.njit
 def some_of(state, n, p, out):
     for i in range(out.size):
-        out[i] = streams.some(state, n, p)
+        out[i] = sampling.some(state, n, p)
 
 
 @numba.njit
 def failures_of(state, p, most, out):
     for i in range(out.size):
-        out[i] = streams.failures_before_success(state, np.log1p(-p), most)
+        out[i] = sampling.failures_before_success(state, np.log1p(-p), most)
 
 
 @numba.njit
 def binomials_of(state, n, p, q, out):
     for i in range(out.size):
-        out[i] = streams.binomial(state, n, p, q)
+        out[i] = sampling.binomial(state, n, p, q)
 
 
 def test_generator_is_xoshiro256plusplus():
@@ -129,7 +129,7 @@ def test_binomial_counts_have_their_probabilities(n, p, together):
     out = np.empty(draws)
     state = streams.state(7, {"n": str(n), "p": repr(p), "together": str(together)})
     if together:
-        tables_of(state, n, p, 1 - p, together, np.empty(streams.table_size(n)), out)
+        tables_of(state, n, p, 1 - p, together, np.empty(sampling.table_size(n)), out)
     else:
         binomials_of(state, n, p, 1 - p, out)
     assert out.min() >= 0
@@ -165,9 +165,9 @@ def test_binomial_at_its_ends(n, p, expected):
     ("n", "p"), [(1, 0.5), (8, 0.3), (64, 0.02), (64, 0.5), (504, 0.7), (10**6, 1e-6), (10**6, 0.5)]
 )
 def test_a_table_is_the_distribution_function(n, p):
-    table = np.full(streams.table_size(n), np.nan)
+    table = np.full(sampling.table_size(n), np.nan)
     p, q = min(p, 1 - p), max(p, 1 - p)
-    first, size = streams._tabulate(n, p, q, table)
+    first, size = sampling._tabulate(n, p, q, table)
     below, function, guide = first - 1, table[:size], table[size : 2 * size].astype(int)
     assert stats.binom.cdf(below, n, p) + stats.binom.sf(first + size - 1, n, p) < 1e-16
     assert function == pytest.approx(

@@ -7,14 +7,16 @@ from dataclasses import asdict
 import mpmath as mp
 import numpy as np
 import pytest
-from gradgap import cli, theory, thresholds
-from gradgap.binomial import window
-from gradgap.dynamics import Outcome, run
-from gradgap.families import FAMILIES
-from gradgap.families.gated import Counting, half_width
-from gradgap.policies import Line, tree
-from gradgap.rules import ADVANTAGES, AGGREGATIONS
-from gradgap.simulations.bound_audit import audit
+from gradgap import cli
+from gradgap.bandits import FAMILIES
+from gradgap.bandits.counting import Counting, half_width
+from gradgap.bandits.enumerated import Line, tree
+from gradgap.measurements.bound_audit import audit
+from gradgap.numerics.binomial import window
+from gradgap.theory import closed_forms
+from gradgap.thresholds import exact as thresholds
+from gradgap.training.rules import ADVANTAGES, AGGREGATIONS
+from gradgap.training.run import Outcome, run
 from scipy.optimize import minimize_scalar
 from scipy.special import lambertw
 from scipy.stats import binom, norm
@@ -37,7 +39,7 @@ def test_lemmas_1_to_4_on_enumerated_policies(key):
     proxy = longest * spread**2 / 4
     for multiplier in np.array([-8.0, -1.0, -0.1, 0.1, 1.0, 8.0]) / spread:  # Lemma 4 (b)
         assert probability @ np.exp(multiplier * score) <= math.exp(multiplier**2 * proxy / 2) * (1 + 1e-12)
-    assert given <= proxy * theory.tail_factor(failure) * (1 + 1e-12)  # Lemma 3
+    assert given <= proxy * closed_forms.tail_factor(failure) * (1 + 1e-12)  # Lemma 3
     # Lemma 1, second derivatives, against central differences of the enumerated rates
     h = 1e-3 / spread
     here, left, right = line.gains([0.0, -h, h])
@@ -66,7 +68,7 @@ def curvatures(line):
 
 @pytest.mark.parametrize("failure", [1.0, 0.999, 0.5, 0.1, 1e-3, 1e-12, 1e-100, 1e-300])
 def test_tail_factor(failure):
-    found = theory.tail_factor(failure)
+    found = closed_forms.tail_factor(failure)
     with mp.workdps(60):
         n = mp.mpf(failure)
         exact = -mp.lambertw(-(n**2) / mp.e, -1).real
@@ -89,7 +91,7 @@ def test_sub_gaussian_tail_is_nearly_attained_by_a_normal_variable():
     for c in (2.0, 5.0, 20.0):
         log_rate = norm.logsf(c) + math.log(2)
         given = 1 + c * math.exp(norm.logpdf(c) - norm.logsf(c))
-        bound = theory.tail_factor(math.exp(log_rate))
+        bound = closed_forms.tail_factor(math.exp(log_rate))
         assert given <= bound
         shares.append(given / bound)
     assert shares == sorted(shares)
@@ -101,27 +103,27 @@ def test_sub_gaussian_tail_is_nearly_attained_by_a_normal_variable():
 
 def test_bounds_by_hand():
     """Every constant, from a calculation on paper: J = 3/4, T = 2 of at most 3, G_p = 2, L_p = 1/2, Δμ = 1/5."""
-    found = theory.bounds(0.2, 0.75, 0.25, 2.0, 3.0, 2.0, 0.5)
+    found = closed_forms.bounds(0.2, 0.75, 0.25, 2.0, 3.0, 2.0, 0.5)
     assert found.paper == pytest.approx(0.2 / (2 * (1.5 + 8 * 36)))
     assert found.prop1 == pytest.approx(0.2 / (3 + 36))
     assert found.prop2 == pytest.approx(0.0375 / 9)
     assert found.prop3 == pytest.approx(0.15 / (3 * (0.5 + 16 * math.log(4 * math.sqrt(2)))))
     assert found.prop4 == pytest.approx(0.0375 / 1)
-    v = theory.tail_factor(0.25)
+    v = closed_forms.tail_factor(0.25)
     assert v - 1 - math.log(v) == pytest.approx(2 * math.log(4))
     assert found.prop5 == pytest.approx(0.15 / (3 * (0.5 + 0.5 * v)))
 
 
 def test_bounds_outside_their_conditions():
-    assert math.isnan(theory.bounds(1, 0.49, 0.51, 2, 2, 1, 0.25).prop3)
-    assert math.isnan(theory.bounds(1, 0.49, 0.51, 2, 2, 1, 0.25).prop5)
-    assert set(asdict(theory.bounds(-1, 0.6, 0.4, 2, 2, 1, 0.25)).values()) == {0.0}
+    assert math.isnan(closed_forms.bounds(1, 0.49, 0.51, 2, 2, 1, 0.25).prop3)
+    assert math.isnan(closed_forms.bounds(1, 0.49, 0.51, 2, 2, 1, 0.25).prop5)
+    assert set(asdict(closed_forms.bounds(-1, 0.6, 0.4, 2, 2, 1, 0.25)).values()) == {0.0}
 
 
 @pytest.mark.parametrize("failure", [0.5, 0.1, 1e-4, 1e-9])
 @pytest.mark.parametrize("hessian", [0.01, 0.25, 1.0, 9.0])
 def test_propositions_4_and_5_are_never_weaker(failure, hessian):
-    found = theory.bounds(1.0, 1 - failure, failure, 7, 9, 1.0, hessian)
+    found = closed_forms.bounds(1.0, 1 - failure, failure, 7, 9, 1.0, hessian)
     assert found.prop4 >= found.prop2
     assert found.prop5 >= found.prop3
     assert found.prop1 >= found.paper
@@ -131,7 +133,7 @@ def test_what_must_grow_with_the_failure_rate_grows():
     """k(n) in the proofs of Propositions 3 and 5, for the hardest case of no Hessian."""
     n = np.linspace(1e-6, 0.5, 5000)
     assert (np.diff(n * np.log(np.sqrt(2) / n)) > 0).all()
-    assert (np.diff(n * np.array([theory.tail_factor(rate) for rate in n])) > 0).all()
+    assert (np.diff(n * np.array([closed_forms.tail_factor(rate) for rate in n])) > 0).all()
 
 
 def test_proposition_1_cannot_be_improved():
@@ -150,7 +152,7 @@ def test_proposition_1_cannot_be_improved():
             assert log_odds(tau) == pytest.approx(
                 float(log_odds(-tau)), rel=1e-14
             )  # even: it falls back at 2τ
-            bound = theory.bounds(float(alignment), 0.9, 0.1, 1, 1, float(score), length / 4).prop1
+            bound = closed_forms.bounds(float(alignment), 0.9, 0.1, 1, 1, float(score), length / 4).prop1
             ratios.append(float(2 * tau / bound))
     assert 2 <= ratios[3] < 2.01
     assert ratios == sorted(ratios, reverse=True)
@@ -185,7 +187,7 @@ def test_proposition_4_cannot_be_improved(length):
     for tau, rho in ((1.0, 0.1), (0.3, 1e-2), (0.05, 1e-4)):
         line = even_policy(length, tau, rho)
         success, failure, alignment, _ = line.at(0.0)
-        bound = theory.bounds(
+        bound = closed_forms.bounds(
             alignment, success, failure, length, length, 2.0, 2 * rho * math.cosh(tau)
         ).prop4
         ratios.append(line.critical(1e-4, 1e3) / bound)
@@ -250,7 +252,9 @@ def test_c1_slope(instance):
 
 @every_instance
 def test_c2_one_step(instance):
-    assert thresholds.one_step(instance) == pytest.approx(theory.one_step_closed_form(instance), rel=1e-8)
+    assert thresholds.one_step(instance) == pytest.approx(
+        closed_forms.one_step_closed_form(instance), rel=1e-8
+    )
 
 
 @every_instance
@@ -258,7 +262,7 @@ def test_c2_one_step(instance):
 @pytest.mark.parametrize("aggregation", ["seq-mean-token-sum", "token-mean"])
 def test_c3_c4_the_fixed_point_loses_stability_there(instance, advantage, aggregation):
     """The slope of the map at its fixed point is −1, with J″ from mpmath; runs beside it fall in or out."""
-    critical = theory.critical_closed_form(instance, advantage, aggregation)
+    critical = closed_forms.critical_closed_form(instance, advantage, aggregation)
     with mp.workdps(40):
         curvature = float(mp.diff(lambda t: exact_success(instance, t), mp.mpf(0), 2))
     success, failure, _ = instance.at(0.0)
@@ -280,7 +284,9 @@ def test_c4_reinforce_as_written():
     instance = FAMILIES.find("gated").instance(64, 0.99)
     n, width, share = instance.parameters
     written = 8 / (share * n * (2 * width + 1) * binom.pmf(n // 2 + width, n - 1, 0.5))
-    assert theory.critical_closed_form(instance, "reinforce", "seq-mean-token-sum") == pytest.approx(written)
+    assert closed_forms.critical_closed_form(instance, "reinforce", "seq-mean-token-sum") == pytest.approx(
+        written
+    )
 
 
 @pytest.mark.parametrize("fraction", [0.13, 0.37, 0.71, 1.3])
@@ -289,7 +295,9 @@ def test_c5_plateau(fraction):
     step = fraction * abs(instance.theta0)
     found = run(instance, "unit", "seq-mean-token-sum", step, iterations=400)
     assert found.outcome in (Outcome.stagnated, Outcome.collapsed, Outcome.converged)
-    assert found.final_failure_rate == pytest.approx(theory.plateau_closed_form(instance, step), rel=1e-9)
+    assert found.final_failure_rate == pytest.approx(
+        closed_forms.plateau_closed_form(instance, step), rel=1e-9
+    )
 
 
 # ---- exponents ----
@@ -305,22 +313,22 @@ def test_e1_exponent_in_length(family, advantage, aggregation):
         FAMILIES.find(family).instance(length, {"counting": 0.2, "gated": 0.99}[family])
         for length in (65536, 4194304)
     ]
-    rates = [theory.critical_closed_form(instance, advantage, aggregation) for instance in ends]
+    rates = [closed_forms.critical_closed_form(instance, advantage, aggregation) for instance in ends]
     slope = math.log(rates[1] / rates[0]) / math.log(ends[1].length / ends[0].length)
-    assert slope == pytest.approx(theory.length_exponent(family, advantage, aggregation), abs=2e-3)
+    assert slope == pytest.approx(closed_forms.length_exponent(family, advantage, aggregation), abs=2e-3)
 
 
 @pytest.mark.parametrize(("advantage", "aggregation"), RULES)
 def test_e2_exponent_in_failure_rate(advantage, aggregation):
     ends = [FAMILIES.find("gated").instance(1024, 1 - rate, rate) for rate in (1e-3, 1e-5)]
-    rates = [theory.critical_closed_form(instance, advantage, aggregation) for instance in ends]
+    rates = [closed_forms.critical_closed_form(instance, advantage, aggregation) for instance in ends]
     slope = math.log(rates[1] / rates[0]) / math.log(1e-2)
-    assert slope == pytest.approx(theory.failure_exponent("gated", advantage, aggregation), abs=3e-3)
+    assert slope == pytest.approx(closed_forms.failure_exponent("gated", advantage, aggregation), abs=3e-3)
 
 
 def test_e2_says_nothing_where_there_is_no_law():
-    assert math.isnan(theory.failure_exponent("gated", "unit", "token-mean"))
-    assert math.isnan(theory.failure_exponent("counting", "gap", "token-mean"))
+    assert math.isnan(closed_forms.failure_exponent("gated", "unit", "token-mean"))
+    assert math.isnan(closed_forms.failure_exponent("counting", "gap", "token-mean"))
 
 
 def test_e3_one_curve_on_gated():

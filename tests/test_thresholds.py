@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gradgap import config, grid, shards, theory, thresholds
-from gradgap.dynamics import Outcome, run
-from gradgap.families import FAMILIES
-from gradgap.rules import ADVANTAGES
-from gradgap.thresholds import Search, critical, one_step
+from gradgap.bandits import FAMILIES
+from gradgap.sweep import compute, config, grid
+from gradgap.theory import closed_forms
+from gradgap.thresholds import exact
+from gradgap.thresholds.exact import Search, critical, one_step
+from gradgap.training.rules import ADVANTAGES
+from gradgap.training.run import Outcome, run
 
 
 def instances():
@@ -41,10 +43,10 @@ def test_every_measured_critical_learning_rate_of_the_default_grid(root, capsys)
         shard
         for study in parsed.studies.values()
         for shard in grid.shards(study, parsed.shard_points)
-        if shard.simulation == "gradgap.simulations.critical"
+        if shard.simulation == "gradgap.measurements.thresholds"
     ]
     with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        found = list(pool.map(shards.compute, todo))
+        found = list(pool.map(compute.compute, todo))
     ratios = np.concatenate([np.ravel(each["critical"] / each["critical_closed_form"]) for each in found])
     with capsys.disabled():
         print(
@@ -60,7 +62,7 @@ def test_an_aggregation_rescales_the_critical_learning_rate():
     instance = FAMILIES.find("gated").instance(32, 0.9)
     for aggregation in ("seq-mean-token-mean", "token-mean", "seq-mean-token-sum-norm"):
         scaled = critical(instance, "grpo", iterations=500).divided(
-            theory.AGGREGATIONS.find(aggregation).divisor(instance)
+            closed_forms.AGGREGATIONS.find(aggregation).divisor(instance)
         )
         for rate, expected in ((scaled.low, True), (scaled.high, False)):
             result = run(instance, "grpo", aggregation, rate, iterations=500)
@@ -108,7 +110,7 @@ def test_a_scan_that_starts_on_no_converged_run_takes_every_rung(monkeypatch):
 
     centre = critical(instance, "gap", iterations=200).learning_rate
     edges = centre * np.array([0.1, 0.2, 0.3])
-    monkeypatch.setattr(thresholds, "run", made_up)
+    monkeypatch.setattr(exact, "run", made_up)
     found = critical(instance, "gap", iterations=1)
     assert found.learning_rate == pytest.approx(edges[2], rel=1e-3)
     assert len(tried) > 60
@@ -130,13 +132,15 @@ def test_curvature_and_map_slope_by_finite_differences():
         instance = FAMILIES.find(family).instance(length, rate)
         for advantage in ("gap", "reinforce", "grpo"):
             for aggregation in ("seq-mean-token-sum", "token-mean"):
-                rate = theory.critical_closed_form(instance, advantage, aggregation)
+                rate = closed_forms.critical_closed_form(instance, advantage, aggregation)
                 h = 1e-4 / math.sqrt(instance.max_length)
 
                 def update(theta, instance=instance, advantage=advantage, aggregation=aggregation):
                     success, failure, gap = instance.at(theta)
-                    coefficient = theory.ADVANTAGES.find(advantage).coefficient(success, failure, abs(gap))
-                    return coefficient * gap / theory.AGGREGATIONS.find(aggregation).divisor(instance)
+                    coefficient = closed_forms.ADVANTAGES.find(advantage).coefficient(
+                        success, failure, abs(gap)
+                    )
+                    return coefficient * gap / closed_forms.AGGREGATIONS.find(aggregation).divisor(instance)
 
                 slope = 1 + rate * (update(h) - update(-h)) / (2 * h)
                 assert slope == pytest.approx(-1, abs=1e-6)
@@ -148,5 +152,5 @@ def test_plateau_against_the_iterates():
     for step in np.geomspace(0.02, 1.5, 23) * abs(instance.theta0):
         result = run(instance, "unit", "seq-mean-token-sum", step, iterations=1000)
         assert result.final_failure_rate == pytest.approx(
-            theory.plateau_closed_form(instance, step), rel=1e-8
+            closed_forms.plateau_closed_form(instance, step), rel=1e-8
         )

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from _small import assemble, changed, only, run_missing, shard_files, write_config
-from gradgap import cli, config, datasets, panels, shards
-from gradgap.captions import fill, template
+from gradgap import cli
 from gradgap.errors import ShardError
-from gradgap.verify import verify
+from gradgap.report import panels
+from gradgap.report.captions import fill, template
+from gradgap.report.verify import verify
+from gradgap.sweep import compute, config, dataset
 
 RAW = only("phase_diagram")
 
@@ -22,7 +24,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     run_missing(RAW, folder)
     study = config.parse(RAW).studies["phase_diagram"]
-    datasets.write(assemble(RAW, folder, "phase_diagram"), folder / "datasets" / "phase_diagram.nc")
+    dataset.write(assemble(RAW, folder, "phase_diagram"), folder / "datasets" / "phase_diagram.nc")
     with xr.open_dataset(folder / "datasets" / "phase_diagram.nc") as opened:
         analysis = study.study.analyse(opened.load(), study.settings)
     for part in ("analysis", "figures", "tables"):
@@ -59,21 +61,21 @@ def test_all_is_well_where_nothing_was_touched(results):
 
 def test_a_shard_is_the_same_file_whenever_it_is_written(results, tmp_path):
     path = a_shard(results)
-    shards.write(tmp_path / path.name, *shards.read(path))
+    compute.write(tmp_path / path.name, *compute.read(path))
     assert (tmp_path / path.name).read_bytes() == path.read_bytes()
 
 
 def test_no_flipped_byte_slips_through(results):
     """At each offset of a shard file: it is refused, or what is read is what was written."""
     path = a_shard(results)
-    whole, (shard, arrays) = path.read_bytes(), shards.read(path)
+    whole, (shard, arrays) = path.read_bytes(), compute.read(path)
     refused = []
     for offset in range(len(whole)):
         altered = bytearray(whole)
         altered[offset] ^= 1 + offset % 255
         path.write_bytes(altered)
         try:
-            found, values = shards.read(path)
+            found, values = compute.read(path)
         except ShardError as error:
             refused.append(str(error))
         else:
@@ -89,7 +91,7 @@ def test_a_truncated_shard_is_refused(results, keep):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
     with pytest.raises(ShardError, match="damaged") as caught:
-        shards.read(path)
+        compute.read(path)
     assert "delete it" in str(caught.value)
 
 
@@ -102,19 +104,19 @@ def test_numbers_altered_under_a_right_checksum_are_refused(results):
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
     with pytest.raises(ShardError, match="digest"):
-        shards.read(path)
+        compute.read(path)
 
 
 def test_every_bad_shard_is_named_with_one_remedy(results):
     """After the remedy, running again gives the very dataset of an undisturbed run."""
     study = config.parse(RAW).studies["phase_diagram"]
     files = list(shard_files(RAW, results))
-    undisturbed = datasets.assemble(study, files)
+    undisturbed = dataset.assemble(study, files)
     files[0].write_bytes(b"")
     files[1].unlink()
     files[2].write_bytes(files[2].read_bytes()[:-50])
     with pytest.raises(ShardError) as caught:
-        datasets.assemble(study, files)
+        dataset.assemble(study, files)
     *each, remedy = str(caught.value).splitlines()
     assert [path.name in line for path, line in zip(files, each, strict=False)] == [True] * 3
     assert "Remedy: rm -f" in remedy
@@ -122,15 +124,15 @@ def test_every_bad_shard_is_named_with_one_remedy(results):
     for path in files[:3]:
         path.unlink(missing_ok=True)
     run_missing(RAW, results)
-    assert datasets.assemble(study, files).identical(undisturbed)
+    assert dataset.assemble(study, files).identical(undisturbed)
 
 
 def test_shards_of_other_code_are_refused(results, monkeypatch):
-    from gradgap.grid import Shard
+    from gradgap.sweep.grid import Shard
 
     monkeypatch.setattr(Shard, "code", property(lambda shard: "0" * 16))
     with pytest.raises(ShardError, match="other code"):
-        shards.read(a_shard(results))
+        compute.read(a_shard(results))
 
 
 def flip(path: Path) -> None:
@@ -177,7 +179,7 @@ def test_verify_finds_a_dataset_that_is_not_its_shards(results):
     with xr.open_dataset(path) as opened:
         altered = opened.load()
     altered["critical"][0, 0, 0, 0] *= 1 + 1e-12
-    datasets.write(altered, path)
+    dataset.write(altered, path)
     assert "differs from its shards in critical" in verify(config.parse(RAW), results)[str(path)]
 
 

@@ -104,11 +104,11 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
 
     # a file that was touched but not changed reruns nothing
     package = project / "workflow" / "scripts" / "gradgap"
-    os.utime(package / "binomial.py")
+    os.utime(package / "numerics" / "binomial.py")
     assert would_run(project) == {}
 
     # a figure's module reruns that figure only
-    append(package / "figures" / "stagnation.py")
+    append(package / "studies" / "stagnation" / "figure.py")
     assert would_run(project) == {"figures": 1, "all": 1}
     snakemake(project)
 
@@ -124,11 +124,11 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
     (project / "config.yaml").write_text(yaml.safe_dump(config))
 
     # a kernel reruns the shards that use it
-    append(package / "thresholds.py")
+    append(package / "thresholds" / "exact.py")
     assert (
         would_run(project)["shards"] == 1 + 1 + 2
     )  # thresholds, exact and sampled, and the instances of both studies
-    append(package / "binomial.py")
+    append(package / "numerics" / "binomial.py")
     shards = len(list((results / "shards").rglob("*.npz")))
     assert would_run(project)["shards"] == shards
 

@@ -1,7 +1,7 @@
 """An update rule from outside: its expected update is the gradient gap damped by J(1−J)²."""
 
-from gradgap.jit import kernel
-from gradgap.rules import ADVANTAGES, Advantage
+from gradgap.numerics.compiler import kernel
+from gradgap.training.rules import ADVANTAGES, Advantage
 
 
 @kernel

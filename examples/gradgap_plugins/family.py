@@ -7,9 +7,9 @@ zero: J = p(1−p), best at p = ½. No other token has a parameter, so its thres
 import math
 
 import numpy as np
+from gradgap.bandits import FAMILIES, Family, Instance
 from gradgap.errors import ConfigError
-from gradgap.families import FAMILIES, Family, Instance
-from gradgap.jit import kernel
+from gradgap.numerics.compiler import kernel
 
 
 @kernel

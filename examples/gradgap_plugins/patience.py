@@ -5,11 +5,14 @@ One file is simulation, analysis, caption and figure; ``__name__`` is this modul
 
 import matplotlib.pyplot as plt
 import numpy as np
-from gradgap import dynamics, rules, style, theory
-from gradgap.axes import number
-from gradgap.scaling import fit, row, table
-from gradgap.simulations import FAMILY_SETTINGS, Variable, empty, instance_at, product
-from gradgap.studies import STUDIES, Analysis, Study, Sweep
+from gradgap.inference.power_laws import fit, row, table
+from gradgap.measurements import FAMILY_SETTINGS, Variable, empty, instance_at, product
+from gradgap.report import style
+from gradgap.sweep.study import STUDIES, Analysis, Study, Sweep
+from gradgap.theory import closed_forms
+from gradgap.training import rules
+from gradgap.training import run as dynamics
+from gradgap.values import number
 
 # ---- simulation ----
 VARIABLES = {
@@ -26,7 +29,9 @@ def simulate(axes, settings, progress):
     for index, point in product(axes, tuple(axes)):
         instance = instance_at(point, settings)
         advantage, aggregation = rules.rule(point["rule"])
-        rate = number(point["step_ratio"]) * theory.critical_closed_form(instance, advantage, aggregation)
+        rate = number(point["step_ratio"]) * closed_forms.critical_closed_form(
+            instance, advantage, aggregation
+        )
         run = dynamics.run(
             instance, advantage, aggregation, rate, iterations=settings["iterations"], path=True
         )

@@ -15,7 +15,9 @@ rule analysis:
     params:
         config=study_spec,
         code=lambda wildcards: fingerprint(
-            "gradgap.captions", "gradgap.panels", module_of_study(wildcards)
+            "gradgap.report.captions",
+            "gradgap.report.panels",
+            module_of_study(wildcards),
         ),
         caption=lambda wildcards: captions.template(wildcards.study),
     script:

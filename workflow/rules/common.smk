@@ -8,9 +8,10 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from gradgap import captions, config as configuration, grid
 from gradgap.errors import GradgapError
-from gradgap.sources import fingerprint
+from gradgap.fingerprint import fingerprint
+from gradgap.report import captions
+from gradgap.sweep import config as configuration, grid
 
 FORMATS = ["pdf", "svg", "png"]
 

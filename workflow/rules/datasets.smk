@@ -14,6 +14,6 @@ rule datasets:
     threads: 1
     params:
         config=study_spec,
-        code=fingerprint("gradgap.datasets"),
+        code=fingerprint("gradgap.sweep.dataset"),
     script:
         "../scripts/datasets.py"

@@ -1,7 +1,7 @@
 rule explore:
     input:
         datasets=expand("results/datasets/{study}.nc", study=STUDIES),
-        template=str(ROOT / "workflow/scripts/gradgap/explore.html"),
+        template=str(ROOT / "workflow/scripts/gradgap/report/explorer.html"),
     output:
         "results/explore.html",
     log:
@@ -13,6 +13,6 @@ rule explore:
     threads: 1
     params:
         studies=STUDIES,
-        code=fingerprint("gradgap.explore"),
+        code=fingerprint("gradgap.report.explorer"),
     script:
         "../scripts/explore.py"

@@ -29,7 +29,7 @@ rule figures:
         ),
         draw=lambda wildcards: CONFIG.studies[wildcards.study].study.draw,
         code=lambda wildcards: fingerprint(
-            "gradgap.panels", CONFIG.studies[wildcards.study].study.draw
+            "gradgap.report.panels", CONFIG.studies[wildcards.study].study.draw
         ),
     script:
         "../scripts/figures.py"

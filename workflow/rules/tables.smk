@@ -25,6 +25,6 @@ rule tables:
     params:
         config=CONFIG.source,
         seed=CONFIG.seed,
-        code=fingerprint("gradgap.tables"),
+        code=fingerprint("gradgap.report.tables"),
     script:
         "../scripts/tables.py"

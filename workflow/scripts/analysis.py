@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from gradgap import captions, files, logs, panels
-from gradgap.grid import StudyConfig
+from gradgap import files, logs
+from gradgap.report import captions, panels
+from gradgap.sweep.grid import StudyConfig
 
 
 def main(

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gradgap import datasets, logs
-from gradgap.grid import StudyConfig
+from gradgap import logs
+from gradgap.sweep import dataset
+from gradgap.sweep.grid import StudyConfig
 
 
 def main(shards: Iterable[str | Path], output: str | Path, config: Mapping[str, Any]) -> None:
@@ -20,7 +21,7 @@ def main(shards: Iterable[str | Path], output: str | Path, config: Mapping[str, 
     config : mapping
         Fields of the study's `StudyConfig`.
     """
-    datasets.aggregate(StudyConfig(**config), shards, output)
+    dataset.aggregate(StudyConfig(**config), shards, output)
 
 
 if "snakemake" in globals():

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from gradgap import explore, logs
+from gradgap import logs
+from gradgap.report import explorer
 
 
 def main(datasets: Mapping[str, str | Path], output: str | Path) -> None:
@@ -16,7 +17,7 @@ def main(datasets: Mapping[str, str | Path], output: str | Path) -> None:
     output : path
         The HTML file to write.
     """
-    explore.write(datasets, output)
+    explorer.write(datasets, output)
 
 
 if "snakemake" in globals():

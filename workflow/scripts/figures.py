@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gradgap import figures, logs, provenance
+from gradgap import logs
+from gradgap.report import figures
+from gradgap.sweep import provenance
 
 
 def main(
@@ -15,7 +17,7 @@ def main(
     look: Mapping[str, Any],
     about: str = "",
 ) -> None:
-    """Draw a figure in every format; see `gradgap.figures.draw`."""
+    """Draw a figure in every format; see `gradgap.report.figures.draw`."""
     figures.draw(draw, numbers, scaling, look, outputs, about)
 
 

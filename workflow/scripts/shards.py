@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from gradgap import logs, shards
-from gradgap.grid import Shard
+from gradgap import logs
+from gradgap.sweep import compute
+from gradgap.sweep.grid import Shard
 
 
 def main(output: str | Path, spec: str) -> None:
@@ -17,7 +18,7 @@ def main(output: str | Path, spec: str) -> None:
         `Shard.spec` of the points.
     """
     shard = Shard.from_spec(spec)
-    shards.write(output, shard, shards.compute(shard, Path(output).parent))
+    compute.write(output, shard, compute.compute(shard, Path(output).parent))
 
 
 if "snakemake" in globals():

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from gradgap import logs, tables
+from gradgap import logs
+from gradgap.report import tables
 
 
 def main(

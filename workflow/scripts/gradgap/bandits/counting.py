@@ -1,0 +1,233 @@
+"""The exact families `counting` and `gated`: right when a count of tokens falls into a window.
+
+`gated`: with probability 1 − ε the response is one token and right; with probability ε it has N tokens, each a
+one with probability σ(θ), and is right when the number of ones is within B of N/2. `counting` is ε = 1.
+"""
+
+import math
+from types import MappingProxyType
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..numerics.binomial import window
+from ..numerics.compiler import kernel
+from ..numerics.sampling import binomials, failures_before_success, some, table_size
+from . import FAMILIES, Family, Instance
+from .groups import COUNT, LENGTH, REWARD, SCORE
+
+
+@kernel
+def evaluate(theta, parameters):
+    """Success rate, failure rate and gradient gap at θ.
+
+    Parameters
+    ----------
+    theta : float
+        Logit of a one.
+    parameters : ndarray, shape (3,)
+        Long length N, half-width B of the window, and the share ε of long responses.
+    """
+    share = parameters[2]
+    success, failure, success_slope, failure_slope = window(theta, int(parameters[0]), int(parameters[1]))
+    if share < 1.0:
+        whole = (1.0 - share) + share * success
+        success_slope *= share * success / whole
+        success = whole
+        failure *= share
+    return success, failure, success_slope + failure_slope
+
+
+@kernel
+def sample(state, theta, parameters, size, most, group, workspace):
+    """Draw groups up to the first that has a long response.
+
+    A response is its count of ones, and groups without a long response are counted, not drawn: the cost grows
+    neither with the length nor with the groups that move nothing.
+
+    Parameters
+    ----------
+    state : ndarray, shape (4,), uint64
+        Of the stream, changed in place.
+    theta : float
+        Logit of a one.
+    parameters : ndarray, shape (3,)
+        As in `evaluate`.
+    size : int
+        Group size.
+    most : int
+        Groups to draw at the most.
+    group : ndarray, shape (COLUMNS, size + 1)
+        Filled with the last group: a row for each long response, and a last one for all that are one token and right.
+    workspace : ndarray, shape (streams.table_size(N),)
+
+    Returns
+    -------
+    rows, groups : int
+        Rows of the last group, none where no group had a long response, and number of groups drawn.
+    """
+    n, half_width, share = int(parameters[0]), int(parameters[1]), parameters[2]
+    before = 0
+    long = size
+    if share < 1.0:
+        before = failures_before_success(state, size * math.log1p(-share), most)
+        if before == most:
+            return 0, most
+        long = some(state, size, share)
+    odds = math.exp(-abs(theta))
+    p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
+    if theta > 0.0:
+        p, q = q, p
+    binomials(state, n, p, q, long, workspace, group[SCORE])
+    for i in range(long):
+        ones = group[SCORE, i]
+        group[REWARD, i] = 1.0 if abs(ones - n // 2) <= half_width else 0.0
+        group[LENGTH, i] = n
+        group[COUNT, i] = 1.0
+        group[SCORE, i] = ones * q - (n - ones) * p
+    if long == size:
+        return long, before + 1
+    group[REWARD, long] = 1.0
+    group[LENGTH, long] = 1.0
+    group[COUNT, long] = size - long
+    group[SCORE, long] = 0.0
+    return long + 1, before + 1
+
+
+def half_width(length: int, window: float) -> int:
+    """B = round(window · √length / 2), the half-width of the window in tokens."""
+    return math.floor(window * math.sqrt(length) / 2 + 0.5)
+
+
+def start(length: int, half_width: int, success_rate: float, failure_rate: float) -> float:
+    """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds)."""
+    from scipy.optimize import brentq  # slow to import, and most jobs never search
+
+    target = math.log(success_rate) - math.log(failure_rate)
+
+    def excess(theta: float) -> float:
+        success, failure, *_ = window(theta, length, half_width)
+        return math.log(max(success, 5e-324)) - math.log(max(failure, 5e-324)) - target
+
+    low = -1 / math.sqrt(length)
+    while excess(low) > 0:
+        low *= 2
+    return brentq(excess, low, 0.0, xtol=1e-300, rtol=1e-15)
+
+
+def make(
+    family: str, length: int, half_width: int, share: float, theta0: float, **settings: float
+) -> Instance:
+    """The instance with long length N, half-width B, share ε of long responses and start θ₀."""
+    return Instance(
+        family=family,
+        evaluate=evaluate,
+        parameters=np.array([length, half_width, share], dtype=float),
+        theta0=theta0,
+        length=share * length + (1 - share),
+        max_length=length,
+        score_length=length,
+        token_score_bound=1.0,
+        token_hessian_bound=0.25,
+        sample=sample,
+        workspace=table_size(length),
+        settings=settings,
+    )
+
+
+def _check_window(length: int, window: float) -> int:
+    width = half_width(length, window)
+    if window <= 0 or width >= length // 2:
+        raise ConfigError(
+            f"window: {window:g} standard deviations is a half-width of {width} tokens at length {length}; "
+            f"allowed: above 0 and below half the length"
+        )
+    return width
+
+
+def _check_rate(success_rate: float, failure_rate: float | None) -> float:
+    if not 0 < success_rate < 1:
+        raise ConfigError(f"success_rate: {success_rate:g} is not allowed; it lies strictly between 0 and 1")
+    return 1 - success_rate if failure_rate is None else failure_rate
+
+
+def _check_length(length: int) -> None:
+    if length != int(length) or length < 2 or length % 2:
+        raise ConfigError(
+            f"length: {length} is not allowed; it must be an even whole number of tokens, 2 or more"
+        )
+
+
+class Counting(Family):
+    """T tokens, right when the count of ones lies within B of T/2 (DESIGN: `counting`)."""
+
+    settings = MappingProxyType({"window": 1.0})
+
+    def instance(self, length, success_rate, failure_rate=None, *, window=1.0):
+        _check_length(length)
+        failure_rate = _check_rate(success_rate, failure_rate)
+        width = _check_window(length, window)
+        best, worst, _ = evaluate(0.0, np.array([length, width, 1.0]))
+        if failure_rate <= worst:
+            raise ConfigError(
+                f"success_rate: {success_rate:g} is out of reach for counting at length {length} with window "
+                f"{window:g}; allowed: above 0 and below the best reachable success rate {best:.6g}"
+            )
+        theta0 = start(length, width, success_rate, failure_rate)
+        return make("counting", length, width, 1.0, theta0, window=window)
+
+    def from_deviations(self, length: int, deviations: float, half_width: int) -> Instance:
+        """The instance whose start lies a fixed number of standard deviations off the centre of the window.
+
+        Parameters
+        ----------
+        length : int
+            Tokens T.
+        deviations : float
+            (T/2 − E[S]) / (√T/2) at the start, between 0 and √T.
+        half_width : int
+            B, which then sets the success rate.
+        """
+        _check_length(length)
+        if not 0 < deviations < math.sqrt(length):
+            raise ConfigError(
+                f"start_deviations: {deviations:g} is not allowed at length {length}; it lies between 0 and √length"
+            )
+        return make("counting", length, half_width, 1.0, -2 * math.atanh(deviations / math.sqrt(length)))
+
+
+class Gated(Family):
+    """Rare long failures: one token and right, or with probability ε a counting response of N tokens."""
+
+    settings = MappingProxyType({"window": 1.0, "start_failure_rate": 0.8})
+
+    def instance(self, length, success_rate, failure_rate=None, *, window=1.0, start_failure_rate=0.8):
+        failure_rate = _check_rate(success_rate, failure_rate)
+        if not 0 < start_failure_rate < 1:
+            raise ConfigError(
+                f"start_failure_rate: {start_failure_rate:g} is not allowed; it lies strictly between 0 and 1"
+            )
+        share = failure_rate / start_failure_rate
+        if share > 1:
+            raise ConfigError(
+                f"success_rate: {success_rate:g} is out of reach for gated with start_failure_rate "
+                f"{start_failure_rate:g}; allowed: {1 - start_failure_rate:g} or more"
+            )
+        if length < 2:
+            raise ConfigError(f"length: {length} is not allowed; it must be 2 tokens or more")
+        long_length = 2 * round((length - (1 - share)) / share / 2)
+        width = _check_window(long_length, window)
+        worst = evaluate(0.0, np.array([long_length, width, 1.0]))[1]
+        if start_failure_rate <= worst:
+            raise ConfigError(
+                f"start_failure_rate: {start_failure_rate:g} is out of reach for gated at length {length} with "
+                f"window {window:g}; allowed: above {worst:.6g}, the failure rate of a long response at its best"
+            )
+        theta0 = start(long_length, width, 1 - start_failure_rate, start_failure_rate)
+        return make(
+            "gated", long_length, width, share, theta0, window=window, start_failure_rate=start_failure_rate
+        )
+
+
+FAMILIES.add("counting")(Counting())
+FAMILIES.add("gated")(Gated())

@@ -1,0 +1,1 @@
+"""What can be said from measured numbers: fits, crossings, intervals and verdicts."""

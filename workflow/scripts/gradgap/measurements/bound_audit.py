@@ -1,0 +1,161 @@
+"""Random policies, all responses enumerated: exact critical step, every bound, and whether its promise is kept."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..bandits.enumerated import Line, draw
+from ..theory import closed_forms
+from ..values import number
+from . import Axes, Progress, Settings, Variable, empty, product
+
+#: Names of the bounds, in the order of `theory.Bounds`, and which of them promise a gain in log-odds.
+BOUNDS = tuple(closed_forms.Bounds.__dataclass_fields__)
+LOG_ODDS = ("paper", "prop1")
+#: What a bound promises is looked at for steps of these fractions of it.
+FRACTIONS = (0.25, 0.5, 1.0)
+#: T is the largest mean length on this multiple of the step, because a proof gives a rise up to twice the bound.
+_REACH = 2.0
+#: Where the look for a critical step ends, in units of 1/G_p: every token has long been decided by then.
+FURTHEST = 1e4
+
+VARIABLES = {
+    "policy_success_rate": Variable("success rate", "1", "J of the policy.", drop=("bound",)),
+    "policy_failure_rate": Variable(
+        "failure rate", "1", "1 − J of the policy, summed directly.", drop=("bound",)
+    ),
+    "policy_alignment": Variable("gap alignment", "1", "Δμ of the direction.", drop=("bound",)),
+    "policy_cosine": Variable("cosine to the gap", "1", "Δμ/‖g‖: 1 is the gap itself.", drop=("bound",)),
+    "policy_mean_length": Variable("mean response length", "tokens", "E|o| of the policy.", drop=("bound",)),
+    "policy_max_length": Variable(
+        "largest response length", "tokens", "Tokens of the longest.", drop=("bound",)
+    ),
+    "policy_entropy": Variable("entropy a response", "nats", "0 is deterministic.", drop=("bound",)),
+    "policy_critical": Variable(
+        "one-step critical step", "1", "Smallest η that lowers J; infinite where none does.", drop=("bound",)
+    ),
+    "policy_bound": Variable(
+        "bound", "1", "Step below which J must rise; nan where the condition does not hold.", undefined=True
+    ),
+    "policy_ratio": Variable(
+        "critical step over bound", "1", "Below 1 the bound is wrong; below 2 its proof is.", undefined=True
+    ),
+    "policy_kept": Variable(
+        "gain over promise",
+        "1",
+        "Least ratio of the gain to the promised one at 1/4, 1/2 and all of the bound; below 1 the bound is wrong.",
+        undefined=True,
+    ),
+}
+SETTINGS: tuple[str, ...] = ()
+SPLIT = ()
+TOGETHER = ("bound",)
+RANDOM = True
+
+
+def cost(settings: Settings) -> float:
+    """Seconds a policy of a few thousand responses."""
+    return 2e-3
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One policy and direction put to every bound.
+
+    Attributes
+    ----------
+    success_rate, failure_rate, alignment, mean_length : float
+        J, 1 − J, Δμ and E|o|.
+    critical : float
+        One-step critical step η*, infinite where no step lowers J.
+    bound, ratio, kept : ndarray, shape (bounds,)
+        Every bound, η* over it, and the least ratio of gain to promised gain at `FRACTIONS` of it.
+    """
+
+    success_rate: float
+    failure_rate: float
+    alignment: float
+    mean_length: float
+    critical: float
+    bound: np.ndarray
+    ratio: np.ndarray
+    kept: np.ndarray
+
+
+def bounds_of(line: Line) -> tuple[float, float, float, float, np.ndarray]:
+    """J, 1 − J, Δμ, E|o| and every bound of a line, for Δμ > 0.
+
+    G_p and L_p are the smallest numbers known to hold along the line at every θ, T is the largest mean length on
+    twice the largest step that the one of the start would allow: what is checked with these is stronger than the
+    statements in norms.
+    """
+    success, failure, alignment, mean_length = line.at(0.0)
+    spread = line.spread
+    max_length = int(line.tree.depth.max()) + 1
+
+    def bounds(length: float) -> np.ndarray:
+        found = closed_forms.bounds(alignment, success, failure, length, max_length, spread, spread**2 / 4)
+        return np.array(list(vars(found).values()))
+
+    bound = bounds(mean_length)
+    if mean_length < max_length:
+        # a bound in the mean length only shrinks as that grows
+        furthest = max(bound[BOUNDS.index("prop2")], bound[BOUNDS.index("prop4")])
+        bound = bounds(max(mean_length, line.longest(_REACH * furthest)))
+    return success, failure, alignment, mean_length, bound
+
+
+def audit(line: Line) -> Audit:
+    """Measure the critical step of a line with Δμ > 0, and hold every bound and its promise against it."""
+    success, failure, alignment, mean_length, bound = bounds_of(line)
+    critical = line.critical(np.nanmin(bound) / 8, FURTHEST / line.spread)
+    steps = np.multiply.outer(FRACTIONS, bound)
+    gain = line.gains(steps.ravel()).reshape(steps.shape)
+    with np.errstate(invalid="ignore"):
+        log_odds = np.log1p(gain / success) - np.log1p(-gain / failure)
+    promised = steps * alignment / 2
+    in_log_odds = np.array([name in LOG_ODDS for name in BOUNDS])
+    kept = np.where(in_log_odds, log_odds / promised, gain / (promised * success * failure)).min(axis=0)
+    return Audit(success, failure, alignment, mean_length, critical, bound, critical / bound, kept)
+
+
+def stream(*coordinates: object) -> np.random.Generator:
+    """The random stream of a point: it depends on the coordinates given and on nothing else."""
+    digest = hashlib.blake2b("|".join(map(str, coordinates)).encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
+
+
+def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
+    """All variables over largest length × vocabulary × dimension × draw × bound."""
+    out = empty(axes, VARIABLES)
+    order = [BOUNDS.index(name) for name in axes["bound"]]
+    names = [name for name in axes if name != "bound"]
+    points = list(product(axes, names))
+    for done, (index, point) in enumerate(points):
+        generator = stream(settings["seed"], "policies", *(point[name] for name in names))
+        length, vocabulary, dimension = (
+            int(number(point[name])) for name in ("policy_length", "vocabulary", "dimension")
+        )
+        policy, direction = draw(generator, length, vocabulary, dimension)
+        line = policy.line(direction)
+        found = audit(line)
+        probability = line.responses()[0]
+        probability = probability[probability > 0]
+        values = {
+            "policy_success_rate": found.success_rate,
+            "policy_failure_rate": found.failure_rate,
+            "policy_alignment": found.alignment,
+            "policy_cosine": found.alignment / float(np.linalg.norm(policy.gap())),
+            "policy_mean_length": found.mean_length,
+            "policy_max_length": float(length),
+            "policy_entropy": -float(probability @ np.log(probability)),
+            "policy_critical": found.critical,
+        }
+        for name, value in values.items():
+            out[name][index] = value
+        out["policy_bound"][index] = found.bound[order]
+        out["policy_ratio"][index] = found.ratio[order]
+        out["policy_kept"][index] = found.kept[order]
+        progress(done + 1, len(points))
+    return out

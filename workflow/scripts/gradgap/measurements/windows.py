@@ -1,0 +1,56 @@
+"""One-step critical steps on `counting` with a fixed start, the success rate being set by the window."""
+
+import math
+
+from ..bandits.counting import Counting, half_width
+from ..theory import closed_forms
+from ..thresholds import exact
+from ..values import number
+from . import Axes, Progress, Settings, Variable, empty, product
+
+VARIABLES = {
+    "window_success_rate": Variable("success rate", "1", "J at the start, as the window gives it."),
+    "window_failure_rate": Variable("failure rate", "1", "1 − J at the start, computed directly."),
+    "window_gap": Variable("norm of the gradient gap", "1", "‖g‖ at the start."),
+    "window_one_step": Variable("one-step critical step", "1", "Smallest step along the gap that lowers J."),
+    "window_bound_paper": Variable("bound of the paper", "1", "As bound_paper."),
+    "window_bound_prop1": Variable("bound of Proposition 1", "1", "As bound_prop1."),
+    "window_bound_prop2": Variable("bound of Proposition 2", "1", "As bound_prop2."),
+    "window_bound_prop3": Variable(
+        "bound of Proposition 3", "1", "As bound_prop3; nan where 1−J > ½.", undefined=True
+    ),
+    "window_bound_prop4": Variable("bound of Proposition 4", "1", "As bound_prop4."),
+    "window_bound_prop5": Variable(
+        "bound of Proposition 5", "1", "As bound_prop5; nan where 1−J > ½.", undefined=True
+    ),
+}
+SETTINGS = ("start_deviations",)
+SPLIT = ()
+
+
+def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
+    """All variables over length × window."""
+    out = empty(axes, VARIABLES)
+    points = list(product(axes, tuple(axes)))
+    for done, (index, point) in enumerate(points):
+        length = int(number(point["length"]))
+        width = min(half_width(length, number(point["window"])), math.ceil(length / 2) - 1)
+        instance = Counting().from_deviations(length, settings["start_deviations"], width)
+        success, failure, gap = instance.at(instance.theta0)
+        bounds = closed_forms.instance_bounds(instance)
+        values = {
+            "window_success_rate": success,
+            "window_failure_rate": failure,
+            "window_gap": abs(gap),
+            "window_one_step": exact.one_step(instance),
+            "window_bound_paper": bounds.paper,
+            "window_bound_prop1": bounds.prop1,
+            "window_bound_prop2": bounds.prop2,
+            "window_bound_prop3": bounds.prop3,
+            "window_bound_prop4": bounds.prop4,
+            "window_bound_prop5": bounds.prop5,
+        }
+        for name, value in values.items():
+            out[name][index] = value
+        progress(done + 1, len(points))
+    return out

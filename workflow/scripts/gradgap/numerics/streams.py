@@ -1,0 +1,72 @@
+"""Random streams: one for every point, from the point's own coordinates.
+
+The state of a stream is an array that is handed to every kernel that draws. It comes from a hash of the
+point's coordinates and the seed, so a point draws the same numbers whatever else is computed, in whatever order,
+shard or process. The generator is xoshiro256++ (Blackman and Vigna, ACM Trans. Math. Softw. 47, 2021), of period
+2²⁵⁶ − 1: two streams that start at hashed states overlap within n draws each with a chance of n/2²⁵⁵.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from .compiler import kernel
+
+
+def state(seed: int, coordinates: Mapping[str, str]) -> np.ndarray:
+    """Start of the stream that belongs to a point.
+
+    Parameters
+    ----------
+    seed : int
+        The one seed of a configuration.
+    coordinates : mapping
+        Name and canonical text (`axes.canonical`) of every coordinate on which the draws may depend, the
+        replicate among them. The order of the mapping does not matter.
+
+    Returns
+    -------
+    ndarray, shape (4,), uint64
+        State for `following`, `uniform` and `binomial`, which change it in place.
+    """
+    text = "\n".join([f"seed={seed}", *(f"{name}={coordinates[name]}" for name in sorted(coordinates))])
+    digest = hashlib.blake2b(text.encode(), digest_size=32).digest()
+    return np.frombuffer(digest, dtype="<u8").astype(np.uint64)
+
+
+@kernel
+def _rotated(x, left, right):
+    return (x << left) | (x >> right)  # left + right = 64
+
+
+@kernel
+def following(state):
+    """Next 64 random bits of a stream.
+
+    Parameters
+    ----------
+    state : ndarray, shape (4,), uint64
+        Changed in place.
+
+    Returns
+    -------
+    uint64
+    """
+    bits = _rotated(state[0] + state[3], np.uint64(23), np.uint64(41)) + state[0]
+    shifted = state[1] << np.uint64(17)
+    state[2] ^= state[0]
+    state[3] ^= state[1]
+    state[1] ^= state[2]
+    state[0] ^= state[3]
+    state[2] ^= shifted
+    state[3] = _rotated(state[3], np.uint64(45), np.uint64(19))
+    return bits
+
+
+@kernel
+def uniform(state):
+    """A number from [0, 1), a multiple of 2⁻⁵³."""
+    return (following(state) >> np.uint64(11)) * 1.1102230246251565e-16
+
+    # only by rounding does a uniform number lie above the whole sum: draw again

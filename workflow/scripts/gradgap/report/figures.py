@@ -1,0 +1,42 @@
+"""Figures: one module a study, each with ``draw(panels, scaling, look) -> Figure``.
+
+`panels` and `scaling` are the tables of the study's `Analysis`, read back from CSV; `look` is a `style.Look`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .. import plugins
+from . import panels, style
+
+
+def draw(
+    module: str,
+    numbers: str | Path,
+    scaling: str | Path,
+    look: Mapping[str, Any],
+    outputs: Mapping[str, str | Path],
+    about: str = "",
+) -> None:
+    """Draw a figure from its numbers, in every format asked for.
+
+    Parameters
+    ----------
+    module : str
+        `Study.draw`.
+    numbers, scaling : path
+        CSV files of the study's analysis.
+    look : mapping
+        The section ``figures`` of the configuration.
+    outputs : mapping of str to path
+        File to write in each format: pdf, svg, png.
+    about : str
+        What made the figure, for its metadata.
+    """
+    settings = style.Look.from_config(look)
+    with settings.applied():
+        figure = plugins.module(module).draw(panels.read(numbers), pd.read_csv(scaling), settings)
+        style.save(figure, outputs, about)

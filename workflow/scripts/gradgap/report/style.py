@@ -1,0 +1,153 @@
+"""One style for all figures."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from ..files import replacing
+
+#: Markers and dashes that tell series apart without colour.
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p"]
+#: What a line drawn from theory looks like everywhere: thin and dark, never with markers.
+PREDICTED = {"color": "0.15", "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1}
+CLOSED_FORM = {"color": "0.15", "linewidth": 0.9, "linestyle": "-", "zorder": 1}
+
+
+@dataclass(frozen=True)
+class Look:
+    """Sizes of figures, from the configuration: widths in inches."""
+
+    column_width: float
+    page_width: float
+    font_size: float
+    dpi: int
+
+    @classmethod
+    def from_config(cls, figures: Mapping[str, Any]) -> "Look":
+        """Sizes as configured, in millimetres there."""
+        return cls(
+            figures["column_width"] / 25.4, figures["page_width"] / 25.4, figures["font_size"], figures["dpi"]
+        )
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Draw with this look inside the block."""
+        small = self.font_size * 0.9
+        settings: Any = {
+            "font.size": self.font_size,
+            "axes.titlesize": self.font_size,
+            "axes.labelsize": self.font_size,
+            "xtick.labelsize": small,
+            "ytick.labelsize": small,
+            "legend.fontsize": small,
+            "legend.title_fontsize": small,
+            "legend.frameon": False,
+            "lines.markersize": 3.0,
+            "lines.linewidth": 1.0,
+            "axes.linewidth": 0.6,
+            "grid.linewidth": 0.4,
+            "xtick.major.width": 0.6,
+            "ytick.major.width": 0.6,
+            "xtick.minor.width": 0.4,
+            "ytick.minor.width": 0.4,
+            "mathtext.default": "regular",  # subscripts in the font of the text
+            "svg.fonttype": "none",  # text stays text
+            "svg.hashsalt": "gradgap",  # the same file from the same numbers
+            "pdf.fonttype": 42,
+            "savefig.dpi": self.dpi,
+            "figure.constrained_layout.use": True,
+        }
+        with sns.axes_style("ticks"), sns.plotting_context("paper"), plt.rc_context(settings):
+            yield
+
+
+def palette(count: int) -> list:
+    """Colours that the colour-blind can tell apart, and that differ in lightness."""
+    return sns.color_palette("colorblind", count) if count <= 6 else sns.color_palette("viridis", count)
+
+
+def shades(count: int) -> list:
+    """Colours of an ordered quantity, dark to light, none too light to be seen on white."""
+    return sns.color_palette("viridis", count + 1)[:count]
+
+
+def head(axes: Axes, letter: str, title: str = "") -> None:
+    """Put a panel's letter at its upper left corner and its title beside it."""
+    at: Any = {
+        "xycoords": "axes fraction",
+        "textcoords": "offset points",
+        "va": "baseline",
+        "annotation_clip": False,
+    }
+    axes.annotate(letter, (0, 1), (0, 4), fontweight="bold", **at)
+    axes.annotate(title, (0, 1), (1.6 * plt.rcParams["font.size"], 4), **at)
+
+
+def letter(axes: Axes, text: str) -> None:
+    """Put a panel's letter at its upper left corner, and the title that it has beside the letter."""
+    title = axes.get_title()
+    axes.set_title("")
+    head(axes, text, title)
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with its sign, a true minus, and no sign on what rounds to zero.
+
+    >>> signed(-0.514, 2), signed(0.0004, 2), signed(1.0, 2)
+    ('−0.51', '0.00', '+1.00')
+    """
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "−") if float(text) else text[1:]
+
+
+def decades(axis: Axis, most: int = 6) -> None:
+    """Label whole powers of ten, at most so many of them, with unlabelled ticks at every power or between."""
+    axis.set_major_locator(LogLocator(numticks=most))
+    low, high = sorted(axis.get_view_interval())
+    if high / low > 1e6:  # ticks between powers would run together
+        axis.set_minor_locator(LogLocator(numticks=99))
+    else:
+        axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=99))
+    axis.set_minor_formatter(NullFormatter())
+
+
+#: How a mark that was measured is set off from what lies under it.
+MARK = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.3, "zorder": 3}
+
+
+def legend_entry(label: str, **look: Any) -> Line2D:
+    """A handle for a legend."""
+    return Line2D([], [], label=label, **look)
+
+
+def save(figure: Figure, paths: Mapping[str, str | Path], about: str = "") -> None:
+    """Write a figure in each format, in one piece each, without the date, and close it; `about` says what made it."""
+    metadata = {
+        "pdf": {"CreationDate": None, "Subject": about},
+        "svg": {"Date": None, "Description": about},
+        "png": {"Description": about},
+    }
+    engine = figure.get_layout_engine()
+    if engine is not None:  # lay out here, for the dots of the PNG, and not again for each format
+        figure.set_dpi(plt.rcParams["savefig.dpi"])
+        for _ in range(2):  # what room labels need depends on the first layout
+            engine.execute(figure)
+    with plt.rc_context({"figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
+        for suffix, path in paths.items():
+            with replacing(path) as temporary:
+                figure.savefig(temporary, format=suffix, metadata=metadata[suffix])
+    plt.close(figure)

@@ -1,0 +1,143 @@
+"""Sampled critical learning rates against failing responses a group, and the exponent in 1 − J they make."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from ...report import style
+
+RULE = ["advantage", "aggregation"]
+SAMPLED = ["sampled_critical", "sampled_critical_low", "sampled_critical_high"]
+EXPONENT = ["failures", "exponent", "low", "high", "predicted"]
+#: Columns drawn, so that a panel without rows, which the numbers leave out, has them too.
+PANELS = {
+    "thresholds": [
+        "length",
+        "failure_rate",
+        "group_size",
+        "failures",
+        *SAMPLED,
+        "sampled_critical_predicted",
+        "halfway",
+    ],
+    "crossings": ["limit", "exact", "exact_low", "exact_high", "predicted"],
+    "exponents": ["group_size", *EXPONENT],
+    "exponents_by_failures": EXPONENT,
+}
+
+
+def _interval(panel, x, y, low, high, **look):
+    panel.errorbar(x, y, yerr=[np.maximum(y - low, 0), np.maximum(high - y, 0)], elinewidth=0.6, **look)
+
+
+def draw(panels, scaling, look):
+    """Above: all group sizes on one curve, a panel an advantage; below: exponents against n and n(1−J)."""
+    points, crossings, by_size, by_failures = (
+        panels.get(name, pd.DataFrame()).reindex(columns=[*RULE, *columns])
+        for name, columns in PANELS.items()
+    )
+    rules = list(points[["advantage", "aggregation"]].drop_duplicates().itertuples(index=False, name=None))
+    names = {rule: rule[0] if len({g for _, g in rules}) == 1 else "/".join(rule) for rule in rules}
+    colours = dict(zip(rules, style.palette(len(rules)), strict=True))
+    marks = dict(zip(rules, style.MARKERS, strict=False))
+    sizes = sorted(points.group_size.unique())
+    shades = dict(zip(sizes, plt.get_cmap("viridis")(np.linspace(0, 0.92, len(sizes))), strict=True))
+    figure = plt.figure(figsize=(look.page_width, look.page_width * 0.66))
+    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.1])
+
+    row = top.subplots(1, len(rules), squeeze=False, sharex=True, sharey=True)[0]
+    for j, (panel, rule) in enumerate(zip(row, rules, strict=True)):
+        here = points[(points.advantage == rule[0]) & (points.aggregation == rule[1])]
+        found = crossings[(crossings.advantage == rule[0]) & (crossings.aggregation == rule[1])].iloc[0]
+        limit = 0.0 if np.isnan(found.limit) else found.limit
+        scale = (here.length / here.failure_rate**limit).to_numpy()
+        for k, size in enumerate(sizes):
+            own = (here.group_size == size).to_numpy()
+            x, factor = here.failures[own], scale[own]
+            _interval(
+                panel,
+                x,
+                here.sampled_critical[own] * factor,
+                here.sampled_critical_low[own] * factor,
+                here.sampled_critical_high[own] * factor,
+                fmt=style.MARKERS[k % len(style.MARKERS)],
+                color=shades[size],
+                markersize=2.4,
+                zorder=2,
+            )
+            panel.plot(
+                x, here.sampled_critical_predicted[own] * factor, **{**style.PREDICTED, "linestyle": "-"}
+            )
+        panel.axhline((here.halfway * scale).median(), color="0.5", linewidth=0.7, linestyle=(0, (1, 1)))
+        panel.axvline(found.predicted, **style.PREDICTED)
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        panel.set_title(names[rule])
+        power = "" if limit == 0 else f" (1 − J)$^{{{-limit:.2g}}}$"
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        panel.text(0.96, 0.05, f"α* T{power}", transform=panel.transAxes, ha="right", bbox=behind)
+        style.letter(panel, "abcdefgh"[j])
+    top.supxlabel("failing responses a group n (1 − J)", fontsize=plt.rcParams["axes.labelsize"])
+    row[0].set_ylabel("sampled critical learning rate × T\n(tokens)")
+    handles = [
+        style.legend_entry(
+            f"n = {size:.0f}", marker=style.MARKERS[k % len(style.MARKERS)], color=shades[size], ls="none"
+        )
+        for k, size in enumerate(sizes)
+    ]
+    handles.append(style.legend_entry("predicted", **{**style.PREDICTED, "linestyle": "-"}))
+    handles.append(style.legend_entry("predicted crossover", **style.PREDICTED))
+    handles.append(style.legend_entry("exact limit", color="0.5", linewidth=0.7, linestyle=(0, (1, 1))))
+    top.legend(handles=handles, loc="outside upper center", ncols=(len(handles) + 1) // 2)
+
+    row = bottom.subplots(1, 2, sharey=True)
+    for panel, table, column, text in (
+        (row[0], by_size, "group_size", "group size n (responses)"),
+        (row[1], by_failures, "failures", "failing responses a group n (1 − J)"),
+    ):
+        for k, rule in enumerate(rules):
+            here = table[(table.advantage == rule[0]) & (table.aggregation == rule[1])]
+            shift = 1.04 ** (k - (len(rules) - 1) / 2)  # so that intervals do not hide one another
+            _interval(
+                panel,
+                here[column] * shift,
+                here.exponent,
+                here.low,
+                here.high,
+                fmt=marks[rule],
+                color=colours[rule],
+            )
+            panel.plot(here[column], here.predicted, color=colours[rule], linewidth=0.8, zorder=1)
+        panel.set_xscale("log")
+        panel.set_xlabel(text)
+        for level in sorted({1.0, *crossings.limit.dropna()}):
+            panel.axhline(level, color="0.5", linewidth=0.7, linestyle=(0, (1, 1)), zorder=0)
+    for rule in rules:
+        found = crossings[(crossings.advantage == rule[0]) & (crossings.aggregation == rule[1])].iloc[0]
+        row[1].axvline(found.predicted, **{**style.PREDICTED, "color": colours[rule]})
+        # the exact dynamics, a little to the right of all groups
+        _interval(
+            row[0],
+            np.array([4 * max(sizes) * 1.1 ** rules.index(rule)]),
+            np.array([found.exact]),
+            np.array([found.exact_low]),
+            np.array([found.exact_high]),
+            fmt=marks[rule],
+            color=colours[rule],
+            markerfacecolor="white",
+        )
+    row[0].text(
+        4 * max(sizes) * 1.1 ** (len(rules) / 2),
+        0.98,
+        "n → ∞",
+        transform=row[0].get_xaxis_transform(),
+        ha="center",
+        va="top",
+    )
+    row[0].set_ylabel("exponent of α* in 1 − J at fixed n")
+    for panel, mark in zip(row, "abcdefghij"[len(rules) :], strict=False):
+        style.letter(panel, mark)
+    handles = [style.legend_entry(names[r], marker=marks[r], color=colours[r], linewidth=0.8) for r in rules]
+    handles.append(style.legend_entry("limits", color="0.5", linewidth=0.7, linestyle=(0, (1, 1))))
+    bottom.legend(handles=handles, loc="outside right center", title="marks measured,\nlines predicted")
+    return figure

@@ -1,0 +1,304 @@
+"""What a configuration will take before anything is submitted: jobs, core-hours, memory, disk.
+
+Points are counted, never listed. The time of a point comes from what earlier jobs recorded: the seconds that each
+spent simulating, from its log, and all of its time and memory, from Snakemake's benchmark file. A simulation that
+was never run is timed on one point. None of this changes how a grid is cut: shards have names, and a name must not
+depend on how fast a machine was. So the plan proposes a shard size, and the configuration sets it.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import GradgapError
+from ..values import number
+from . import grid
+from .compute import MEASURED, head
+from .config import Config
+from .grid import Shard, StudyConfig
+from .study import Sweep
+
+#: Jobs beyond which Snakemake's own bookkeeping, and many a cluster's limits, get in the way.
+MANY_JOBS = 2000
+#: What is taken for a job where none was measured: seconds beside the simulation, and bytes of memory.
+_START_SECONDS, _MEMORY = 2.0, 250 * 2**20
+#: Bytes on disk of a job's log, benchmark and metadata files, and of a point in the CSV of an analysis.
+_BYTES_A_JOB, _BYTES_A_ROW = 16 * 2**10, 200
+#: A simulation's first points have the time of compiling in them, which is less than this; they do not count.
+_COMPILING_SECONDS = 10.0
+#: Nothing is timed that should take longer than this.
+_TIMED_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one job recorded.
+
+    Attributes
+    ----------
+    shard : Shard
+    points : int
+        Points that it simulated, without those that came while it was compiling; may be 0.
+    seconds : float
+        Processor time that it spent on them.
+    beside, memory : float
+        Processor time that it spent beside its simulation, and its most memory in bytes; nan where not recorded.
+    """
+
+    shard: Shard
+    points: int
+    seconds: float
+    beside: float = math.nan
+    memory: float = math.nan
+
+
+def measurements(results: str | Path) -> list[Measurement]:
+    """What the shards of a results folder recorded when they were computed."""
+    found = []
+    results = Path(results)
+    for path in sorted((results / "shards").glob("*/*/*.npz")):
+        place = path.relative_to(results / "shards")
+        log = (results / "logs" / "shards" / place).with_suffix(".log")
+        benchmark = (results / "benchmarks" / "shards" / place).with_suffix(".tsv")
+        said = MEASURED.search(log.read_text(encoding="utf-8")) if log.is_file() else None
+        if said is None or int(said[1]) == 0:
+            continue
+        try:
+            shard = head(path)[0]
+        except GradgapError:
+            continue
+        row = pd.read_csv(benchmark, sep="\t").iloc[-1] if benchmark.is_file() else {}
+        memory = float(row.get("max_rss", math.nan)) * 2**20
+        points, seconds = int(said[1]), float(said[3])
+        beside = float(row.get("cpu_time", math.nan)) - seconds
+        if points > int(said[4]):
+            points, seconds = points - int(said[4]), seconds - float(said[5])
+        elif seconds < _COMPILING_SECONDS:
+            points, seconds = 0, 0.0
+        found.append(Measurement(shard, points, seconds, beside, memory))
+    return found
+
+
+def nominal(shard: Shard) -> float:
+    """Seconds a point as the simulation itself states them; 1 where it does not, so that ratios are times."""
+    return shard.seconds / shard.points
+
+
+def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Measurement:
+    """Simulate the middle point of a sweep and all that come with it, once to compile and once to time."""
+    module = grid.simulation(sweep)
+    axes: dict[str, tuple[str, ...]] = {
+        axis: values if axis in getattr(module, "TOGETHER", ()) else (values[len(values) // 2],)
+        for axis, values in grid.sweep_axes(config, sweep).items()
+    }
+    settings = grid.sweep_settings(config, sweep)
+    shard = Shard(config.name, name, sweep.simulation, axes, settings, config.seed)
+    if getattr(module, "RANDOM", False):
+        settings = {**settings, "seed": config.seed}
+    for _ in range(2):
+        started = time.process_time()
+        module.simulate(axes, settings, lambda done, total: None)
+        seconds = time.process_time() - started
+    return Measurement(shard, shard.points, seconds)
+
+
+def rate(known: Iterable[Measurement]) -> Callable[[Shard], float] | None:
+    """Seconds a point of any shard, from measurements of its simulation; None without any.
+
+    Those of the same family and the nearest response length count, scaled by the simulation's own statement of how
+    its cost depends on its settings.
+    """
+    stated = [(entry, nominal(entry.shard)) for entry in known]
+    if not stated:
+        return None
+
+    def distance(shard: Shard, other: Shard) -> float:
+        apart = 0.0 if set(shard.axes.get("family", ())) & set(other.axes.get("family", ("",))) else 100.0
+        return apart + abs(_log_length(shard) - _log_length(other))
+
+    def seconds(shard: Shard) -> float:
+        nearest = min(distance(shard, entry.shard) for entry, _ in stated)
+        near = [(entry, cost) for entry, cost in stated if distance(shard, entry.shard) <= nearest + 1e-9]
+        expected = sum(entry.points * cost for entry, cost in near)
+        return sum(entry.seconds for entry, _ in near) / expected * nominal(shard)
+
+    return seconds
+
+
+def _log_length(shard: Shard) -> float:
+    lengths = [math.log2(number(value)) for value in shard.axes.get("length", ())]
+    return statistics.fmean(lengths) if lengths else 0.0
+
+
+def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
+    """Points, shards, jobs, time, memory and disk of a configuration.
+
+    Parameters
+    ----------
+    config : Config
+    results : path
+        Where earlier runs recorded what their jobs took; need not exist.
+
+    Returns
+    -------
+    dict
+        ``points``, ``shards``, ``jobs``, ``core_hours``, ``bytes``; ``memory`` in bytes of the largest simulation
+        job and of the largest aggregation; ``longest_job`` in seconds; ``shard_points`` as configured and as
+        proposed; ``sweeps``, one entry each; ``warnings``.
+    """
+    recorded = measurements(results)
+    simulated: dict[str, list[Measurement]] = {}
+    for entry in (entry for entry in recorded if entry.points):
+        simulated.setdefault(entry.shard.simulation, []).append(entry)
+    beside = [entry.beside for entry in recorded if entry.beside > 0]
+    start = statistics.median(beside) if beside else _START_SECONDS
+    memory = max((entry.memory for entry in recorded if entry.memory > 0), default=_MEMORY)
+    sweeps: list[dict[str, Any]] = []
+    aggregation = disk = 0
+    for study in config.studies.values():
+        cut: dict[str, list[Shard]] = {name: [] for name in study.study.sweeps}
+        for shard in grid.shards(study, config.shard_points, config.shard_seconds):
+            cut[shard.sweep].append(shard)
+        stored = 0
+        for name, sweep in study.study.sweeps.items():
+            known, basis = simulated.get(sweep.simulation, []), "measured"
+            if not known and _worth_timing(sweep, study):
+                known, basis = [time_one_point(study, name, sweep)], "timed on one point"
+            of = rate(known)
+            if of is None:
+                of, basis = nominal, "stated by the simulation"
+            seconds = [shard.points * of(shard) for shard in cut[name]]
+            points = sum(shard.points for shard in cut[name])
+            stored += points * _bytes_a_point(sweep)
+            largest = max(shard.points for shard in cut[name]) * _bytes_a_point(sweep)
+            sweeps.append(
+                {
+                    "study": study.name,
+                    "sweep": name,
+                    "points": points,
+                    "shards": len(seconds),
+                    "seconds": sum(seconds),
+                    "longest_job": max(seconds) + start,
+                    "memory": memory + 4 * largest,
+                    "basis": basis,
+                }
+            )
+            disk += 2 * points * _bytes_a_point(sweep) + points * _BYTES_A_ROW
+        aggregation = max(aggregation, 3 * stored)
+    shards = sum(sweep["shards"] for sweep in sweeps)
+    jobs = shards + 3 * len(config.studies) + 2  # a dataset, an analysis and a figure each; tables, explorer
+    whole = sum(sweep["seconds"] for sweep in sweeps) + jobs * start
+    found = {
+        "points": sum(sweep["points"] for sweep in sweeps),
+        "shards": shards,
+        "jobs": jobs,
+        "core_hours": whole / 3600,
+        "bytes": disk + jobs * _BYTES_A_JOB,
+        "memory": {
+            "simulation": max(sweep["memory"] for sweep in sweeps),
+            "aggregation": memory + aggregation,
+        },
+        "longest_job": max(sweep["longest_job"] for sweep in sweeps),
+        "shard_points": {"configured": config.shard_points, "proposed": _proposal(config, sweeps, jobs)},
+        "sweeps": sweeps,
+    }
+    return found | {"warnings": _warnings(config, found, start)}
+
+
+def _bytes_a_point(sweep: Sweep) -> int:
+    return sum(
+        variable.dtype.itemsize for variable in grid.simulation(sweep).VARIABLES.values() if not variable.drop
+    )
+
+
+def _worth_timing(sweep: Sweep, study: StudyConfig) -> bool:
+    module = grid.simulation(sweep)
+    return not hasattr(module, "cost") or module.cost(grid.sweep_settings(study, sweep)) <= _TIMED_SECONDS
+
+
+def _proposal(config: Config, sweeps: list[dict[str, Any]], jobs: int) -> int:
+    """Points at which the sweep that takes most of the time has jobs of the time asked for, in two digits."""
+    dearest = max(sweeps, key=lambda sweep: sweep["seconds"])
+    points = config.shard_seconds * dearest["points"] / max(dearest["seconds"], 1e-9)
+    if jobs > MANY_JOBS:
+        points = max(points, config.shard_points * 2 * jobs / MANY_JOBS)
+    return int(float(f"{max(1.0, min(points, 1e9)):.2g}"))
+
+
+def _warnings(config: Config, found: Mapping[str, Any], start: float) -> list[str]:
+    warnings = []
+    proposed = found["shard_points"]["proposed"]
+    if found["jobs"] > MANY_JOBS:
+        warnings.append(
+            f"{found['jobs']} jobs would choke the scheduler; below {MANY_JOBS} is well: run fewer studies at once, "
+            f"or set shard_points to {proposed} and shard_seconds to {10 * config.shard_seconds:g}"
+        )
+    mean = sum(sweep["seconds"] for sweep in found["sweeps"]) / found["shards"]
+    if found["shards"] > 100 and mean < start:
+        warnings.append(
+            f"a job simulates for {mean:.2g} s but starting it takes {start:.2g} s; shard_points: {proposed} makes "
+            f"fewer and longer jobs where axes can be cut otherwise"
+        )
+    for sweep in found["sweeps"]:
+        name = f"{sweep['study']}/{sweep['sweep']}"
+        if sweep["longest_job"] > 10 * config.shard_seconds:
+            warnings.append(
+                f"{name}: a job may take {sweep['longest_job']:.0f} s, over {config.shard_seconds:g} s by far; give "
+                f"jobs more time, or set shard_points to {proposed}"
+            )
+        if sweep["basis"] != "measured":
+            warnings.append(f"{name}: not measured yet, {sweep['basis']}; a run of a small part tells more")
+    return warnings
+
+
+def size(amount: float) -> str:
+    """A number of bytes to read.
+
+    >>> size(2_500_000)
+    '2.5 MB'
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:.3g} TB"
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    """A plan as a table to read."""
+    rows = [
+        (
+            f"{sweep['study']}/{sweep['sweep']}",
+            f"{sweep['points']:,}",
+            f"{sweep['shards']:,}",
+            f"{sweep['seconds'] / 3600:.3g}",
+            f"{sweep['longest_job']:.3g}",
+            size(sweep["memory"]),
+            sweep["basis"],
+        )
+        for sweep in found["sweeps"]
+    ]
+    table = pd.DataFrame(
+        rows, columns=["", "points", "shards", "core-hours", "longest job (s)", "memory a job", "from"]
+    )
+    proposed, configured = found["shard_points"]["proposed"], found["shard_points"]["configured"]
+    lines = [
+        table.to_string(index=False),
+        "",
+        f"points      {found['points']:,}",
+        f"shards      {found['shards']:,}",
+        f"jobs        {found['jobs']:,}",
+        f"core-hours  {found['core_hours']:.3g}",
+        f"memory      {size(found['memory']['simulation'])} a simulation job, "
+        f"{size(found['memory']['aggregation'])} the largest aggregation",
+        f"disk        {size(found['bytes'])}",
+        f"shard size  {configured:,} points at the most; {proposed:,} proposed",
+        *(f"warning: {text}" for text in found["warnings"]),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What is predicted: bounds, closed forms and exponents. Every formula cites docs/theory.md."""

@@ -1,0 +1,256 @@
+"""Update rules: advantage × aggregation, and the schedule of the learning rate.
+
+In expectation over large groups an advantage turns the gradient gap g into c(J) g, and an aggregation divides it
+by a length (docs/theory.md, R1–R2): ``u = c(J) g / divisor`` and ``θ' = θ + α u``.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..bandits import Lengths
+from ..bandits.groups import ADVANTAGE, AGGREGATION, COLUMNS, COUNT, LENGTH, REWARD, WEIGHT, weigh
+from ..errors import ConfigError
+from ..numerics.compiler import engine, f8, kernel, matrix, types
+from ..plugins import Registry
+
+
+@dataclass(frozen=True)
+class Advantage:
+    """How rewards become weights of responses.
+
+    Attributes
+    ----------
+    coefficient : compiled function
+        ``coefficient(success_rate, failure_rate, gap_norm) -> c``, the factor of the gradient gap in the
+        expected update as the group grows.
+    power : float or None
+        p where c ~ (1−J)^p as J → 1, from which the exponents of the critical learning rate follow; None where
+        there is no such law.
+    sampled : compiled function or None
+        ``sampled(right, size) -> (a, b)``, the advantage of each right and of each wrong response in a group
+        of `size` responses of which `right` are right (all float64); None where it is defined in expectation
+        only.
+    """
+
+    coefficient: Callable
+    power: float | None
+    sampled: Callable | None = None
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """How the weighted token scores of a group become one update.
+
+    Attributes
+    ----------
+    divisor : callable
+        ``divisor(instance) -> float``: what the summed score of a response is divided by, in tokens.
+    sampled : compiled function or None
+        ``sampled(length, size, total_length, max_length) -> factor`` of the summed score of a response of
+        that length in a group of `size` responses with `total_length` tokens between them (all float64),
+        `max_length` being the length of the longest response there can be; None where it is defined in
+        expectation only.
+    """
+
+    divisor: Callable[[Lengths], float]
+    sampled: Callable | None = None
+
+
+@kernel
+def _gap(success_rate, failure_rate, gap_norm):
+    return 1.0
+
+
+@kernel
+def _unit(success_rate, failure_rate, gap_norm):
+    return 1.0 / gap_norm if gap_norm > 0.0 else 0.0
+
+
+@kernel
+def _reinforce(success_rate, failure_rate, gap_norm):
+    return success_rate * failure_rate
+
+
+@kernel
+def _grpo(success_rate, failure_rate, gap_norm):
+    return math.sqrt(success_rate * failure_rate)
+
+
+@kernel
+def _reward(right, size):
+    return 1.0, 0.0
+
+
+@kernel
+def _minus_others(right, size):
+    return (size - right) / (size - 1.0), -right / (size - 1.0)
+
+
+@kernel
+def _minus_mean(right, size):
+    return (size - right) / size, -right / size
+
+
+@kernel
+def _z_score(right, size):
+    deviation = math.sqrt(right * (size - right) / (size * (size - 1.0)))
+    if deviation == 0.0:
+        return 0.0, 0.0
+    return (size - right) / size / (deviation + 1e-4), -right / size / (deviation + 1e-4)
+
+
+ADVANTAGES: Registry[Advantage] = Registry("advantage")
+ADVANTAGES.add("gap")(Advantage(_gap, 0.0))
+ADVANTAGES.add("unit")(Advantage(_unit, None))
+ADVANTAGES.add("grpo")(Advantage(_grpo, 0.5, _z_score))
+# a baseline changes the noise of the update, not its mean
+ADVANTAGES.add("reinforce")(Advantage(_reinforce, 1.0, _reward))
+ADVANTAGES.add("rloo")(Advantage(_reinforce, 1.0, _minus_others))
+ADVANTAGES.add("dr_grpo")(Advantage(_reinforce, 1.0, _minus_mean))
+
+
+@kernel
+def _sum(length, size, total_length, max_length):
+    return 1.0 / size
+
+
+@kernel
+def _own_length(length, size, total_length, max_length):
+    return 1.0 / (size * length)
+
+
+@kernel
+def _all_tokens(length, size, total_length, max_length):
+    return 1.0 / total_length
+
+
+@kernel
+def _largest_length(length, size, total_length, max_length):
+    return 1.0 / (size * max_length)
+
+
+AGGREGATIONS: Registry[Aggregation] = Registry("aggregation")
+AGGREGATIONS.add("seq-mean-token-sum")(Aggregation(lambda instance: 1.0, _sum))
+AGGREGATIONS.add("seq-mean-token-mean")(
+    Aggregation(lambda instance: float(instance.score_length), _own_length)
+)
+AGGREGATIONS.add("token-mean")(Aggregation(lambda instance: instance.length, _all_tokens))
+AGGREGATIONS.add("seq-mean-token-sum-norm")(
+    Aggregation(lambda instance: float(instance.max_length), _largest_length)
+)
+
+
+@kernel
+def _constant(iteration, failure_rate, start_failure_rate):
+    return 1.0
+
+
+@kernel
+def _failure_rate(iteration, failure_rate, start_failure_rate):
+    return failure_rate / start_failure_rate
+
+
+@kernel
+def _inverse_sqrt(iteration, failure_rate, start_failure_rate):
+    return 1.0 / math.sqrt(iteration + 1.0)
+
+
+#: Factor on the learning rate at an iteration: ``schedule(iteration, failure_rate, start_failure_rate)``.
+SCHEDULES: Registry[Callable] = Registry("schedule")
+SCHEDULES.add("constant")(_constant)
+SCHEDULES.add("failure-rate")(_failure_rate)
+SCHEDULES.add("inverse-sqrt")(_inverse_sqrt)
+
+#: Update rules under the names that people use for them.
+PRESETS: dict[str, tuple[str, str]] = {
+    "REINFORCE": ("reinforce", "seq-mean-token-sum"),
+    "RLOO": ("rloo", "seq-mean-token-sum"),
+    "GRPO": ("grpo", "seq-mean-token-mean"),
+    "Dr. GRPO": ("dr_grpo", "seq-mean-token-sum-norm"),
+    "DAPO": ("grpo", "token-mean"),
+}
+
+
+def rule(name: str) -> tuple[str, str]:
+    """Advantage and aggregation of a rule, a preset or ``advantage/aggregation``.
+
+    Raises
+    ------
+    ConfigError
+        If the name is neither.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    advantage, slash, aggregation = name.partition("/")
+    if not slash:
+        raise ConfigError(
+            f"unknown rule {name!r}; known: {', '.join(PRESETS)}, or advantage/aggregation such as "
+            f"gap/seq-mean-token-sum"
+        )
+    ADVANTAGES.find(advantage)
+    AGGREGATIONS.find(aggregation)
+    return advantage, aggregation
+
+
+def sampled(advantage: str, aggregation: str) -> tuple[Callable, Callable]:
+    """The sampled forms of an advantage and an aggregation.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown, or is defined in expectation only; the message lists those that can be sampled.
+    """
+    forms = []
+    for name, registry in ((advantage, ADVANTAGES), (aggregation, AGGREGATIONS)):
+        form = registry.find(name).sampled
+        if form is None:
+            able = ", ".join(sorted(known for known, component in registry.items() if component.sampled))
+            raise ConfigError(
+                f"{registry.kind} {name!r} has no sampled form; allowed for sampled groups: {able}"
+            )
+        forms.append(form)
+    return forms[0], forms[1]
+
+
+def of_point(point: Mapping[str, str]) -> tuple[str, str]:
+    """Advantage and aggregation at a point, whose axes are ``rule``, or ``advantage`` and ``aggregation``."""
+    if "rule" in point:
+        return rule(point["rule"])
+    return point["advantage"], point["aggregation"]
+
+
+@engine(types.void(ADVANTAGE, AGGREGATION, matrix, f8))
+def _weigh(advantage, aggregation, group, max_length):
+    weigh(advantage, aggregation, group.shape[1], group, max_length)
+
+
+def weights(advantage: str, aggregation: str, rewards, lengths, max_length: float) -> np.ndarray:
+    """Weight of the summed score of each response in the update from its group.
+
+    Parameters
+    ----------
+    advantage, aggregation : str
+        Names in `rules`.
+    rewards, lengths : array_like, shape (n,)
+        Reward (0 or 1) and length in tokens of every response.
+    max_length : float
+        Length of the longest response there can be, in tokens.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or has no sampled form.
+    """
+    group = np.zeros((COLUMNS, len(rewards)))
+    group[REWARD] = rewards
+    group[LENGTH] = lengths
+    group[COUNT] = 1.0
+    _weigh(*sampled(advantage, aggregation), group, float(max_length))
+    return group[WEIGHT].copy()
