@@ -8,13 +8,16 @@ PROGRESS := $(shell test -t 2 && echo --logger rich)
 SMOKE := results/smoke
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
+# JAX and optax, where the configuration has policies that are networks
+EXTRA := $(shell test -z "$(CONFIG)" || { grep -qsE '^  networks:' "$(CONFIG)" && echo .venv/networks; })
+
 .DEFAULT_GOAL := help
 .PHONY: help study smoke test test-browser test-faults test-slurm test-networks verify check format report docs lock clean bench bench-study
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-study: .venv/installed ## run config.yaml, or CONFIG=FILE: every dataset, figure, table, and the report
+study: .venv/installed $(EXTRA) ## run config.yaml, or CONFIG=FILE: every dataset, figure, table, and the report
 	@test -z "$(CONFIG)" -o -f "$(CONFIG)" || { echo "make: CONFIG=$(CONFIG): no such file" >&2; exit 1; }
 	$(SNAKEMAKE) $(PROGRESS) $(if $(CONFIG),--configfile $(CONFIG))
 	@$(MAKE) --no-print-directory report
@@ -64,6 +67,10 @@ results/report.html: .venv/installed $(wildcard results/figures/*.png results/ta
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/networks: .venv/installed requirements-networks.lock
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements-networks.lock
 	@touch $@
 
 lock: ## choose versions anew: requirements.in to requirements.lock

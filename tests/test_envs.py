@@ -7,6 +7,7 @@ import sys
 import pytest
 import yaml
 from gradgap.fingerprint import closure, source_file
+from gradgap.sweep.grid import simulation
 from gradgap.sweep.study import STUDIES
 
 PYTHON = "3.11"
@@ -42,6 +43,9 @@ def test_there_is_an_environment_for_every_rule(root):
     named = set()
     for rules in (root / "workflow/rules").glob("*.smk"):
         named |= set(re.findall(r'"\.\./\.\./envs/(\w+)\.yaml"', rules.read_text()))
+    STUDIES.discover()  # a measurement may name one of its own; the others' jobs run in that of simulations
+    sweeps = [sweep for study in STUDIES.values() for sweep in study.sweeps.values()]
+    named |= {getattr(simulation(sweep), "ENVIRONMENT", "simulate") for sweep in sweeps}
     assert named == {path.stem for path in environments(root)}
 
 

@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-from gradgap import rules
 from gradgap.errors import ConfigError
-from gradgap.groups import weights
+from gradgap.training import rules
+from gradgap.training.rules import weights
 
 pytest.importorskip("jax")
 pytest.importorskip("optax")
@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from gradgap.networks import cache, critical, instance, training
 from gradgap.networks.policies import KINDS, draw, network
 from gradgap.networks.tasks import Sum, Window, task
-from gradgap.thresholds import Search
+from gradgap.thresholds.exact import Search
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +100,7 @@ def test_samples_are_drawn_with_their_probabilities(kind, name):
 @pytest.mark.parametrize("kind", KINDS)
 def test_success_rate_and_gap_from_samples_are_those_of_enumeration(kind):
     made = Window(4)
-    policy = KINDS[kind](2, 0, 3)
+    policy = KINDS[kind](2, 0, 4)
     parameters = policy.initial(jax.random.key(8))
     responses = every(2, 4)
     prompts = np.zeros((16, 0), np.int32)
@@ -151,12 +151,12 @@ def test_update_is_the_weighted_sum_of_scores(share):
     made = Window(6, share)
     policy = KINDS["recurrent"](2, 0, 3)
     parameters = policy.initial(jax.random.key(0))
-    setup = training.Setup(groups=6, group_size=4)
+    setup = training.Setup(groups=40, group_size=4)
     batch = training.collect(parameters, jax.random.key(9), made, policy, setup)
     table = training.tables("grpo", "token-mean", made, 4)
-    found = training.update(parameters, batch, table, policy, 6)
+    found = training.update(parameters, batch, table, policy, 40)
     expected = {k: np.zeros(v.shape) for k, v in parameters.items()}
-    right, long = (np.asarray(x).reshape(6, 4) for x in (batch.right, batch.long))
+    right, long = (np.asarray(x).reshape(40, 4) for x in (batch.right, batch.long))
     assert right[~long].all()
     assert int(long.sum()) == int(batch.real.sum())
     own = np.stack(
@@ -170,7 +170,7 @@ def test_update_is_the_weighted_sum_of_scores(share):
         if real:
             score = score_of(parameters, prompt[None], tokens[None])
             for k in expected:
-                expected[k] += own.ravel()[place] * np.asarray(score[k]) / 6
+                expected[k] += own.ravel()[place] * np.asarray(score[k]) / 40
     assert any(np.abs(v).max() > 1e-4 for v in expected.values())
     for k, values in expected.items():
         np.testing.assert_allclose(found[k], values, rtol=1e-4, atol=1e-7)
@@ -180,12 +180,9 @@ def test_share_of_long_responses_is_the_asked_one():
     made = Window(6, 0.1)
     policy = KINDS["recurrent"](2, 0, 2)
     setup = training.Setup(groups=16, group_size=8)
-    draws = [
-        training.collect(
-            policy.initial(jax.random.key(0)), jax.random.key(i), made, policy, setup
-        ).long.mean()
-        for i in range(40)
-    ]
+    parameters = policy.initial(jax.random.key(0))
+    long = jax.jit(lambda key: training.collect(parameters, key, made, policy, setup).long.mean())
+    draws = [float(long(jax.random.key(i))) for i in range(40)]
     assert abs(np.mean(draws) - 0.1) < 5 * np.sqrt(0.1 * 0.9 / (40 * 128))
 
 
@@ -346,7 +343,7 @@ def test_what_is_missing_is_said_in_a_line(name):
         f"u.find_spec = lambda n, *a: None if n == {name!r} else find(n, *a)\n"
     )
     script = hide + (
-        "import gradgap.rules, gradgap.cli, sys\n"
+        "import gradgap.training.rules, gradgap.cli, sys\n"
         "assert 'jax' not in sys.modules and 'gradgap.networks' not in sys.modules\n"
         "from gradgap.errors import GradgapError\n"
         "try:\n    import gradgap.networks\n"

@@ -46,6 +46,12 @@ def shard_of(wildcards):
     return SHARDS[wildcards.study][wildcards.shard]
 
 
+def environment_of(wildcards):
+    """The conda environment of a shard's job: that of its measurement where it names one, or the simulations'."""
+    named = getattr(grid.simulation(shard_of(wildcards)), "ENVIRONMENT", "simulate")
+    return f"../../envs/{named}.yaml"
+
+
 def study_spec(wildcards):
     """The configuration of one study: an edited value reruns just the studies that use it."""
     return vars(CONFIG.studies[wildcards.study])

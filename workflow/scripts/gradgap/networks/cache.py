@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from ..files import replacing
-from ..sources import fingerprint
+from ..fingerprint import fingerprint
 
 _DIGEST = "__digest__"
 

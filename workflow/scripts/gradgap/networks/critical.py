@@ -2,7 +2,7 @@
 
 A run keeps half when the responses that its network writes are right at least half of the time at its end. The
 critical learning rate is where the mean over replicates of that success rate falls through one half, going up in the
-learning rate. Learning rates are rungs of the ladder of `sampled_thresholds`, 10^(rung/16), so that the streams of a
+learning rate. Learning rates are rungs of the ladder of `thresholds.sampled`, 10^(rung/16), so that the streams of a
 rung do not depend on the search.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..sampled_thresholds import RUNGS, crossing
-from ..thresholds import Search
+from ..thresholds.exact import Search
+from ..thresholds.sampled import RUNGS, crossing
 
 #: The coarse pass goes in strides of this many rungs (a factor 4) with one replicate.
 STRIDE = 10

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 from ..errors import ConfigError
-from ..streams import state
+from ..numerics.streams import state
 from . import cache
 from .policies import Network, Parameters, network
 from .tasks import Sum, Task, task

@@ -12,8 +12,8 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
+from ..bandits.counting import half_width
 from ..errors import ConfigError
-from ..families.gated import half_width
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .. import rules
 from ..errors import ConfigError
+from ..training import rules
 from .instance import Instance, right_among, uniforms
 from .policies import Network, Parameters
 from .tasks import Task

@@ -1,0 +1,3 @@
+"""P2–P5 where the policy is a small network: critical learning rates under SGD and Adam, and their forecast."""
+
+from . import analysis as analysis
