@@ -103,7 +103,7 @@ def simulate(axes: Axes, settings: Settings, progress: Progress) -> dict:
         records = [
             Record(
                 rewards=curve.rewards[k],
-                logps=curve.log_probabilities[k].astype(float),
+                logps=curve.log_probabilities[k].T.astype(float),  # a row a response
                 steps=np.array(LOOKS),
                 prompts=prompts,
                 learning_rate=rate,

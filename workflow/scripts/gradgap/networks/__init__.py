@@ -6,6 +6,7 @@ all that is said.
 """
 
 import importlib.util
+import logging
 import os
 
 from ..errors import ConfigError
@@ -19,3 +20,5 @@ if _MISSING:
 
 # One thread a job, as everywhere in this project: jobs use the cores. Whoever sets XLA_FLAGS decides alone.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+# it reports each kind of device that it looked for and that is not there
+logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)

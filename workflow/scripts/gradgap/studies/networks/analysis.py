@@ -209,7 +209,7 @@ STUDIES.add("networks")(
                 "default": {},
             },
             "width": {
-                "description": "Width of the recurrent network, 0 for the task's own; others have as many parameters.",
+                "description": "Width of the recurrent network, 0 for the task's own; others are as large.",
                 "type": "integer",
                 "minimum": 0,
                 "default": 0,

@@ -36,7 +36,7 @@ def _law(panel, x, here, exponents, axis, optimizer):
 
 
 def draw(panels, scaling, look):
-    """Above: thresholds against length, a panel a task; middle: success around them; below: rules, 1 − J, forecasts."""
+    """Above: thresholds against length, a panel a task; success around them; rules, 1 − J, forecasts."""
     points, failures, around, by_rule, exponents, along = (
         panels.get(name, pd.DataFrame()).reindex(columns=columns) for name, columns in PANELS.items()
     )
