@@ -12,7 +12,7 @@ SMK := Snakefile $(wildcard workflow/rules/*.smk)
 EXTRA := $(shell test -z "$(CONFIG)" || { grep -qsE '^  networks:' "$(CONFIG)" && echo .venv/networks; })
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test test-browser test-faults test-slurm test-networks verify check format report docs lock clean bench bench-study
+.PHONY: help study smoke test test-browser test-faults test-slurm test-networks smoke-networks verify check format report docs lock clean bench bench-study
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,10 @@ test-slurm: .venv/installed ## run the workflow on a Slurm of its own (needs slu
 
 test-networks: .cache/networks/installed ## test the policies that are networks, in an environment with JAX
 	.cache/networks/bin/pytest tests/test_networks.py
+
+smoke-networks: .cache/networks/installed ## run the study of networks on a tiny configuration, in that environment
+	@mkdir -p $(SMOKE)-networks
+	.cache/networks/bin/snakemake --directory $(SMOKE)-networks --configfile $(CURDIR)/tests/networks.yaml
 
 verify: .venv/installed ## check every file of results/, and name what is bad
 	$(BIN)/gradgap verify

@@ -108,10 +108,13 @@ def results(folder: Path) -> str:
     parts = [RESULTS]
     for name, study in STUDIES.discover().items():
         caption = folder / f"{name}.rst"
-        found = caption.read_text(encoding="utf-8").strip() if caption.is_file() else "Not run."
+        own = study.config_file != "config.yaml"
+        absent = f"Not part of the default study; docs/{name}.md says what came out." if own else "Not run."
+        found = caption.read_text(encoding="utf-8").strip() if caption.is_file() else absent
+        option = f" --configfile {study.config_file}" if own else ""
         parts.append(
             f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n"
-            f"```\n.venv/bin/snakemake results/figures/{name}.png\n```\n\n{found.replace('``', '`')}"
+            f"```\n.venv/bin/snakemake results/figures/{name}.png{option}\n```\n\n{found.replace('``', '`')}"
         )
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

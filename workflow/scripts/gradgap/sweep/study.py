@@ -76,6 +76,8 @@ class Study:
         Settings that the analysis reads beside those of the simulations.
     schema : mapping
         JSON Schema of axes and settings that the workflow's schema does not know (for plugins).
+    config_file : str
+        The configuration that runs it; another than config.yaml where the study needs more than others do.
     """
 
     title: str
@@ -87,6 +89,7 @@ class Study:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
+    config_file: str = "config.yaml"
 
     @property
     def axes(self) -> tuple[str, ...]:

@@ -185,6 +185,7 @@ STUDIES.add("networks")(
         },
         analyse=analyse,
         draw="gradgap.studies.networks.figure",
+        config_file="networks.yaml",
         settings=("rule_length", "length_rule"),
         defaults={
             "iterations": 60,
