@@ -77,6 +77,9 @@ AXES.update(
     draw=Axis("integer", "draw", "1", "Number of a random policy among those of one size."),
     search=Axis("integer", "search", "1", "Number of a search for the policy that is worst for a bound."),
     bound=Axis("label", "bound", "1", "Sufficient condition on the step size."),
+    task=Axis("label", "task", "1", "What a network is asked for, and what is right."),
+    network=Axis("label", "network", "1", "Kind of network that is the policy."),
+    optimizer=Axis("label", "optimizer", "1", "How an update becomes a step."),
 )
 
 

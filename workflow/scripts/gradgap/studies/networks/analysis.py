@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from ...inference.power_laws import fit, row, table
-from ...sweep.axes import AXES, Axis
 from ...sweep.study import STUDIES, Analysis, Study, Sweep
 from ...theory import closed_forms
 from ...training import rules
@@ -14,18 +13,6 @@ from ...training import rules
 CRITICAL = ["critical", "critical_low", "critical_high"]
 #: Families of bandits whose laws are drawn beside those of the networks.
 BANDIT = {"window": "counting", "sum": "contextual", "gated": "gated"}
-
-AXES.update(
-    {
-        name: axis
-        for name, axis in {
-            "task": Axis("label", "task", "1", "What a network is asked for, and what is right."),
-            "network": Axis("label", "network", "1", "Kind of policy."),
-            "optimizer": Axis("label", "optimizer", "1", "How an update becomes a step."),
-        }.items()
-        if name not in AXES
-    }
-)
 
 
 def law(axis: str, task: str, optimizer: str, rule: str) -> float:
@@ -74,6 +61,31 @@ def _exponents(frame, axis: str, outer: list[str], rule: str):
     return found
 
 
+def _forecasts(dataset, thresholds, settings):
+    """Forecasts of safe runs beside the measured threshold, whole and along the run; none where none were made."""
+    if "forecast_run" not in dataset:
+        return pd.DataFrame(), pd.DataFrame(), []
+    names = ["forecast_run", "forecast_run_low", "forecast_run_high", "safe_learning_rate"]
+    here = thresholds[(thresholds.length == settings["rule_length"]) & (thresholds.network == "recurrent")]
+    measured = here[["task", "optimizer", *CRITICAL]]
+    forecasts, along = (
+        dataset[columns].to_dataframe().reset_index().merge(measured, how="left")
+        for columns in (names, ["forecast"])
+    )
+    forecasts["ratio"] = forecasts.forecast_run / forecasts.critical
+    ratios = [
+        {
+            "task": task,
+            "optimizer": optimizer,
+            "low": float(group.ratio.min()),
+            "median": float(group.ratio.median()),
+            "high": float(group.ratio.max()),
+        }
+        for (task, optimizer), group in forecasts.groupby(["task", "optimizer"], sort=False)
+    ]
+    return forecasts, along, ratios
+
+
 def analyse(dataset, settings):
     """Exponents in length and in 1 − J, the rules' spread, and forecasts over measured thresholds."""
     thresholds = _points(dataset)
@@ -114,27 +126,7 @@ def analyse(dataset, settings):
         {"task": task, "optimizer": optimizer, "spread": float(group.critical.max() / group.critical.min())}
         for (task, optimizer), group in by_rule.groupby(["task", "optimizer"], sort=False)
     ]
-    forecasts = (
-        dataset[["forecast_run", "forecast_run_low", "forecast_run_high", "safe_learning_rate"]]
-        .to_dataframe()
-        .reset_index()
-    )
-    along = dataset[["forecast"]].to_dataframe().reset_index()
-    here = thresholds[(thresholds.length == settings["rule_length"]) & (thresholds.network == "recurrent")]
-    measured = here[["task", "optimizer", *CRITICAL]]
-    forecasts = forecasts.merge(measured, how="left")
-    along = along.merge(measured, how="left")
-    forecasts["ratio"] = forecasts.forecast_run / forecasts.critical
-    ratios = [
-        {
-            "task": task,
-            "optimizer": optimizer,
-            "low": float(group.ratio.min()),
-            "median": float(group.ratio.median()),
-            "high": float(group.ratio.max()),
-        }
-        for (task, optimizer), group in forecasts.groupby(["task", "optimizer"], sort=False)
-    ]
+    forecasts, along, ratios = _forecasts(dataset, thresholds, settings)
     sharpness = around.pivot_table(index="step_ratio", values="success_around", aggfunc="mean")
     findings = {
         "exponents": exponents,

@@ -97,7 +97,7 @@ def draw(panels, scaling, look):
         style.letter(panel, next(letters))
     row[0].set_ylabel("success rate at the end")
 
-    rules_panel, failure_panel, forecast_panel = bottom.subplots(1, 3)
+    rules_panel, failure_panel, *others = bottom.subplots(1, 3 if len(along) else 2)
     names = list(dict.fromkeys(by_rule.rule))
     for j, task in enumerate(tasks):
         for optimizer in optimizers:
@@ -129,20 +129,21 @@ def draw(panels, scaling, look):
     failure_panel.set_yscale("log")
     failure_panel.set_xlabel("failure rate 1 − J at the start")
     failure_panel.set_title("gated")
-    for (task, optimizer), group in along.groupby(["task", "optimizer"]):
-        ratio = (group.forecast / group.critical).groupby(group.iteration)
-        forecast_panel.plot(
-            sorted(group.iteration.unique()),
-            ratio.median(),
-            marker=style.MARKERS[tasks.index(task)],
-            markersize=3,
-            linewidth=0.8,
-            color=colours[optimizer],
-        )
-    forecast_panel.axhline(1, **style.PREDICTED)
-    forecast_panel.set_yscale("log")
-    forecast_panel.set_xlabel("iteration of the safe run")
-    forecast_panel.set_ylabel("learning rate × headroom\nover the measured α*")
-    for panel in (rules_panel, failure_panel, forecast_panel):
+    for forecast_panel in others:
+        for (task, optimizer), group in along.groupby(["task", "optimizer"]):
+            ratio = (group.forecast / group.critical).groupby(group.iteration)
+            forecast_panel.plot(
+                sorted(group.iteration.unique()),
+                ratio.median(),
+                marker=style.MARKERS[tasks.index(task)],
+                markersize=3,
+                linewidth=0.8,
+                color=colours[optimizer],
+            )
+        forecast_panel.axhline(1, **style.PREDICTED)
+        forecast_panel.set_yscale("log")
+        forecast_panel.set_xlabel("iteration of the safe run")
+        forecast_panel.set_ylabel("learning rate × headroom\nover the measured α*")
+    for panel in (rules_panel, failure_panel, *others):
         style.letter(panel, next(letters))
     return figure
