@@ -171,9 +171,6 @@ STUDIES.add("networks")(
                 ("success_rate", "optimizer"), "gradgap.measurements.network_failure_rates"
             ),
             "rules": Sweep(("task", "optimizer", "rule"), "gradgap.measurements.network_rules"),
-            "headroom": Sweep(
-                ("task", "optimizer", "replicate", "iteration"), "gradgap.measurements.network_headroom"
-            ),
         },
         analyse=analyse,
         draw="gradgap.studies.networks.figure",
@@ -249,12 +246,6 @@ STUDIES.add("networks")(
                 "minimum": 2,
                 "multipleOf": 2,
                 "default": 8,
-            },
-            "safe_share": {
-                "description": "Learning rate of the safe runs over the one where searches begin.",
-                "type": "number",
-                "exclusiveMinimum": 0,
-                "default": 0.1,
             },
         },
     )
