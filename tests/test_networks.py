@@ -198,7 +198,8 @@ def test_pretraining_reaches_the_asked_success_rate(name, length, failure, kind)
     assert abs(made.failure_rate - failure) <= instance.TOLERANCE * made.task.share
 
 
-def test_a_success_rate_out_of_reach_is_refused():
+def test_a_success_rate_out_of_reach_is_refused(monkeypatch):
+    monkeypatch.setattr(instance, "_NETWORKS", 2)
     with pytest.raises(ConfigError, match=r"success_rate: 0.999 is out of reach .* allowed: below 0\."):
         instance.instance("window", 8, 0.001)
     with pytest.raises(ConfigError, match="task: 'product' is not known; allowed: window, sum, gated"):

@@ -23,6 +23,8 @@ _RESPONSES = 8192
 #: Supervised steps are made in blocks of so many, and at the most so many.
 _BLOCK, _MOST_STEPS = 10, 6000
 _BATCH, _RATE = 128, 5e-3
+#: Random networks that are tried at the most.
+_NETWORKS = 8
 
 
 @dataclass(frozen=True)
@@ -104,26 +106,31 @@ def _crossing(rate_at: Callable[[float], float], low: float, high: float, target
 
 
 def _biased(task: Task, network: Network, random: jax.Array, target: float) -> Parameters:
-    """Random parameters, with the bias of a one so far down that J is the target (the start of `counting`)."""
-    made, judged = jax.random.split(random)
-    parameters = network.initial(made)
+    """Random parameters, with the bias of a one so far down that J is the target (the start of `counting`).
 
-    def at(bias: float) -> Parameters:
-        return {**parameters, "bias": jnp.array([0.0, bias], parameters["bias"].dtype)}
+    Some random networks excite themselves: their counts spread so far that no bias reaches the target. Then others
+    are drawn.
+    """
+    best = 0.0
+    for attempt in range(_NETWORKS):
+        made, judged = jax.random.split(jax.random.fold_in(random, attempt))
+        parameters = network.initial(made)
 
-    def rate_at(bias: float) -> float:  # the same uniform numbers each time, so that J moves smoothly
-        return success_rate(at(bias), judged, task, network, 2048)[0]
+        def at(bias: float, start=parameters) -> Parameters:
+            return {**start, "bias": jnp.array([0.0, bias], start["bias"].dtype)}
 
-    low, best = -6.0, 0.0
-    while (rate := rate_at(low + 0.5)) < target:
-        best = max(best, rate)
-        low += 0.5
-        if low >= 4:
-            raise ConfigError(
-                f"success_rate: {target:g} is out of reach for a random network of width {network.width} at length "
-                f"{task.tokens} by the bias of its output; allowed: below {best:.3g}"
-            )
-    return at(_crossing(rate_at, low, low + 0.5, target))
+        def rate_at(bias: float, key=judged, at=at) -> float:  # the same uniform numbers, so J moves smoothly
+            return success_rate(at(bias), key, task, network, _RESPONSES)[0]
+
+        for low in np.arange(-6.0, 4.0, 0.5).tolist():
+            rate = rate_at(low + 0.5)
+            best = max(best, rate)
+            if rate >= target:
+                return at(_crossing(rate_at, low, low + 0.5, target))
+    raise ConfigError(
+        f"success_rate: {target:g} is out of reach for {_NETWORKS} random networks of width {network.width} at "
+        f"length {task.tokens} by the bias of their output; allowed: below {best:.3g}"
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("task", "network"))
