@@ -30,6 +30,8 @@ def test_threshold_gives_what_the_library_gives(capsys):
     assert found["closed_form"]["critical"] == closed_forms.critical_closed_form(
         instance, "grpo", "token-mean"
     )
+    assert found["closed_form"]["reach"] == "global"
+    assert found["closed_form"]["safe"] == found["closed_form"]["critical"]
     assert set(found["bounds"]) == {"paper", "prop1", "prop2", "prop3", "prop4", "prop5"}
     assert found["failure_rate"] == pytest.approx(0.01)
     assert found["success_rate"] == pytest.approx(0.99)
@@ -37,6 +39,28 @@ def test_threshold_gives_what_the_library_gives(capsys):
     assert found["theta0"] == instance.theta0
     for bound in found["bounds"].values():
         assert bound <= found["one_step"]
+
+
+def test_threshold_on_a_wide_window_says_that_the_closed_form_is_local(capsys):
+    arguments = (
+        "counting",
+        "--length",
+        1024,
+        "--success-rate",
+        0.2,
+        "--window",
+        4,
+        "--advantage",
+        "reinforce",
+    )
+    code, text, _ = call(capsys, "threshold", *arguments, "--iterations", 300)
+    assert code == 0
+    _, out, _ = call(capsys, "threshold", *arguments, "--iterations", 300, "--json")
+    found = json.loads(out)
+    assert found["closed_form"]["critical"] > 40 * found["critical"]
+    assert found["closed_form"]["reach"] == "local"
+    assert "reach: local" in text
+    assert found["closed_form"]["safe"] < found["critical"]
 
 
 def test_run_gives_an_outcome_and_the_path(capsys):

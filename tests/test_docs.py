@@ -15,7 +15,7 @@ from gradgap.sweep.study import STUDIES
 PAGES = [
     "README.md",
     "CONTRIBUTING.md",
-    *(f"docs/{name}.md" for name in ("extend", "reproduce", "datasets", "config")),
+    *(f"docs/{name}.md" for name in ("extend", "reproduce", "datasets", "config", "trainers")),
 ]
 
 

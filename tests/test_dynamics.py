@@ -135,3 +135,20 @@ def test_schedules():
             success, failure, gap = instance.at(theta)
             assert result.success_rate[k] == pytest.approx(success, rel=1e-12)
             theta += 0.05 * factor(k, failure) * math.copysign(1, gap)
+
+
+@pytest.mark.parametrize("iterations", [90, 91, 110, 111, 1000, 1011])
+def test_the_judged_tail_holds_whole_two_cycles(iterations):
+    """A tenth of 90 is 9 updates; the mean over a two-cycle must be that of its two values, wherever the run ends."""
+    instance = FAMILIES.find("counting").instance(64, 0.2)
+    step = 0.7 * abs(
+        instance.theta0
+    )  # of the `unit` rule: it hops between two policies from the second update on
+    result = run(instance, "unit", "seq-mean-token-sum", step, iterations=iterations, path=True)
+    pair = result.failure_rate[-2:]
+    assert abs(pair[0] - pair[1]) > 0.01
+    assert result.final_failure_rate == pytest.approx(pair.mean(), rel=1e-12)
+    assert result.final_success_rate == pytest.approx(result.success_rate[-2:].mean(), rel=1e-12)
+    tail = max(iterations // 10, 1)
+    odd = result.failure_rate[-(tail - 1 + tail % 2) :]
+    assert odd.mean() != pytest.approx(pair.mean(), rel=1e-4)  # what a tail of an odd number would give

@@ -43,7 +43,7 @@ def test_a_dataset_job_imports_no_compiler_no_study_and_no_measurement(tmp_path)
     raw = only("phase_diagram")
     files = [str(path) for path in run_missing(raw, tmp_path)]
     contents = vars(Contents.of(config.parse(raw).studies["phase_diagram"]))
-    (tmp_path / "job.json").write_text(json.dumps([files, "made.nc", contents]))
+    (tmp_path / "job.json").write_text(json.dumps([files, "made.nc", "made.json", contents]))
     code = "import datasets, json; datasets.main(*json.load(open('job.json')))"
     loaded = loaded_after(code, tmp_path)
     assert (tmp_path / "made.nc").stat().st_size > 10_000
@@ -59,6 +59,7 @@ def test_a_figure_job_imports_no_compiler(smoke, tmp_path, study):
         str(analysis / f"{study}.csv"),
         str(analysis / f"{study}.scaling.csv"),
         {"png": "made.png"},
+        "made.json",
         f"gradgap.studies.{study}.figure",
         {"column_width": 89, "page_width": 183, "font_size": 7, "dpi": 50},
     ]

@@ -1,12 +1,13 @@
 """Enumerated policies against a plain recursion in high precision, and their critical step against a dense scan."""
 
 import itertools
+from fractions import Fraction
 
 import mpmath as mp
 import numpy as np
 import pytest
-from gradgap.bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, draw, tree
-from gradgap.measurements.bound_audit import audit, generator_at
+from gradgap.bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, draw, pruned, stopped_walk, tree
+from gradgap.measurements.bound_audit import BOUNDS, audit, generator_at
 from scipy.optimize import brentq
 
 
@@ -200,3 +201,89 @@ def test_a_generator_depends_on_its_seed_and_coordinates_only():
 
     assert first(1, draw="2", bound="a") == first(1, bound="a", draw="2")
     assert len({first(1, draw="2"), first(1, draw="3"), first(2, draw="2")}) == 3
+
+
+def test_pruned_tree_is_the_ending_tree():
+    """Marking the contexts reached by token 0 gives the responses of `tree(..., True)`, in another order."""
+    full = tree(4, 3, False)
+    ends = np.zeros(len(full.child), bool)
+    after = full.child[:, 0]
+    ends[after[after >= 0]] = True
+    shape, kept, leaf = pruned(full, ends)
+    other = tree(4, 3, True)
+    assert shape.responses == other.responses == len(leaf)
+    assert np.array_equal(np.sort(shape.depth), np.sort(other.depth))
+    assert np.array_equal(full.depth[kept], shape.depth)
+    seen = sorted(-1 - shape.child[shape.child < 0])
+    assert seen == list(range(shape.responses))
+
+
+@pytest.mark.parametrize(
+    ("length", "least"),
+    [(2, 4), (3, 10 / 3), (4, 10 / 3), (5, 13 / 4), (6, 54 / 17), (7, 22 / 7), (8, 114 / 37), (10, 234 / 77)],
+)
+def test_stopped_walk_against_exact_stopping_in_fractions(length, least):
+    """The optimum over the count of steps, in exact fractions, and the critical step of the policy itself."""
+    share = best_share(length)
+    assert float(2 / share) == pytest.approx(least, rel=1e-15)
+    shape, slope, right = stopped_walk(length, 2, float(share))
+    assert shape.depth.max() + 1 <= length
+    tau, tile = 1e-3, np.ones((len(shape.child), 1))
+    line = Line(shape, -tau * tile * slope, tile * slope, right)
+    found = audit(line)
+    assert found.ratio[BOUNDS.index("prop4")] == pytest.approx(least, rel=1e-4)
+    assert found.ratio[BOUNDS.index("prop4")] > least  # it is approached from above
+
+
+def best_share(length):
+    """Largest E[(n − S²)₊]/E[n] over rules that stop a walk of n steps ±1 within a length, in fractions."""
+    share = Fraction(0)
+    while True:
+        ahead = {s: (Fraction(max(length - s * s, 0)), Fraction(length)) for s in range(-length, length + 1)}
+        for n in range(length - 1, 0, -1):
+            here = {}
+            for s in range(-n, n + 1):
+                on = tuple((a + b) / 2 for a, b in zip(ahead[s - 1], ahead[s + 1], strict=True))
+                stop = (Fraction(max(n - s * s, 0)), Fraction(n))
+                here[s] = max((on, stop), key=lambda pair: pair[0] - share * pair[1])
+            ahead = here
+        gain, steps = ((a + b) / 2 for a, b in zip(ahead[-1], ahead[1], strict=True))
+        if gain / steps == share:
+            return share
+        share = gain / steps
+
+
+def test_proved_rise_stops_before_the_critical_step_and_comes_near_it():
+    near = 0
+    for key in range(200):
+        _, _, line = random_policy(key, longest=3)
+        critical = line.critical(np.nanmin(audit(line).bound) / 8, 1e4 / line.spread)
+        if np.isfinite(critical):
+            proved = line.proved_rise(2 * critical)
+            assert proved <= critical * (1 + 1e-6)
+            near += proved > 0.999 * critical
+    assert near > 30
+
+
+def test_proved_rise_sees_a_dip_that_a_ladder_misses():
+    """J dips below its start between two rungs at which it rises: the ladder passes over it, the proof does not."""
+    slope = np.array([[0.0, 0.1, 0.2, 0.3]])
+    logit = np.array([[0.0, -1.0, -6.0, -16.0]])
+    line = Line(tree(1, 4, False), logit, slope, np.array([False, True, False, True]))
+    first = line.critical(1.0, 1e3, per_decade=200)
+    assert 51 < first < 90
+    missed = line.critical(1.0, 1e3, per_decade=1 / 2)
+    assert missed > 2 * first
+    assert line.proved_rise(200.0) < first * (1 + 1e-6)  # to the precision of `first`
+
+
+def test_drawn_policies_include_stopped_walks_and_responses_that_end_anywhere():
+    walks = ends = 0
+    for key in range(600):
+        policy, _, line = random_policy(key)
+        walks += bool(np.ptp(line.slope, axis=0).max() < 1e-9 * line.spread and len(line.slope) > 1)
+        length, vocabulary = policy.tree.depth.max() + 1, policy.tree.child.shape[1]
+        ordinary = [tree(length, vocabulary, ending).responses for ending in (True, False)]
+        ends += policy.tree.responses not in ordinary
+    assert walks > 10
+    assert ends > 60

@@ -9,7 +9,7 @@ from gradgap.bandits.counting import make
 from gradgap.errors import ConfigError
 from gradgap.training.rules import ADVANTAGES, AGGREGATIONS, PRESETS, rule
 
-EXACT = ["gap", "unit", "reinforce", "rloo", "dr_grpo", "grpo"]
+EXACT = ["gap", "unit", "reinforce", "rloo", "dr_grpo", "grpo", "max_rl"]
 AGGREGATED = ["seq-mean-token-sum", "seq-mean-token-mean", "token-mean", "seq-mean-token-sum-norm"]
 
 
@@ -35,6 +35,7 @@ def expected_update(advantage, aggregation, table):
         "rloo": lambda r: r - success,
         "dr_grpo": lambda r: r - success,
         "grpo": lambda r: (r - success) / deviation,
+        "max_rl": lambda r: (r - success) / success,
         # exact-only rules are defined by their update: weights whose mean update it is
         "gap": lambda r: r / success - (1 - r) / (1 - success),
         "unit": lambda r: (r / success - (1 - r) / (1 - success)) / abs(gap),

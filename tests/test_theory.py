@@ -1,5 +1,6 @@
 """The statements of docs/theory.md, label by label, against something that does not use them."""
 
+import itertools
 import json
 import math
 from dataclasses import asdict
@@ -385,3 +386,183 @@ def test_command_prints_every_bound_beside_the_measured_step(capsys):
     assert cli.main(arguments[:-1]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in ("paper", "prop1", "prop2", "prop3", "prop4", "prop5", "one_step"))
+
+
+# ---- C6: global or local ----
+
+
+def update_over_theta(n, width, theta):
+    """-F(θ)/θ of the mean-centred rules up to a factor, in mpmath, from the binomial sum and not from C6."""
+    t = mp.mpf(theta)
+    p = 1 / (1 + mp.exp(-t))
+    terms = (
+        mp.binomial(n, k) * p**k * (1 - p) ** (n - k) * (k - n * p)
+        for k in range(n // 2 - width, n // 2 + width + 1)
+    )
+    return -mp.fsum(terms) / t
+
+
+@pytest.mark.parametrize("n", [2, 4, 6, 10, 16, 26, 40, 64])
+def test_c6_update_over_distance_falls_exactly_in_narrow_windows(n):
+    """All B at every N (N = 26, B = 4 is a case of equality): -F/θ falls throughout, or else it rises at first."""
+    for width in range(n // 2):
+        with mp.workdps(60):
+            near = [update_over_theta(n, width, theta) for theta in (mp.mpf("1e-8"), mp.mpf("2e-4"))]
+            thetas = [0.01 * 1.25**k for k in range(32)]  # up to θ = 10
+            far = [update_over_theta(n, width, theta) for theta in thetas]
+        narrow = (2 * width + 1) ** 2 <= 3 * (n + 1)
+        assert closed_forms.window_is_narrow(n, width) == narrow
+        falls = near[1] < near[0]
+        assert falls == narrow
+        if narrow:
+            assert all(b < a for a, b in itertools.pairwise([near[1], *far]))
+
+
+@pytest.mark.parametrize("y", [1e-3, 0.1, 1.0, 3.0, 10.0, 100.0])
+def test_c6_langevin_lemma(y):
+    with mp.workdps(40):
+        assert mp.coth(y) - 1 / mp.mpf(y) < mp.tanh(mp.mpf(y) / 3)
+
+
+@pytest.mark.parametrize("length", [16, 64, 256])
+@pytest.mark.parametrize("window", [0.5, 1.0, 1.5, 1.8, 2.0, 2.5, 3.5])
+def test_c6_word_and_safe_learning_rate_against_runs(length, window):
+    """Just below `safe` every update comes nearer, from starts all over; a local word has a start that does not."""
+    instance = FAMILIES.find("counting").instance(length, 0.2, window=window)
+    reach = closed_forms.critical_reach(instance, "reinforce", "seq-mean-token-sum")
+    closed = closed_forms.critical_closed_form(instance, "reinforce", "seq-mean-token-sum")
+    n, width, _ = (int(value) for value in instance.kernels.constants)
+    starts = abs(instance.theta0) * np.linspace(0.02, 1, 60)
+
+    def nearer(rate, theta):
+        p = 1 / (1 + math.exp(-theta))
+        edge = binom.pmf([n // 2 - width - 1, n // 2 + width], n - 1, p)
+        return abs(theta + rate * n * p * (1 - p) * (edge[0] - edge[1])) < theta
+
+    assert all(nearer(0.999 * reach.safe, theta) for theta in starts)
+    assert reach.word == ("global" if closed_forms.window_is_narrow(n, width) else "local")
+    assert reach.safe <= closed
+    if reach.safe < 0.98 * closed:
+        assert reach.word == "local"
+        assert not all(nearer(0.999 * closed, theta) for theta in starts)
+    found = thresholds.critical(instance, "reinforce", iterations=2000)
+    assert found.learning_rate > 0.99 * reach.safe
+    if reach.word == "global" and window < 2:
+        assert found.learning_rate == pytest.approx(closed, rel=0.01)
+
+
+def test_c6_other_advantages_and_families():
+    gated = FAMILIES.find("gated").instance(64, 0.99)
+    for advantage in ("gap", "grpo", "rloo"):
+        for aggregation in ("seq-mean-token-sum", "token-mean"):
+            reach = closed_forms.critical_reach(gated, advantage, aggregation)
+            assert reach.word == "global"
+            assert reach.safe == closed_forms.critical_closed_form(gated, advantage, aggregation)
+    assert closed_forms.critical_reach(gated, "unit", "token-mean").word == ""
+
+
+# ---- C7–C9: catastrophe ----
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.9, 0.99, 1.01, 1.5])
+def test_c7_steps_relative_to_the_critical_one(ratio):
+    instance = FAMILIES.find("counting").instance(64, 0.2)
+    theta, path = mp.mpf(instance.theta0), []
+    with mp.workdps(40):
+        for _ in range(6):
+            path.append(exact_success(instance, theta))
+            gap = mp.diff(lambda t: exact_success(instance, t), theta)
+            theta += 2 * ratio * abs(theta) * mp.sign(gap)
+        factor = abs(theta / instance.theta0) ** (1 / mp.mpf(6))
+    assert float(factor) == pytest.approx(closed_forms.strict_factor(ratio), rel=1e-12)
+    pairs = list(itertools.pairwise(path))
+    assert all(b > a for a, b in pairs) if ratio < 1 else all(b < a for a, b in pairs)
+
+
+@pytest.mark.parametrize("length", [256, 1024])
+def test_c8_gap_falls_at_every_iteration_exactly_above_the_fold(length):
+    instance = FAMILIES.find("counting").instance(length, 0.2)
+    found = closed_forms.gap_falls(instance)
+    assert found.convergence < found.below_start < found.strict
+    assert found.below_start == pytest.approx(
+        thresholds.one_step(instance) / abs(instance.at(instance.theta0)[2])
+    )
+    n, width, _ = (int(value) for value in instance.kernels.constants)
+
+    def gap(theta):  # with scipy's binomial, at −θ
+        k = np.arange(n // 2 - width, n // 2 + width + 1)
+        log_mass = binom.logpmf(k, n, 1 / (1 + math.exp(theta)))
+        mass = np.exp(log_mass - log_mass.max())
+        success = mass.sum() * math.exp(log_mass.max())
+        mean = n / (1 + math.exp(theta))
+        return ((mass @ k) / mass.sum() - mean) / (1 - success)
+
+    def strictly_falling(rate):
+        theta, updates = abs(instance.theta0), 0
+        while (ahead := rate * gap(theta) - theta) > theta and updates < 400:
+            theta, updates = ahead, updates + 1
+        return updates, theta
+
+    above, below = (strictly_falling(factor * found.strict) for factor in (1.02, 0.98))
+    assert above[0] > 20
+    assert above[1] > found.turn
+    assert below[1] < found.turn  # it comes to rest before the fold, where J is far from 0
+    floor = closed_forms.gap_floor(instance, 1.02 * found.strict)
+    assert above[1] == pytest.approx(floor, rel=0.02)
+    assert 1.02 * found.strict * gap(floor) == pytest.approx(2 * floor, rel=1e-9)
+
+
+def test_c8_the_floor_is_exponential_in_the_length():
+    logs = []
+    for length in (256, 512, 1024, 2048):
+        instance = FAMILIES.find("counting").instance(length, 0.2)
+        floor = closed_forms.gap_floor(instance, 1.05 * closed_forms.gap_falls(instance).strict)
+        with mp.workdps(30):
+            logs.append(float(mp.log(exact_success(instance, floor))) / length)
+    assert all(-0.6 < value < -0.2 for value in logs)
+    assert max(logs) / min(logs) > 0.7
+
+
+@pytest.mark.parametrize("advantage", ["reinforce", "grpo"])
+def test_c8_reinforce_and_grpo_cannot_bring_the_success_rate_to_zero(advantage):
+    """Too large an update needs α|F(θ)| > 2|θ|, and F falls off exponentially: far out none is too large."""
+    instance = FAMILIES.find("counting").instance(256, 0.2)
+    coefficient = ADVANTAGES.find(advantage).coefficient
+    thetas = np.linspace(0.05, 6, 2000)
+    update = []
+    for theta in thetas:
+        success, failure, gap = instance.at(theta)
+        update.append(coefficient(success, failure, abs(gap)) * abs(gap))
+    for rate in np.geomspace(1e-3, 1e3, 13):
+        too_large = np.flatnonzero(rate * np.array(update) > 2 * thetas)
+        assert len(too_large) == 0 or thetas[too_large[-1]] < 6  # bounded, so |θ| cannot grow for ever
+
+
+def test_c9_linear_bandit_by_enumeration():
+    """J and the REINFORCE update from the four responses and the scores of their tokens; threshold ½; exact end."""
+    for theta in (0.05, -0.2, 0.4):
+        total = update = 0.0
+        for first in (0, 1):
+            for second in (0, 1):
+                chance, score = 1.0, 0.0
+                for token in (first, second):
+                    p = 0.5 + theta if token else 0.5 - theta
+                    chance *= p
+                    score += (1 if token else -1) / p
+                total += chance * (first != second)
+                update += chance * (first != second) * score
+        assert total == pytest.approx(0.5 - 2 * theta**2)
+        assert update == pytest.approx(-4 * theta)
+    below, above = (
+        closed_forms.linear_bandit(0.1, 0.499, 4000)[1],
+        closed_forms.linear_bandit(0.1, 0.501, 4000)[1],
+    )
+    assert below[-1] == pytest.approx(0.5, abs=1e-9)
+    assert above[-1] == 0.0
+    end = int(closed_forms.linear_bandit_fall(0.1, 0.501))
+    assert end == math.ceil(math.log(5) / math.log(4 * 0.501 - 1))
+    assert all(b < a for a, b in itertools.pairwise(above[: end + 1]))
+    assert above[end - 1] > 0 == above[end]
+    assert closed_forms.linear_bandit_fall(0.1, 0.5) == math.inf
+    with pytest.raises(ValueError, match=r"0\.5"):
+        closed_forms.linear_bandit_fall(0.5, 1.0)

@@ -105,18 +105,19 @@ def test_strides_find_what_a_plain_scan_finds(family, length, success_rate, adva
 
 
 def test_a_scan_that_starts_on_no_converged_run_takes_every_rung(monkeypatch):
-    """Slow, stagnated, converged, collapsed: bisection ends on the stagnated run."""
+    """Slow, stagnated, converged, collapsed: no rung of the strides converges."""
     instance = FAMILIES.find("counting").instance(64, 0.2)
     tried = []
 
-    def made_up(instance, advantage, aggregation, learning_rate, **_):
-        tried.append(learning_rate)
+    def made_up(instance, advantage, aggregation, learning_rates, **_):
+        tried.extend(learning_rates)
         outcomes = [Outcome.slow, Outcome.stagnated, Outcome.converged, Outcome.collapsed]
-        return SimpleNamespace(outcome=outcomes[np.searchsorted(edges, learning_rate)])
+        return [SimpleNamespace(outcome=outcomes[np.searchsorted(edges, rate)]) for rate in learning_rates]
 
     centre = critical(instance, "gap", iterations=200).learning_rate
-    edges = centre * np.array([0.1, 0.2, 0.3])
-    monkeypatch.setattr(exact, "run", made_up)
+    # a stretch of convergence narrower than a stride, between two of its rungs
+    edges = centre * np.array([0.1, 0.2, 0.23])
+    monkeypatch.setattr(exact, "train", made_up)
     found = critical(instance, "gap", iterations=1)
     assert found.learning_rate == pytest.approx(edges[2], rel=1e-3)
     assert len(tried) > 60

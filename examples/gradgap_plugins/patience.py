@@ -65,7 +65,7 @@ def analyse(dataset, settings):
         labels = {"study": "patience", "family": family, "advantage": advantage, "aggregation": aggregation}
         found = fit(group.learning_rate_ratio, group.half_time, group.length)
         if found is not None:
-            rows.append(row(labels, "learning_rate_ratio", -1.0, found))
+            rows.append(row(labels, "learning_rate_ratio", -1.0, found, search=f"{family} {name}"))
     return Analysis({"points": points}, table(rows), {"slowest": float(points.half_time.max())})
 
 

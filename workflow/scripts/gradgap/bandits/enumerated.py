@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..numerics.compiler import kernel
-from ..numerics.elementary import dot, exp, exp10, log, norm, times
+from ..numerics.elementary import dot, exp, exp10, log, norm, times, total
 from ..numerics.sampling import normals
 
 
@@ -53,6 +53,49 @@ def tree(length: int, vocabulary: int, ending: bool) -> Tree:
                 depth.append(depth[here] + 1)
         child.append(row)
     return Tree(np.array(child), np.array(depth), responses)
+
+
+def pruned(full: Tree, ends: np.ndarray) -> tuple[Tree, np.ndarray, np.ndarray]:
+    """The responses of a tree cut short: a response that reaches a marked context ends there.
+
+    Parameters
+    ----------
+    full : Tree
+    ends : ndarray of bool, shape (contexts,)
+        Whether a response ends on reaching this context; that of the root is not looked at.
+
+    Returns
+    -------
+    Tree
+    kept : ndarray of int, shape (contexts left,)
+        The contexts of `full` that are left, in their order.
+    leaf : ndarray of int, shape (responses, 2)
+        Context of `full` and token with which each response ends.
+
+    Examples
+    --------
+    Two tokens of two, where a first token 0 ends the response:
+
+    >>> full = tree(2, 2, False)
+    >>> shape, kept, leaf = pruned(full, full.depth * 0 + np.array([0, 1, 0]) == 1)
+    >>> shape.responses, kept.tolist(), leaf.tolist()
+    (3, [0, 2], [[0, 0], [2, 0], [2, 1]])
+    """
+    alive = np.zeros(len(full.child), bool)
+    alive[0] = True
+    for depth in range(1, int(full.depth.max()) + 1):
+        parents = np.flatnonzero((full.depth == depth - 1) & alive)
+        children = full.child[parents]
+        children = children[children >= 0]
+        alive[children] = ~ends[children]
+    kept = np.flatnonzero(alive)
+    number = np.cumsum(alive) - 1
+    child = full.child[kept]
+    goes_on = (child >= 0) & alive[np.maximum(child, 0)]
+    row, token = np.nonzero(~goes_on)
+    short = np.where(goes_on, number[np.maximum(child, 0)], 0)
+    short[row, token] = -1 - np.arange(len(row))
+    return Tree(short, full.depth[kept], len(row)), kept, np.column_stack([kept[row], token])
 
 
 @kernel
@@ -203,6 +246,39 @@ def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
     return math.inf
 
 
+#: Steps of a march that proves a rise; more are never needed where a proof gives a rise throughout.
+_MARCH = 100_000
+
+
+@kernel
+def _march(logit, slope, child, depth, right, span, longest, spread):
+    """Up to where J is proved not to fall below its start, at most `span`; see `Line.proved_rise`."""
+    reach = np.empty(depth.size)
+    score = np.empty(depth.size)
+    success0, failure0, up, down, _ = _evaluate(logit, slope, child, depth, right, 0.0, reach, score)
+    largest = longest * spread  # no score of a response is larger, at any θ
+    at = 0.0
+    success, failure, climb = success0, failure0, up if success0 < failure0 else -down
+    for _ in range(_MARCH):
+        # |d²J/dη²| = |E[r(x² + h)]| = |E[(1−r)(x² + h)]|; a rate grows by a factor e at most within 1/largest
+        bend = math.e * min(success, failure) * (largest * largest + largest * spread / 4)
+        gain = _gain(success0, failure0, success, failure)
+        # the parabola gain + climb h − bend h²/2 lies below the gain; h is where it comes down to 0
+        root = math.sqrt(climb * climb + 2.0 * bend * gain)
+        step = (climb + root) / bend if climb >= 0.0 else 2.0 * gain / (root - climb)
+        step = min(0.999 * step, 1.0 / largest)
+        if not step > 1e-9 * span:
+            return at
+        at += step
+        if at >= span:
+            return span
+        success, failure, up, down, _ = _evaluate(logit, slope, child, depth, right, at, reach, score)
+        if _gain(success0, failure0, success, failure) < 0.0:
+            return at - step
+        climb = up if success0 < failure0 else -down
+    return at
+
+
 @dataclass(frozen=True)
 class Line:
     """A policy seen along one direction: θ + ηw for all η.
@@ -261,6 +337,29 @@ class Line:
     def longest(self, span: float, points: int = 16) -> float:
         """Largest mean length on 0 ≤ η ≤ span, looked for at points + 1 places."""
         return _longest(*self._arguments, float(span), points)
+
+    def proved_rise(self, span: float) -> float:
+        """Largest step on 0 ≤ η ≤ span up to which J is proved, not just seen, never to fall below its start.
+
+        With Δ = T_max G_p, no score of a response is larger than Δ and no Hessian than Δ G_p/4, at any θ. So
+        |d²J/dη²| ≤ min(J, 1−J)(Δ² + Δ G_p/4), and within 1/Δ of a point either rate grows by a factor e at the
+        most. From the gain and the slope at a point a parabola then bounds the gain from below some way ahead;
+        the march goes from the end of one such stretch to the next. It uses none of the lemmas that the bounds
+        rest on. A ladder of rungs, as in `critical`, cannot exclude a dip between two of them; this does, up to
+        rounding.
+
+        Parameters
+        ----------
+        span : float
+            η > 0.
+
+        Returns
+        -------
+        float
+            `span` itself where the rise is proved on all of it.
+        """
+        longest = float(self.tree.depth.max()) + 1
+        return _march(*self._arguments, float(span), longest, self.spread)
 
     def critical(self, first: float, last: float, per_decade: float = 10, precision: float = 1e-6) -> float:
         """One-step critical step (docs/theory.md, M2): the smallest η > 0 with J(θ + ηw) < J(θ).
@@ -357,20 +456,103 @@ def entropy(probability):
     return found
 
 
-def draw(
+def stopped_walk(
+    length: int, vocabulary: int = 2, multiplier: float = 0.6
+) -> tuple[Tree, np.ndarray, np.ndarray]:
+    """A walk that stops when its luck is best, the worst family known for Proposition 4 (docs/theory.md).
+
+    Tokens are equally likely at θ = 0 and are steps of equally spaced slopes. With V the variance of the steps so
+    far and x their sum, V − x² is a martingale, and a response that ends there lowers d²J/dη² by V − x² if it is
+    right. The responses end where (V − x²)₊ less a price for every token is best, found by going back from the
+    largest length; they are right where V > x².
+
+    Parameters
+    ----------
+    length, vocabulary : int
+        Largest length T and number of tokens, 2 or more.
+    multiplier : float
+        The price of a token, in units of the largest variance of a token, 1/4 for slopes that range over 1. The
+        ratio of critical step to bound is least where the price is 2 over that ratio: 3/5 for three tokens.
+
+    Returns
+    -------
+    Tree
+    slope : ndarray, shape (vocabulary,)
+        From −½ to ½.
+    right : ndarray of bool, shape (responses,)
+
+    Examples
+    --------
+    >>> shape, slope, right = stopped_walk(3)
+    >>> shape.responses, int(right.sum()), slope.tolist()  # 01 and 10 end; mixed digits are right
+    (6, 4, [-0.5, 0.5])
+    """
+    full = tree(length, vocabulary, False)
+    slope = np.linspace(-0.5, 0.5, vocabulary)
+    variance = float(dot(slope, slope)) / vocabulary
+    place = np.zeros(len(full.child))
+    for context, row in enumerate(full.child):
+        for token, child in enumerate(row):
+            if child >= 0:
+                place[child] = place[context] + slope[token]
+    price = multiplier / 4
+    ending = np.maximum(full.depth * variance - place * place, 0.0)
+    value = ending - price * full.depth
+    stops = np.zeros(len(full.child), bool)
+    for context in range(len(full.child) - 1, -1, -1):
+        row = full.child[context]
+        end = place[context] + slope
+        last = np.maximum(length * variance - end * end, 0.0) - price * length
+        going_on = float(total(np.where(row < 0, last, value[np.maximum(row, 0)]))) / vocabulary
+        # at equal value it goes on: two of two prices do not differ by a rounding
+        stops[context] = context > 0 and value[context] > going_on + 1e-12
+        if not stops[context]:
+            value[context] = going_on
+    shape, _, leaf = pruned(full, stops)
+    tokens = full.depth[leaf[:, 0]] + 1
+    end = place[leaf[:, 0]] + slope[leaf[:, 1]]
+    right = tokens * variance > end * end + 1e-12
+    return shape, slope, right
+
+
+def _drawn_walk(
     generator: np.random.Generator, length: int, vocabulary: int, dimension: int
+) -> tuple[Policy, np.ndarray] | None:
+    """A stopped walk a little off its best θ, at times with features blurred; None where it is not fit to use."""
+    shape, slope, right = stopped_walk(length, vocabulary, generator.uniform(0.3, 1.0))
+    axis = _normals(generator, (dimension,))
+    axis /= norm(axis)
+    blur = 0.0 if generator.random() < 0.5 else exp10(generator.uniform(-3, -0.5))
+    noise = _normals(generator, (*shape.child.shape, dimension))
+    features = slope[None, :, None] * axis + blur * noise
+    theta = -exp10(generator.uniform(-2, 0.5)) * axis
+    if right.all() or not right.any():
+        return None
+    policy = Policy(shape, features, theta, right)
+    line = policy.line(axis)
+    success, failure, alignment, _ = line.at(0.0)
+    if min(success, failure) < LEAST_RATE or not alignment > LEAST_ALIGNMENT * line.spread:
+        return None
+    return policy, axis
+
+
+def draw(
+    generator: np.random.Generator, length: int, vocabulary: int, dimension: int, *, walks: bool = True
 ) -> tuple[Policy, np.ndarray]:
     """A random policy and direction, from flat to nearly deterministic, aligned to nearly orthogonal.
 
     Features blend what belongs to the token with what belongs to the whole prefix. The right responses are the
     first ones in an order of three kinds, at random, along a direction, or outward from a point along it, up to
-    a success rate whose log-odds are uniform.
+    a success rate whose log-odds are uniform. Responses all have the largest length, or end with a token 0, or end
+    after prefixes that are drawn; one policy in eight is a stopped walk (`stopped_walk`) near its best θ.
 
     Parameters
     ----------
     generator : Generator
     length, vocabulary, dimension : int
         Largest length T, tokens V to choose from, and d.
+    walks : bool
+        Whether stopped walks are among what is drawn.
 
     Returns
     -------
@@ -380,7 +562,16 @@ def draw(
     """
     reach = -log(LEAST_RATE)
     while True:
-        shape = tree(length, vocabulary, bool(generator.random() < 0.5))
+        way = generator.random()
+        if way < 1 / 8:
+            walk = _drawn_walk(generator, length, vocabulary, dimension) if walks else None
+            if walk is not None:
+                return walk
+            continue
+        shape = tree(length, vocabulary, bool(way < 3 / 8))
+        if way > 3 / 4:
+            often = generator.random()
+            shape = pruned(shape, generator.random(len(shape.child)) < often)[0]
         blend, kind, target, level, turn, centre = generator.random(6)
         own = _normals(generator, (*shape.child.shape, dimension))
         features = blend * own + (1 - blend) * _normals(generator, (vocabulary, dimension))

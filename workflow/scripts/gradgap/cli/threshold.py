@@ -22,7 +22,9 @@ def main(arguments):
     -------
     dict
         ``one_step``: smallest harmful step along the gap; ``critical``: critical learning rate of the rule;
-        ``closed_form``: both, where known; ``bounds``; and the instance at its start: ``success_rate``,
+        ``closed_form``: both, where known, with ``reach``, the word that belongs to the critical one (``global``: it
+        holds for this start; ``local``: only for starts close to the best θ), and ``safe``, below which every update
+        comes nearer to the best θ; ``bounds``; and the instance at its start: ``success_rate``,
         ``failure_rate``, ``gap_norm``, ``theta0``.
     """
     from dataclasses import asdict
@@ -37,6 +39,7 @@ def main(arguments):
     found = exact.critical(
         instance, arguments.advantage, iterations=_instance.value(arguments, "iterations", minimum=1)
     )
+    reach = closed_forms.critical_reach(instance, arguments.advantage, arguments.aggregation)
     found = found.divided(AGGREGATIONS.find(arguments.aggregation).divisor(instance))
     return {
         "one_step": exact.one_step(instance),
@@ -47,6 +50,8 @@ def main(arguments):
             "critical": closed_forms.critical_closed_form(
                 instance, arguments.advantage, arguments.aggregation
             ),
+            "reach": reach.word,
+            "safe": reach.safe,
         },
         "bounds": asdict(closed_forms.instance_bounds(instance)),
         "success_rate": success,

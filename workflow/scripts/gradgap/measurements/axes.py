@@ -239,3 +239,6 @@ AXES.add("control")(
         choices=("fixed", "controller"),
     )
 )
+AXES.add("dynamics")(
+    Axis("label", "dynamics", "1", "Rule and factor of its own threshold, of runs that may fall for ever.")
+)

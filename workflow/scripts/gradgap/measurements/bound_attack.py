@@ -1,15 +1,16 @@
-"""A search that tries to break each bound: an optimiser over features, θ, direction and reward.
+"""A search that tries to break each bound: an optimiser over features, θ, direction, reward, and where responses end.
 
 Of a policy and a direction only the logit and the slope of every token enter, so these are what is varied. Tokens
 share them over all contexts, over contexts of one depth, or not at all, which sets how many there are.
 """
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, draw
-from ..numerics.elementary import exp, log
+from ..bandits.enumerated import LEAST_ALIGNMENT, LEAST_RATE, Line, Tree, draw, pruned, tree
+from ..numerics.elementary import each, exp, log, total
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, generator_at
 
@@ -25,7 +26,7 @@ VARIABLES = {
     "attack_responses": Variable("responses", "1", "Responses that the policy found can give.", integer=True),
 }
 #: Largest length and vocabulary of the policies of a search, one pair each.
-SHAPES = ((1, 3), (2, 2), (2, 3), (3, 2), (4, 2))
+SHAPES = ((1, 3), (2, 2), (2, 3), (3, 2), (4, 2), (5, 2), (6, 2))
 #: Random policies of which the worst is the start, and rounds of optimiser and flips of the reward.
 STARTS, ROUNDS = 100, 3
 #: Stands for a ratio that is infinite, undefined, or out of reach of the rounding.
@@ -52,14 +53,112 @@ def ratio(line: Line, name: str) -> float:
     return found if math.isfinite(found) else _NONE
 
 
-def _worst_start(generator: np.random.Generator, name: str) -> tuple[float, Line, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class _Candidate:
+    """A policy as a search varies it: a full tree, where its responses end, and a reward wherever one could end.
+
+    Attributes
+    ----------
+    shape : Tree
+        All responses have the largest length.
+    logit, slope : ndarray, shape (contexts, vocabulary)
+    ends : ndarray of bool, shape (contexts,)
+        Whether a response ends on reaching a context.
+    right : ndarray of bool, shape (contexts, vocabulary)
+        Reward of a response that ends with this token.
+    """
+
+    shape: Tree
+    logit: np.ndarray
+    slope: np.ndarray
+    ends: np.ndarray
+    right: np.ndarray
+
+    @classmethod
+    def of(cls, line: Line, length: int) -> "_Candidate":
+        """The candidate that a policy of at most `length` tokens is; where it never goes, it is as at the start."""
+        shape = tree(length, line.logit.shape[1], False)
+        logit = np.tile(line.logit[0], (len(shape.child), 1))
+        slope = np.tile(line.slope[0], (len(shape.child), 1))
+        ends = np.ones(len(shape.child), bool)
+        right = np.zeros(shape.child.shape, bool)
+        place = np.zeros(len(line.tree.child), int)
+        for context, row in enumerate(line.tree.child):
+            here = place[context]
+            logit[here], slope[here], ends[here] = line.logit[context], line.slope[context], False
+            for token, child in enumerate(row):
+                if child >= 0:
+                    place[child] = shape.child[here, token]
+                else:
+                    right[here, token] = line.right[-1 - child]
+        return cls(shape, logit, slope, ends, right)
+
+    def line(self) -> Line:
+        """The policy."""
+        shape, kept, leaf = pruned(self.shape, self.ends)
+        return Line(shape, self.logit[kept], self.slope[kept], self.right[leaf[:, 0], leaf[:, 1]])
+
+    def tied(self, group: np.ndarray, first: np.ndarray, values: np.ndarray | None = None) -> "_Candidate":
+        """The same with one logit and slope for all contexts of a group: those given, or those of its first."""
+        if values is None:
+            values = np.stack([self.logit[first], self.slope[first]])
+        logit, slope = values.reshape(2, len(first), -1)
+        return replace(self, logit=logit[group], slope=slope[group])
+
+    def neighbours(self, generator: np.random.Generator, most: int) -> list[tuple[int, int]]:
+        """Changes for `changed`, in a random order: a context, and what to do there."""
+        contexts, vocabulary = self.right.shape
+        chosen = generator.permutation(contexts * (vocabulary + 2))[:most]
+        return [divmod(int(choice), vocabulary + 2) for choice in chosen]
+
+    def changed(self, context: int, what: int) -> "_Candidate":
+        """With the other reward of one token (`what` below the vocabulary), or another end of responses there."""
+        vocabulary = self.right.shape[1]
+        if what < vocabulary:
+            return self.with_reward((context, what))
+        return self.with_end(context, what == vocabulary) if context > 0 else self
+
+    def with_reward(self, at: tuple[int, int]) -> "_Candidate":
+        """The other reward for responses that end there."""
+        right = self.right.copy()
+        right[at] ^= True
+        return replace(self, right=right)
+
+    def with_end(self, context: int, value: bool) -> "_Candidate":
+        """Responses end at a context if they went on there, and go on if they ended.
+
+        Where they end they are right or wrong as told; where they go on, right where the curvature gains by it
+        (`enumerated.stopped_walk`), or, told otherwise, as they were.
+        """
+        ends, right = self.ends.copy(), self.right.copy()
+        ends[context] ^= True
+        if ends[context]:
+            right[self.shape.child == context] = value
+        elif value:
+            weight = each(exp, self.logit - self.logit.max(axis=1, keepdims=True))
+            weight /= np.array([total(row) for row in weight])[:, None]
+            steps = self.slope - np.array([total(row) for row in weight * self.slope])[:, None]
+            clock = np.array([total(row) for row in weight * steps * steps])
+            place, passed = np.zeros(len(ends)), np.zeros(len(ends))
+            for parent, row in enumerate(self.shape.child):
+                for token, child in enumerate(row):
+                    if child >= 0:
+                        place[child] = place[parent] + steps[parent, token]
+                        passed[child] = passed[parent] + clock[parent]
+            right[context] = passed[context] + clock[context] > (place[context] + steps[context]) ** 2
+        return replace(self, ends=ends, right=right)
+
+
+def _worst_start(
+    generator: np.random.Generator, name: str
+) -> tuple[float, _Candidate, np.ndarray, np.ndarray]:
     """Of `STARTS` random policies of one shape the one with the least ratio.
 
     Returns
     -------
     float
         The ratio.
-    Line
+    _Candidate
     ndarray of int, shape (contexts,)
         The group of every context; contexts of one group share their logits and slopes.
     ndarray of int, shape (groups,)
@@ -67,17 +166,19 @@ def _worst_start(generator: np.random.Generator, name: str) -> tuple[float, Line
     """
     length, vocabulary = SHAPES[generator.integers(len(SHAPES))]
     sharing = generator.integers(3)
+    depth = tree(length, vocabulary, False).depth
+    group = (np.zeros_like(depth), depth, np.arange(len(depth)))[sharing]
+    first = np.unique(group, return_index=True)[1]
+    # stopped walks are the best start for some bounds and, being minima, a trap for others: in half of the searches
+    walks = bool(generator.integers(2))
     starts = []
     for number in range(STARTS):
-        policy, direction = draw(generator, length, vocabulary, int(generator.integers(1, 3)))
-        line = policy.line(direction)
-        depth = line.tree.depth
-        group = (np.zeros_like(depth), depth, np.arange(len(depth)))[sharing]
-        first = np.unique(group, return_index=True)[1]
-        tied = Line(line.tree, line.logit[first][group], line.slope[first][group], line.right)
-        starts.append((ratio(tied, name), number, tied, group, first))
-    start, _, line, group, first = min(starts, key=lambda found: found[:2])
-    return start, line, group, first
+        dimension = int(generator.integers(1, 3))
+        policy, direction = draw(generator, length, vocabulary, dimension, walks=walks)
+        tied = _Candidate.of(policy.line(direction), length).tied(group, first)
+        starts.append((ratio(tied.line(), name), number, tied))
+    start, _, candidate = min(starts, key=lambda found: found[:2])
+    return start, candidate, group, first
 
 
 def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple[float, Line]:
@@ -102,32 +203,28 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
 
     start = _NONE
     while start == _NONE:  # of some shapes no policy is within the condition of a bound and ever falls
-        start, line, group, first = _worst_start(generator, name)
+        start, here, group, first = _worst_start(generator, name)
     best = start
 
     for _ in range(ROUNDS):
 
-        def tied(x: np.ndarray, line: Line = line) -> Line:
-            logit, slope = x.reshape(2, len(first), -1)
-            return Line(line.tree, logit[group], slope[group], line.right)
+        def at(x: np.ndarray, here: _Candidate = here) -> _Candidate:
+            return here.tied(group, first, x)
 
-        x0 = np.concatenate([line.logit[first].ravel(), line.slope[first].ravel()])
         found = minimize(
-            lambda x: log(ratio(tied(x), name)),
-            x0,
+            lambda x: log(ratio(at(x).line(), name)),
+            np.concatenate([here.logit[first].ravel(), here.slope[first].ravel()]),
             method="Powell",
             options={"maxfev": evaluations, "xtol": 1e-4, "ftol": 1e-7},
         )
         if exp(found.fun) < best:
-            best, line = exp(found.fun), tied(found.x)
-        for response in generator.permutation(len(line.right))[: evaluations // 4]:
-            right = line.right.copy()
-            right[response] ^= True
-            flipped = Line(line.tree, line.logit, line.slope, right)
-            value = ratio(flipped, name)
+            best, here = exp(found.fun), at(found.x)
+        for context, what in here.neighbours(generator, evaluations // 4):
+            changed = here.changed(context, what)
+            value = ratio(changed.line(), name)
             if value < best:
-                best, line = value, flipped
-    return start, line
+                best, here = value, changed
+    return start, here.line()
 
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:

@@ -36,6 +36,13 @@ VARIABLES = {
     "policy_critical_step": Variable(
         "one-step critical step", "1", "Smallest η that lowers J; infinite where none does.", drop=("bound",)
     ),
+    "policy_proved_rise": Variable(
+        "proved rise over largest bound",
+        "1",
+        "Share of twice the largest bound, or of the critical step if that is smaller, up to which a curvature bound "
+        "proves that no dip was missed; 1 is all of it.",
+        drop=("bound",),
+    ),
     "policy_bound": Variable(
         "bound", "1", "Step below which J must rise; nan where the condition does not hold.", undefined=True
     ),
@@ -66,6 +73,9 @@ class Audit:
         J, 1 − J, Δμ and E|o|.
     critical : float
         One-step critical step η*, infinite where no step lowers J.
+    proved : float
+        Share of [0, twice the largest bound], cut off at the critical step, on which a rise is proved
+        (`Line.proved_rise`): where it is 1, no dip between two rungs was missed that matters to any bound.
     bound, ratio, kept : ndarray, shape (bounds,)
         Every bound, η* over it, and the least ratio of gain to promised gain at `FRACTIONS` of it.
     """
@@ -75,6 +85,7 @@ class Audit:
     alignment: float
     mean_length: float
     critical: float
+    proved: float
     bound: np.ndarray
     ratio: np.ndarray
     kept: np.ndarray
@@ -109,13 +120,16 @@ def audit(line: Line) -> Audit:
     """Measure the critical step of a line with Δμ > 0, and hold every bound and its promise against it."""
     success, failure, alignment, mean_length, bound = bounds_of(line)
     critical = line.critical(np.nanmin(bound) / 8, FURTHEST / line.spread)
+    # the march comes to the critical step itself only in the limit
+    needed = min(2 * float(np.nanmax(bound)), critical * (1 - 1e-5))
+    proved = line.proved_rise(needed) / needed
     steps = np.multiply.outer(FRACTIONS, bound)
     gain = line.gains(steps.ravel()).reshape(steps.shape)
     log_odds = each(log1p, gain / success) - each(log1p, -gain / failure)
     promised = steps * alignment / 2
     in_log_odds = np.array([name in LOG_ODDS for name in BOUNDS])
     kept = np.where(in_log_odds, log_odds / promised, gain / (promised * success * failure)).min(axis=0)
-    return Audit(success, failure, alignment, mean_length, critical, bound, critical / bound, kept)
+    return Audit(success, failure, alignment, mean_length, critical, proved, bound, critical / bound, kept)
 
 
 def generator_at(seed: int, coordinates: Point) -> np.random.Generator:
@@ -143,6 +157,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
         "policy_max_length": float(length),
         "policy_entropy": entropy(probability),
         "policy_critical_step": found.critical,
+        "policy_proved_rise": found.proved,
         "policy_bound": found.bound[order],
         "policy_ratio": found.ratio[order],
         "policy_kept": found.kept[order],

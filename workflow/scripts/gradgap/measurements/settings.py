@@ -125,7 +125,7 @@ SETTINGS.add("headroom_resamples")(
 SETTINGS.add("run_responses")(
     Setting(
         kind="integer",
-        description="Responses of a batch in the runs of the headroom study; for contextual a multiple of its prompts.",
+        description="Responses of a batch in the headroom runs; for contextual a multiple of its prompts.",
         minimum=8,
         maximum=1048576,
         default=128,

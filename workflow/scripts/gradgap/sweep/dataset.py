@@ -48,7 +48,8 @@ class Contents:
     axes : dict of str to dict
         Of each axis: ``values`` (canonical texts), ``kind`` and ``attributes``.
     sweeps : dict of str to dict
-        Of each sweep: ``axes`` (their values, outermost first), ``at``, ``settings``, their ``owners`` and what they are given ``by``, ``seed``;
+        Of each sweep: ``axes`` (their values, outermost first), ``at``, ``settings``, their ``owners`` and what they
+        are given ``by``, ``seed``;
         ``sources`` of every point and ``sources_of`` each value of each axis (module names); and ``variables``, of
         each the ``axes`` that it depends on, ``dtype``, ``undefined`` and ``attributes``.
     """

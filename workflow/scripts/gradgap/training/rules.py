@@ -80,6 +80,18 @@ def _grpo(success_rate, failure_rate, gap_norm):
 
 
 @kernel
+def _max_rl(success_rate, failure_rate, gap_norm):
+    return failure_rate
+
+
+@kernel
+def _over_mean(right, size):
+    if right == 0.0:
+        return 0.0, 0.0
+    return (size - right) / right, -1.0
+
+
+@kernel
 def _reward(right, size):
     return 1.0, 0.0
 
@@ -106,6 +118,8 @@ ADVANTAGES: Registry[Advantage] = Registry("advantage")
 ADVANTAGES.add("gap")(Advantage(_gap, 0.0))
 ADVANTAGES.add("unit")(Advantage(_unit, None))
 ADVANTAGES.add("grpo")(Advantage(_grpo, 0.5, _z_score))
+# J(1−J)g/J as n → ∞; ((1−J) − (1−J)ⁿ) g at n, because a group without a right response does not move (R1)
+ADVANTAGES.add("max_rl")(Advantage(_max_rl, 1.0, _over_mean))
 # a baseline changes the noise of the update, not its mean
 ADVANTAGES.add("reinforce")(Advantage(_reinforce, 1.0, _reward))
 ADVANTAGES.add("rloo")(Advantage(_reinforce, 1.0, _minus_others))
