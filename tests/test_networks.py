@@ -336,6 +336,17 @@ def test_half_kept_says_when_there_is_none():
     assert half_kept.half_kept(lambda rung, replicate: 1.0, 0, 2, bits).search is Search.always_converged
 
 
+def test_half_kept_says_so_where_noise_leaves_no_fall_in_sight():
+    """One replicate brackets a fall that the mean of all does not have."""
+
+    def success(rung, replicate):
+        return float(rung < 5) if replicate == 0 else 1.0
+
+    found = half_kept.half_kept(success, 0, 4, np.zeros(1, np.uint64))
+    assert found.search is Search.always_converged
+    assert np.isnan([found.learning_rate, found.low, found.high]).all()
+
+
 @pytest.mark.parametrize("name", ["jax", "optax"])
 def test_what_is_missing_is_said_in_a_line(name):
     """The rest of the package is imported without it; the room says what to install."""
