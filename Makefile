@@ -12,13 +12,16 @@ CONFIGFILE = $(if $(CONFIG),--configfile '$(CONFIG)')
 RESULTS ?= results
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
+# JAX and optax, where the configuration has policies that are networks
+EXTRA := $(shell test -z "$(CONFIG)" || { grep -qsE '^  networks:' "$(CONFIG)" && echo .venv/networks; })
+
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test test-bits digests test-browser test-faults test-slurm verify check format report docs lock clean bench bench-study
+.PHONY: help study smoke test test-bits digests test-browser test-faults test-slurm test-networks smoke-networks verify check format report docs lock clean bench bench-study
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-study: .venv/installed ## run config.yaml, or CONFIG=FILE: every dataset, figure, table, and the report
+study: .venv/installed $(EXTRA) ## run config.yaml, or CONFIG=FILE: every dataset, figure, table, and the report
 	@$(BIN)/gradgap check $(CONFIGFILE)
 	$(SNAKEMAKE) $(PROGRESS) $(CONFIGFILE)
 	@$(MAKE) --no-print-directory report
@@ -41,6 +44,13 @@ test-faults: .venv/installed ## kill, fill and damage a running workflow; each t
 
 test-slurm: .venv/installed ## run the workflow on a Slurm of its own (needs slurm-wlm and munge, installs nothing)
 	$(BIN)/pytest -m slurm -rs tests/test_slurm.py
+
+test-networks: .cache/networks/installed ## test the policies that are networks, in an environment with JAX
+	.cache/networks/bin/pytest tests/test_networks.py
+
+smoke-networks: .cache/networks/installed ## run the study of networks on a tiny configuration, in that environment
+	@mkdir -p $(SMOKE)-networks
+	.cache/networks/bin/snakemake --directory $(SMOKE)-networks --configfile $(CURDIR)/tests/networks.yaml
 
 verify: .venv/installed ## check every file of the results of config.yaml, or CONFIG=FILE, and name what is bad
 	$(BIN)/gradgap verify $(CONFIGFILE)
@@ -77,6 +87,10 @@ $(RESULTS)/report.html: .venv/installed $(wildcard $(RESULTS)/figures/*.png $(RE
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.venv/networks: .venv/installed requirements-networks.lock
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements-networks.lock
+	@touch $@
+
 lock: ## choose versions anew: requirements.in to requirements.lock
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet uv
@@ -85,6 +99,17 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 	for extra in requirements jax; do .cache/lock/bin/uv pip compile benchmarks/$$extra.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
 		--constraint requirements.lock --output-file benchmarks/$$extra.lock; done
+	.cache/lock/bin/uv pip compile requirements-networks.in --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
+		--output-file requirements-networks.lock
+
+# the environment of the networks: all of the above, JAX and optax
+.cache/networks/installed: requirements.lock requirements-networks.lock pyproject.toml
+	$(PYTHON) -m venv .cache/networks
+	.cache/networks/bin/pip install --quiet --require-hashes --requirement requirements.lock
+	.cache/networks/bin/pip install --quiet --require-hashes --requirement requirements-networks.lock
+	.cache/networks/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
 
 clean: ## remove what was computed; the environment stays
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -11,17 +11,19 @@ import pytest
 import yaml
 
 PYTHON = "3.11"
+LOCKS = ("requirements.lock", "requirements-networks.lock")
 
 
 def locked(root) -> dict[str, str]:
-    """Version of every package in the lock file, as it applies to the Python of the environments."""
+    """Version of every package in the lock files, as it applies to the Python of the environments."""
     found = {}
-    for line in (root / "requirements.lock").read_text().splitlines():
+    lines = [line for name in LOCKS for line in (root / name).read_text().splitlines()]
+    for line in lines:
         match = re.match(r"([a-z0-9.-]+)==(\S+)(?: ; (.*?))?\s*\\?$", line)
         if match:
             name, version, marker = match.groups()
             if "python_full_version >=" not in (marker or ""):  # the branch for a newer Python
-                assert name not in found
+                assert found.get(name, version) == version  # the extra's lock names the same numpy and scipy
                 found[name] = version
     return found
 
@@ -41,6 +43,9 @@ def test_there_is_an_environment_for_every_rule(root):
     named = set()
     for rules in (root / "workflow/rules").glob("*.smk"):
         named |= set(re.findall(r'"\.\./\.\./envs/(\w+)\.yaml"', rules.read_text()))
+    STUDIES.discover()
+    sweeps = [sweep for study in STUDIES.values() for sweep in study.sweeps.values()]
+    named |= {measurement_of(sweep).environment for sweep in sweeps}
     assert named == {path.stem for path in environments(root)}
 
 

@@ -8,7 +8,7 @@ rule shards:
     # the longest first, and shards before what follows from them: so the cores are done together
     priority: lambda wildcards: shard_of(wildcards).seconds
     conda:
-        "../../envs/simulate.yaml"
+        lambda wildcards: environment_of(wildcards)
     threads: 1
     params:
         spec=lambda wildcards: shard_of(wildcards).spec,

@@ -149,7 +149,7 @@ AXES.add("learning_rate_ratio")(
         "number",
         "learning rate over threshold",
         "1",
-        "Learning rate α over the critical one in closed form.",
+        "Learning rate α over the critical one: the closed form, or of networks the measured one.",
         above=0,
         maximum=1e100,
     )

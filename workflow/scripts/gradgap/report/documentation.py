@@ -117,9 +117,14 @@ def reproduce(folder: Path) -> str:
     """Every study: what it asks, what it tests, and the command for its figures; results are with the data."""
     parts = [REPRODUCE]
     for name, study in STUDIES.discover().items():
-        files = " ".join(f"results/figures/{figure}.png" for figure in study.figures(name))
+        own = study.config_file != "config.yaml"
+        run = f"results/{Path(study.config_file).stem}" if own else "results"
+        files = " ".join(f"{run}/figures/{figure}.png" for figure in study.figures(name))
+        option = f" --configfile {study.config_file}" if own else ""
+        note = f"\n\nNot part of the default study; docs/{name}.md says what came out." if own else ""
         parts.append(
-            f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n```\n.venv/bin/snakemake {files}\n```"
+            f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n"
+            f"```\n.venv/bin/snakemake {files}{option}\n```{note}"
         )
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

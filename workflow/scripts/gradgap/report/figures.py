@@ -38,5 +38,7 @@ def draw(
     """
     settings = style.Look.from_config(look)
     with settings.applied():
-        figure = plugins.module(module, alone=True).draw(figure_data.read(numbers), pd.read_csv(scaling), settings)
+        figure = plugins.module(module, alone=True).draw(
+            figure_data.read(numbers), pd.read_csv(scaling), settings
+        )
         style.save(figure, outputs, about)

@@ -118,6 +118,8 @@ class Measurement:
         which shards start first.
     check : callable, optional
         ``check(axes, settings)`` raises `ConfigError` where a point cannot be computed.
+    environment : str
+        Conda environment of its jobs: a file of envs/ without its ending.
     """
 
     variables: Mapping[str, Variable]
@@ -129,6 +131,7 @@ class Measurement:
     random: bool = False
     cost: Callable[[Settings], float] | None = None
     check: Callable[[Axes, Settings], None] | None = None
+    environment: str = "simulate"
 
     def outer(self, names: Sequence[str]) -> tuple[str, ...]:
         """Of the axes of a sweep, those at each point of which there is one call."""

@@ -82,6 +82,9 @@ class Study:
         Defaults of axes, and of settings where they differ from the usual.
     settings : tuple of str
         Settings that the analysis reads beside those of the measurements.
+    config_file : str
+        The configuration that runs it; another than config.yaml where the study needs more than others do. The run
+        is then named as the file is, without its ending.
     """
 
     title: str
@@ -93,6 +96,7 @@ class Study:
     caption: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
+    config_file: str = "config.yaml"
 
     def analyse(self, dataset: "xr.Dataset", settings: Mapping[str, Any]) -> Analysis:
         """Read the answer off a dataset."""
