@@ -14,8 +14,10 @@ SCRIPTS = str(ROOT / "workflow" / "scripts")
 sys.path.insert(0, SCRIPTS)
 # jobs run the package beside this file too, whatever else is installed
 if os.environ.get("PYTHONPATH", "").split(os.pathsep)[0] != SCRIPTS:
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [SCRIPTS, os.environ.get("PYTHONPATH")])
+    os.environ.update(
+        PYTHONPATH=os.pathsep.join(
+            filter(None, [SCRIPTS, os.environ.get("PYTHONPATH")])
+        )
     )
 
 from gradgap.errors import GradgapError

@@ -28,7 +28,7 @@ rule tables:
     params:
         studies=STUDIES,
         config=CONFIG.source,
-        results=CONFIG.results,
+        results=lambda wildcards: CONFIG.results,
         seed=CONFIG.seed,
         code=code(
             "tables.py",
