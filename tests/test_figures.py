@@ -149,7 +149,14 @@ def length_points(aggregations):
     lengths = np.array([16.0, 64.0, 256.0])
     exact = pd.DataFrame(
         [
-            {"family": "counting", "advantage": "grpo", "aggregation": name, "response_length": length}
+            {
+                "family": "counting",
+                "axis": "length",
+                "label": "GRPO",
+                "advantage": "grpo",
+                "aggregation": name,
+                "response_length": length,
+            }
             | dict.fromkeys(("critical_learning_rate", "critical_learning_rate_closed_form"), 100 / length)
             for name in aggregations
             for length in lengths
@@ -160,6 +167,8 @@ def length_points(aggregations):
             "length": lengths,
             "rule": "GRPO",
             "group_size": 16,
+            "axis": "length",
+            "label": "GRPO",
             "advantage": "grpo",
             "aggregation": "token-mean",
         }
@@ -189,6 +198,8 @@ def test_a_panel_of_lengths_shows_its_own_prediction_and_no_other(judged):
     scaling = pd.DataFrame(
         {
             "family": "counting",
+            "axis": "length",
+            "label": "GRPO",
             "advantage": "grpo",
             "aggregation": name,
             "predicted": value,
@@ -200,7 +211,7 @@ def test_a_panel_of_lengths_shows_its_own_prediction_and_no_other(judged):
     look = style.Look.from_config(LOOK)
     with look.applied():
         figure = plugins.module(STUDIES.find("length_scaling").draw).draw(length_points("abc"), scaling, look)
-        said = {"a": ["predicted −1"], "b": ["predicted 0"], "c": ["predicted −0.5"]}
+        said = {"a": ["a\npredicted −1"], "b": ["b\npredicted 0"], "c": ["c\npredicted −0.5"]}
         assert notes(figure)[:3] == [said[name] if name in judged else [] for name in "abc"]
         plt.close(figure)
 

@@ -151,12 +151,22 @@ def legend_entry(label: str, **look: Any) -> Line2D:
     return Line2D([], [], label=label, **look)
 
 
+class _Plain(LogFormatter):
+    """Labels where matplotlib would put them, without its raised digits, which are below the smallest size."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return (power(x) or f"{x:.3g}") if super().__call__(x, pos) else ""
+
+
 def plain_powers(figure: Figure) -> None:
-    """Label powers of ten by `power`: matplotlib's own labels have raised digits below the smallest size."""
+    """Label logarithmic axes that a figure has not labelled itself with plain numbers and `power`."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            if axis.get_scale() == "log" and isinstance(axis.get_major_formatter(), LogFormatter):
-                axis.set_major_formatter(power)
+            if axis.get_scale() == "log":
+                if isinstance(axis.get_major_formatter(), LogFormatter):
+                    axis.set_major_formatter(_Plain())
+                if isinstance(axis.get_minor_formatter(), LogFormatter):
+                    axis.set_minor_formatter(_Plain(labelOnlyBase=False))
 
 
 def save(figure: Figure, paths: Mapping[str, str | Path], about: str = "") -> None:

@@ -58,7 +58,7 @@ def draw(panels, scaling, look):
         panel.set_ylim(_LOWEST, 2)
         panel.set_xlabel("iteration k + 1")
         panel.set_ylabel("log₁₀ success rate")
-        panel.legend(loc="lower left", fontsize="x-small", frameon=False)
+        panel.legend(loc="lower left", fontsize=style.SMALLEST, frameon=False)
         style.head(panel, mark, title if mark == "b" else f"{title}, T = {shown:g}")
     panel = axes[2]
     for k, (kind, name) in enumerate(KINDS.items()):
@@ -82,6 +82,6 @@ def draw(panels, scaling, look):
     panel.set_xlabel("response length T")
     panel.set_ylabel("learning rate of gap × T")
     panel.set_ylim(1.5, 40)
-    panel.legend(loc="upper right", fontsize="x-small", frameon=False)
+    panel.legend(loc="upper right", fontsize=style.SMALLEST, frameon=False)
     style.head(panel, "c", "three thresholds of gap")
     return figure

@@ -145,7 +145,7 @@ def _forecasts(panel, table):
     panel.axvline(1, color="0.4", linewidth=0.8, linestyle=(0, (1, 1)), zorder=1)
     ends = np.array(panel.get_xlim())
     panel.plot(ends, ends, color="0.6", linewidth=0.8, zorder=1)
-    panel.annotate("headroom 1", (0.12, 0.13), fontsize="x-small", rotation=40)
+    panel.annotate("headroom 1", (0.12, 0.13), fontsize=style.SMALLEST, rotation=40)
     panel.set_xlim(ends)
     panel.set_xlabel("learning rate over half-kept α½")
     panel.set_ylabel("learning rate × headroom over α½")
@@ -181,7 +181,7 @@ def _control(panel, table):
         style.legend_entry("controller", color="0.3", linestyle="-"),
         style.legend_entry("fixed", color="0.3", linestyle=(0, (1, 1))),
     ]
-    panel.legend(handles=handles, loc="lower left", fontsize="x-small", ncols=2)
+    panel.legend(handles=handles, loc="lower left", fontsize=style.SMALLEST, ncols=2)
     style.head(panel, "e", "controller against fixed rates")
 
 

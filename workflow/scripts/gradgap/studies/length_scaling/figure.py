@@ -35,6 +35,8 @@ def alike(points, scaling, axis):
     -------
     list of list of str
     """
+    if not len(scaling):
+        scaling = scaling.reindex(columns=["family", "axis", "advantage", "aggregation", "predicted"])
     own = scaling[(scaling.family == points.family.iloc[0]) & (scaling.axis == axis)]
     own = own[own.advantage.isin(points.advantage)]
     present = set(points.aggregation)
