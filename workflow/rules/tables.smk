@@ -28,7 +28,6 @@ rule tables:
     params:
         studies=STUDIES,
         config=CONFIG.source,
-        results=CONFIG.results,
         seed=CONFIG.seed,
         code=code(
             "tables.py",
