@@ -50,8 +50,8 @@ REPRODUCE = """# Reproduce, figure by figure
 
 Made by `gradgap reference reproduce` from the studies; `make docs` makes it anew. `make study` makes every
 figure, and each command below makes those of one study. What came out, with every number filled in from the data, is
-written beside the results, to `results/reproduce.md`: no number of a result is repeated here, so none can be out of date. The
-predictions P1–P8 are spelled out in [theory.md](theory.md).
+written beside the results, to `results/reproduce.md`: no number of a result is repeated here, so none can be out of
+date. The predictions P1–P8 are spelled out in [theory.md](theory.md).
 """
 
 
