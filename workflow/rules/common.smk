@@ -10,22 +10,15 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent.parent
-SCRIPTS = str(ROOT / "workflow" / "scripts")
-sys.path.insert(0, SCRIPTS)
-# jobs run the package beside this file too, whatever else is installed
-if os.environ.get("PYTHONPATH", "").split(os.pathsep)[0] != SCRIPTS:
-    os.environ.update(
-        PYTHONPATH=os.pathsep.join(
-            filter(None, [SCRIPTS, os.environ.get("PYTHONPATH")])
-        )
-    )
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from gradgap.errors import GradgapError
-from gradgap.fingerprint import fingerprint
+from gradgap.fingerprint import fingerprint, hand_down
 from gradgap.report import captions
 from gradgap.sweep import config as configuration, grid, reading
 from gradgap.sweep.dataset import Contents
 
+hand_down()
 FORMATS = ["pdf", "svg", "png"]
 
 
@@ -114,11 +107,6 @@ def shard_file(shard):
 def shard_of(wildcards):
     """The shard that a path names."""
     return SHARDS[wildcards.study][wildcards.shard]
-
-
-def environment_of(wildcards):
-    """The conda environment of a shard's job, which its measurement names."""
-    return f"../../envs/{grid.measurement_of(shard_of(wildcards)).environment}.yaml"
 
 
 def study_spec(wildcards):
