@@ -9,6 +9,8 @@ from importlib import metadata
 
 import pytest
 import yaml
+from gradgap.sweep.grid import measurement_of
+from gradgap.sweep.study import STUDIES
 
 PYTHON = "3.11"
 LOCKS = ("requirements.lock", "requirements-networks.lock")
