@@ -45,8 +45,6 @@ def test_there_is_an_environment_for_every_rule(root):
     named = set()
     for rules in (root / "workflow/rules").glob("*.smk"):
         named |= set(re.findall(r'"\.\./\.\./envs/(\w+)\.yaml"', rules.read_text()))
-    from gradgap.sweep.grid import measurement_of
-    from gradgap.sweep.study import STUDIES
 
     STUDIES.discover()
     sweeps = [sweep for study in STUDIES.values() for sweep in study.sweeps.values()]
