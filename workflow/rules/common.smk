@@ -109,6 +109,11 @@ def shard_of(wildcards):
     return SHARDS[wildcards.study][wildcards.shard]
 
 
+def environment_of(wildcards):
+    """The conda environment of a shard's job, which its measurement names."""
+    return f"../../envs/{grid.measurement_of(shard_of(wildcards)).environment}.yaml"
+
+
 def study_spec(wildcards):
     """The configuration of one study: an edited value reruns just the studies that use it."""
     return vars(CONFIG.studies[wildcards.study])
