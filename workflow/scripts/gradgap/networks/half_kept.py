@@ -116,8 +116,15 @@ def half_kept(
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if mean(middle) >= 0.5 else (low, middle)
-    for rung in (low - 2, low - 1, high + 1, high + 2):
+    for rung in (low - 1, high + 1):
         mean(rung)
+    # a resample may hold one replicate alone: each must keep half at the lowest rung, and none at the highest
+    for edge, step, keeps in ((low, -2, True), (high, 2, False)):
+        for _ in range(STRIDE):
+            edge += step
+            mean(edge)
+            if all((once(edge, replicate) >= 0.5) == keeps for replicate in range(replicates)):
+                break
     rungs = np.array(sorted({rung for rung, _ in known if (rung, replicates - 1) in known}))
     values = np.array([[known[int(rung), i] for i in range(replicates)] for rung in rungs])
     # a replicate is one network: it is resampled as a whole
