@@ -5,8 +5,10 @@ import math
 
 import numpy as np
 import pytest
+from gradgap.bandits import FAMILIES
 from gradgap.bandits.counting import make
 from gradgap.errors import ConfigError
+from gradgap.theory.closed_forms import critical_closed_form
 from gradgap.training.rules import ADVANTAGES, AGGREGATIONS, PRESETS, rule
 
 EXACT = ["gap", "unit", "reinforce", "rloo", "dr_grpo", "grpo", "max_rl"]
@@ -81,3 +83,25 @@ def test_unknown_rules_are_refused(name):
 def test_unit_does_not_move_where_there_is_no_gap():
     assert ADVANTAGES.find("unit").coefficient(0.5, 0.5, 0.0) == 0.0
     assert np.isclose(ADVANTAGES.find("unit").coefficient(0.5, 0.5, 4.0) * 4.0, 1.0)
+
+
+def test_exponents_of_an_aggregation_from_outside():
+    """Dividing by the root of the long length halves the law in T, and leaves half a power of 1 − J."""
+    from gradgap.theory.closed_forms import failure_exponent, length_exponent
+    from gradgap.training.rules import Aggregation
+
+    AGGREGATIONS["root"] = Aggregation(lambda instance: math.sqrt(instance.score_length))
+    try:
+        assert AGGREGATIONS["root"].powers == (0.0, 0.5, 0.0)
+        assert length_exponent("gated", "gap", "root") == -0.5
+        assert failure_exponent("gated", "gap", "root") == 0.5
+        # the closed form itself has these slopes
+        gated = FAMILIES.find("gated")
+        rates = [
+            critical_closed_form(gated.instance(length, 1 - failure, failure), "gap", "root")
+            for length, failure in ((4096, 1e-3), (16384, 1e-3), (4096, 4e-3))
+        ]
+        assert math.log(rates[1] / rates[0], 4) == pytest.approx(-0.5, abs=0.01)
+        assert math.log(rates[2] / rates[0], 4) == pytest.approx(0.5, abs=0.01)
+    finally:
+        del AGGREGATIONS["root"]

@@ -4,6 +4,7 @@ A family is one module of this package, or one plugin file, that registers a `Fa
 """
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,14 @@ from ..settings import Setting
 EVALUATE = function_type(types.none, vector, vector, vector, matrix, matrix)
 OUTCOMES = function_type(types.UniTuple(i8, 2), stream, vector, vector, vector, matrix, i8, i8, matrix)
 SCORE = function_type(types.none, stream, vector, vector, vector, i8, matrix, vector)
+
+
+class LengthPowers(NamedTuple):
+    """A power for each length of an instance: the mean, that of responses with a score, and the largest."""
+
+    mean: float
+    scored: float
+    largest: float
 
 
 class Lengths(Protocol):
@@ -287,13 +296,22 @@ class Instance:
 class Family(ABC):
     """A way to make instances from a response length and a success rate.
 
-    A family also knows what is known in closed form about its instances; where nothing is, these answer nan.
+    A family also owns what is known in closed form about its instances. The defaults say that nothing is.
     """
 
     #: Settings beside length and success rate: keys of the configuration, and arguments of `instance`.
     settings: ClassVar[Mapping[str, Setting]] = MappingProxyType({})
     #: Values of settings that a study gives by family, where it gives none for this one.
     usual: ClassVar[Mapping[str, float]] = MappingProxyType({})
+
+    #: J is even in θ and falls away from its best value at 0, for one parameter.
+    even_and_unimodal: ClassVar[bool] = False
+    #: Powers of 1 − J with which the lengths grow at fixed T as J → 1; None where there is no law in 1 − J.
+    failure_powers: ClassVar["LengthPowers | None"] = None
+
+    def curvature(self, instance: Instance) -> float:
+        """|J″| at the best θ, for one parameter; nan where it is not known in closed form."""
+        return math.nan
 
     @abstractmethod
     def instance(

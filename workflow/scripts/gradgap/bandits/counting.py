@@ -10,14 +10,14 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import ConfigError
-from ..numerics.binomial import window
+from ..numerics.binomial import pmf, window
 from ..numerics.compiler import kernel
 from ..numerics.elementary import exp, log, log1p
 from ..numerics.roots import root
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
 from ..settings import Setting
 from ..values import canonical
-from . import FAMILIES, Family, Instance, Kernels
+from . import FAMILIES, Family, Instance, Kernels, LengthPowers
 from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
 
 
@@ -199,7 +199,19 @@ WINDOW = Setting(
 )
 
 
-class Counting(Family):
+class _Window(Family):
+    """What counting and gated know alike: both are a window of ones, in the middle of which J is best."""
+
+    even_and_unimodal: ClassVar = True
+
+    def curvature(self, instance):
+        """|J″(0)| = ε (N/4)(2B+1) f(N/2+B), f the Bin(N−1, ½) mass (docs/theory.md, C3)."""
+        long_length, half_width, share = instance.kernels.constants
+        n, b = int(long_length), int(half_width)
+        return float(share) * n / 4 * (2 * b + 1) * pmf(n // 2 + b, n - 1, 0.5, 0.5)
+
+
+class Counting(_Window):
     """T tokens, right when the count of ones lies within B of T/2 (DESIGN: `counting`)."""
 
     settings: ClassVar = {"window": WINDOW}
@@ -239,9 +251,11 @@ class Counting(Family):
         return make("counting", length, half_width, 1.0, theta0)
 
 
-class Gated(Family):
+class Gated(_Window):
     """Rare long failures: one token and right, or with probability ε a counting response of N tokens."""
 
+    #: The long length is N ≈ T/ε, and ε ∝ 1 − J.
+    failure_powers: ClassVar = LengthPowers(mean=0.0, scored=-1.0, largest=-1.0)
     settings: ClassVar = {
         "window": WINDOW,
         "start_failure_rate": Setting(

@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from ..bandits import Instance
-from ..numerics.binomial import pmf
+from ..bandits import FAMILIES, Instance
 from ..numerics.compiler import kernel
 from ..numerics.elementary import exp, log, log1p, log_factorial
 from ..numerics.roots import root
@@ -125,7 +124,7 @@ def instance_bounds(instance: Instance) -> Bounds:
 
 def one_step_closed_form(instance: Instance) -> float:
     """η* = 2|θ₀| for `counting` and `gated`, whose success rate is even and unimodal (C2); else nan."""
-    return 2 * abs(instance.theta0) if instance.family in _COUNTED else math.nan
+    return 2 * abs(instance.theta0) if FAMILIES.find(instance.family).even_and_unimodal else math.nan
 
 
 def critical_closed_form(instance: Instance, advantage: str, aggregation: str) -> float:
@@ -134,36 +133,43 @@ def critical_closed_form(instance: Instance, advantage: str, aggregation: str) -
     With J″(0) = −ε (N/4)(2B+1) f(N/2+B), f the Bin(N−1, ½) mass (C3). Known for `counting` and `gated`; nan
     elsewhere, and for `unit`, whose update does not vanish at the best θ.
     """
-    if instance.family not in _COUNTED or advantage == "unit":
+    chosen = ADVANTAGES.find(advantage)
+    curvature = FAMILIES.find(instance.family).curvature(instance)
+    if math.isnan(curvature) or not chosen.vanishes:
         return math.nan
-    long_length, width, share = instance.kernels.constants
-    n, b = int(long_length), int(width)
-    curvature = float(share) * n / 4 * (2 * b + 1) * pmf(n // 2 + b, n - 1, 0.5, 0.5)
     success, failure, _ = instance.at(instance.best_theta)
-    coefficient = ADVANTAGES.find(advantage).coefficient(success, failure, 0.0)
+    coefficient = chosen.coefficient(success, failure, 0.0)
     divisor = AGGREGATIONS.find(aggregation).divisor(instance)
     return 2 * success * failure * divisor / (coefficient * curvature)
 
 
-_COUNTED = ("counting", "gated")
-
-
 def length_exponent(family: str, advantage: str, aggregation: str) -> float:
-    """a in α* ∝ T^a at fixed success rate (E1): −1 for token sums, 0 for anything divided by a length."""
-    return -1.0 if aggregation == "seq-mean-token-sum" else 0.0
+    """a in α* ∝ T^a at fixed success rate (E1): −1, and what the aggregation divides by makes good again.
+
+    Examples
+    --------
+    >>> length_exponent("counting", "grpo", "seq-mean-token-sum"), length_exponent("gated", "grpo", "token-mean")
+    (-1.0, 0.0)
+    """
+    return sum(AGGREGATIONS.find(aggregation).powers) - 1.0
 
 
 def failure_exponent(family: str, advantage: str, aggregation: str) -> float:
-    """b in α* ∝ (1−J)^b at fixed length (E2), for `gated`.
+    """b in α* ∝ (1−J)^b at fixed length (E2), for families that state how their lengths grow as J → 1.
 
-    The update is (1−J)^p g / divisor and the stability of the best θ asks for (1−J) / (1−J)^p times the divisor,
-    which is the mean length (no power), or the long length N ∝ T/(1−J) (one power less).
+    The update is (1−J)^p g / divisor and the stability of the best θ asks for (1−J) / (1−J)^p times the divisor: on
+    `gated` the mean length has no power of 1−J, the long length N ∝ T/(1−J) has one power less.
+
+    Examples
+    --------
+    >>> [failure_exponent("gated", "grpo", f"seq-mean-token-{how}") for how in ("sum", "mean")]
+    [0.5, -0.5]
     """
-    power = ADVANTAGES.find(advantage).power
-    if family != "gated" or power is None:
+    power, lengths = ADVANTAGES.find(advantage).power, FAMILIES.find(family).failure_powers
+    if lengths is None or power is None:
         return math.nan
-    lost = {"seq-mean-token-sum": 0.0, "token-mean": 0.0}.get(aggregation, 1.0)
-    return 1.0 - power - lost
+    divided = AGGREGATIONS.find(aggregation).powers
+    return 1.0 - power + sum(own * of for own, of in zip(divided, lengths, strict=True))
 
 
 def plateau_closed_form(instance: Instance, step: float) -> float:
@@ -172,7 +178,7 @@ def plateau_closed_form(instance: Instance, step: float) -> float:
     The iterates walk to x = |θ₀| mod η on one side of the best θ and then hop between x and x − η. nan where the
     success rate is not known to be even and unimodal.
     """
-    if instance.family not in _COUNTED:
+    if not FAMILIES.find(instance.family).even_and_unimodal:
         return math.nan
     x = math.fmod(abs(instance.theta0), step)
     return (instance.at(x)[1] + instance.at(x - step)[1]) / 2

@@ -7,14 +7,27 @@ by a length (docs/theory.md, R1–R2): ``u = c(J) g / divisor`` and ``θ' = θ +
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from ..bandits import Lengths
+from ..bandits import LengthPowers, Lengths
 from ..bandits.groups import ADVANTAGE, AGGREGATION, COLUMNS, COUNT, LENGTH, REWARD, WEIGHT, weigh_group
 from ..errors import ConfigError
 from ..numerics.compiler import engine, f8, kernel, matrix, types
+from ..numerics.elementary import log
 from ..plugins import Registry
+
+
+class _These(NamedTuple):
+    """Lengths of no instance in particular."""
+
+    length: float
+    score_length: int
+    max_length: int
+
+
+_THESE = _These(4096.0, 65536, 262144)
 
 
 @dataclass(frozen=True)
@@ -33,11 +46,14 @@ class Advantage:
         ``sampled(right, size) -> (a, b)``, the advantage of each right and of each wrong response in a group
         of `size` responses of which `right` are right (all float64); None where it is defined in expectation
         only.
+    vanishes : bool
+        The expected update is 0 where the gradient gap is, so that the best θ is a fixed point.
     """
 
     coefficient: Callable
     power: float | None
     sampled: Callable | None = None
+    vanishes: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,22 @@ class Aggregation:
 
     divisor: Callable[[Lengths], float]
     sampled: Callable | None = None
+
+    @property
+    def powers(self) -> LengthPowers:
+        """Powers of the lengths that the divisor is a product of, found from the divisor itself.
+
+        Examples
+        --------
+        >>> AGGREGATIONS["token-mean"].powers
+        LengthPowers(mean=1.0, scored=0.0, largest=0.0)
+        """
+
+        def power(name: str) -> float:
+            grown = _THESE._replace(**{name: 4 * getattr(_THESE, name)})
+            return round(log(self.divisor(grown) / self.divisor(_THESE)) / log(4.0), 9)
+
+        return LengthPowers(power("length"), power("score_length"), power("max_length"))
 
 
 @kernel
@@ -116,7 +148,7 @@ def _z_score(right, size):
 
 ADVANTAGES: Registry[Advantage] = Registry("advantage")
 ADVANTAGES.add("gap")(Advantage(_gap, 0.0))
-ADVANTAGES.add("unit")(Advantage(_unit, None))
+ADVANTAGES.add("unit")(Advantage(_unit, None, vanishes=False))
 ADVANTAGES.add("grpo")(Advantage(_grpo, 0.5, _z_score))
 # J(1−J)g/J as n → ∞; ((1−J) − (1−J)ⁿ) g at n, because a group without a right response does not move (R1)
 ADVANTAGES.add("max_rl")(Advantage(_max_rl, 1.0, _over_mean))
