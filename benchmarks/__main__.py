@@ -6,12 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import c_kernels, elementary, exact, sampled, scaling, search, startup, workflow
+from . import c_kernels, elementary, engine, exact, sampled, scaling, search, startup, workflow
 from .timing import ROOT, table, write
 
 GROUPS = {
     "elementary": elementary.measure,
     "exact": exact.measure,
+    "engine": engine.measure,
     "sampled": sampled.measure,
     "search": search.measure,
     "startup": startup.measure,

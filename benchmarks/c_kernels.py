@@ -60,7 +60,7 @@ def sampled(
 ) -> float:
     """Mean failure rate over the last tenth of a sampled run of grpo with token sums."""
     n, half_width, share = instance.kernels.constants
-    workspace = np.empty(2 * group_size + instance.workspace)
+    workspace = np.empty(2 * group_size + instance.kernels.workspace)
     reward, score, table = np.split(workspace, [group_size, 2 * group_size])
     return library().sampled(
         _at(state),
@@ -79,7 +79,7 @@ def contextual(
 ) -> np.ndarray:
     """θ after so many sampled updates of grpo with token sums."""
     shape = instance.differences.shape
-    theta = instance.theta0.copy()
+    theta = instance.start.copy()
     paths = np.empty((2, iterations + 1, shape[0]))
     library().contextual(
         _at(state),

@@ -7,7 +7,7 @@ from gradgap.training import run as training
 
 from . import c_kernels, jax_kernels, numpy_kernels
 from .instances import ADVANTAGE, AGGREGATION, at
-from .timing import Row, rows, same
+from .timing import Row, processor, rows, same
 
 LENGTHS = (64, 1024, 65536)
 #: Runs side by side in arrays, for a reference whose cost is mostly Python's.
@@ -29,9 +29,15 @@ def _measure(family: str, length: int, iterations: int, repeats: int) -> list[Ro
 
     def ours(iterations: int = iterations) -> float:
         run = training.run(
-            instance, ADVANTAGE, AGGREGATION, rate, iterations=iterations, schedule="benchmark", path=True
+            instance,
+            ADVANTAGE,
+            AGGREGATION,
+            rate,
+            iterations=iterations,
+            schedule="benchmark",
+            record=[iterations],
         )
-        return run.failure_rate[-1]
+        return run.failure_rate[-1].mean()
 
     timed = {"ours": ours}
     works = {}
@@ -57,4 +63,5 @@ def _measure(family: str, length: int, iterations: int, repeats: int) -> list[Ro
         per=iterations * 1e-9,
         unit="ns an iterate",
         works=works,
+        clock=processor,
     )

@@ -4,13 +4,13 @@ import functools
 
 from gradgap.bandits import FAMILIES, Instance
 from gradgap.thresholds import exact
-from gradgap.training import rules
+from gradgap.training.schedules import SCHEDULES
 
 ADVANTAGE, AGGREGATION = "grpo", "seq-mean-token-sum"
 SUCCESS_RATE = {"counting": "0.2", "gated": "0.99"}
 
 #: A constant schedule under another name: runs do not stop early, so that every iterate is computed.
-rules.SCHEDULES.add("benchmark")(rules.SCHEDULES.find("constant"))
+SCHEDULES.add("benchmark")(SCHEDULES.find("constant"))
 
 
 @functools.cache

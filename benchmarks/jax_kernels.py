@@ -122,5 +122,5 @@ def contextual(
 ) -> float:
     """Mean failure rate over prompts after so many sampled updates; tokens are drawn."""
     run = _contextual(instance.visits, group_size, iterations)
-    theta = run(instance.theta0, instance.differences, learning_rate, _jax().random.key(seed))
+    theta = run(instance.start, instance.differences, learning_rate, _jax().random.key(seed))
     return instance.at(np.asarray(theta))[1]

@@ -1,14 +1,15 @@
 /* The recurrences of gradgap in C, as something to be measured against.
 
-   Same algorithms, same constants, same order of operations as the numba kernels of workflow/scripts/gradgap:
-   binomial.py, streams.py, families/gated.py, families/contextual.py, dynamics.py, sampled.py and prompts.py. One
-   rule is built in, the z-scored advantage with token sums, so that the compiler can inline all of it. */
+   Same algorithms, same constants, same order of draws as the numba kernels of workflow/scripts/gradgap:
+   numerics/binomial.py, numerics/streams.py, numerics/sampling.py, bandits/counting.py, bandits/shared_prompts.py and
+   training/engine.py. One rule is built in, the z-scored advantage with token sums, so that the compiler can inline all
+   of it. Elementary functions are the C library's, so results agree to rounding and not to the last bit. */
 
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-/* binomial.py */
+/* numerics/binomial.py */
 
 static double stirling_error(double n) {
     if (n < 16.0) return lgamma(n + 1.0) - (n + 0.5) * log(n) + n - 0.9189385332046727;
@@ -131,7 +132,7 @@ static Point evaluate(double theta, int64_t n, int64_t half_width, double share)
     return (Point){r.success, r.failure, r.success_slope + r.failure_slope};
 }
 
-/* dynamics.py: the expected update of GRPO with token sums; the last θ is returned */
+/* training/engine.py, exact: the expected update of GRPO with token sums; the last θ is returned */
 double exact(double theta, int64_t n, int64_t half_width, double share, double learning_rate, int64_t iterations) {
     Point at = evaluate(theta, n, half_width, share);
     for (int64_t k = 0; k < iterations; k++) {
@@ -141,7 +142,7 @@ double exact(double theta, int64_t n, int64_t half_width, double share, double l
     return theta;
 }
 
-/* streams.py */
+/* numerics/streams.py and numerics/sampling.py */
 
 static inline uint64_t rotated(uint64_t x, int left) { return x << left | x >> (64 - left); }
 
@@ -272,14 +273,14 @@ static void binomials(uint64_t *s, int64_t n, double p, double q, int64_t draws,
     }
 }
 
-/* groups.py: advantages of a group with `right` of `size` responses right */
+/* bandits/groups.py: advantages of a group with `right` of `size` responses right */
 static void z_score(double right, double size, double *of_right, double *of_wrong) {
     double deviation = sqrt(right * (size - right) / (size * (size - 1.0)));
     *of_right = deviation == 0.0 ? 0.0 : (size - right) / size / (deviation + 1e-4);
     *of_wrong = deviation == 0.0 ? 0.0 : -right / size / (deviation + 1e-4);
 }
 
-/* sampled.py: the mean failure rate over the last tenth; `reward` and `score` hold size numbers each */
+/* training/engine.py, sampled: the mean failure rate over the last tenth; `reward` and `score` hold size numbers each */
 double sampled(uint64_t *state, double theta, int64_t n, int64_t half_width, double share, double learning_rate,
                int64_t size, int64_t iterations, double *reward, double *score, double *table) {
     int64_t tail_length = iterations / 10 > 1 ? iterations / 10 : 1, moved = 0, many = 0, waiting = 0;
@@ -324,7 +325,7 @@ double sampled(uint64_t *state, double theta, int64_t n, int64_t half_width, dou
     return sum / tail_length;
 }
 
-/* families/contextual.py */
+/* bandits/shared_prompts.py */
 
 static void prompts(const double *theta, const double *differences, int64_t visits, int64_t Q, int64_t C, int64_t W,
                     int64_t d, double *wrong, double *right, double *log_right, double *success, double *failure,
@@ -390,20 +391,22 @@ static void draw_wrong(uint64_t *s, int64_t responses, int64_t visits, int64_t C
     }
 }
 
-/* prompts.py: θ is moved in place, rates are written for every update and the end */
+/* training/engine.py: θ is moved in place, rates are written for every update and the end */
 void contextual(uint64_t *state, double *theta, const double *differences, int64_t visits, int64_t Q, int64_t C,
                 int64_t W, int64_t d, double learning_rate, int64_t size, int64_t iterations, double *success_path,
                 double *failure_path) {
-    double *wrong = malloc(sizeof(double) * (Q * C * W + 2 * Q * C + Q * d + C + 1 + C * W + d));
+    double *wrong = malloc(sizeof(double) * (Q * C * W + 2 * Q * C + Q * d + C + 1 + C * W + d + Q));
     double *right = wrong + Q * C * W, *log_right = right + Q * C, *ascent = log_right + Q * C;
     double *later = ascent + Q * d, *counts = later + C + 1, *update = counts + C * W;
+    double *outcomes = update + d;
     for (int64_t k = 0; k <= iterations; k++) {
         double *success = success_path + k * Q, *failure = failure_path + k * Q;
         prompts(theta, differences, visits, Q, C, W, d, wrong, right, log_right, success, failure, ascent);
         if (k == iterations) break;
         for (int64_t j = 0; j < d; j++) update[j] = 0.0;
+        for (int64_t q = 0; q < Q; q++) outcomes[q] = binomial(state, size, success[q], failure[q]);
         for (int64_t q = 0; q < Q; q++) {
-            int64_t many = binomial(state, size, success[q], failure[q]);
+            int64_t many = outcomes[q];
             double of_right, of_wrong;
             z_score(many, size, &of_right, &of_wrong);
             of_right *= 1.0 / size, of_wrong *= 1.0 / size;

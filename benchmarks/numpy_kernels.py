@@ -71,7 +71,7 @@ def contextual(
     differences = instance.differences
     prompts, contexts, _, dimension = differences.shape
     features = np.concatenate([np.zeros((prompts, contexts, 1, dimension)), -differences], axis=2)
-    theta = instance.theta0.copy()
+    theta = instance.start.copy()
     for _ in range(iterations):
         weights = np.exp(features @ theta)
         policy = weights / weights.sum(axis=-1, keepdims=True)

@@ -10,7 +10,7 @@ from gradgap.training import run as training
 
 from . import c_kernels, jax_kernels, numpy_kernels
 from .instances import ADVANTAGE, AGGREGATION, at
-from .timing import Row, rows, same
+from .timing import Row, processor, rows, same
 
 #: Family, length, success rate, group size.
 CASES = (
@@ -85,7 +85,16 @@ def _responses(family: str, length: int, success_rate: str, size: int, repeats: 
     timed["a random number and a look-up"] = lambda: _floor(state, table, iterations * size)
     case = f"{family}, T = {length}, J = {success_rate}, n = {size}"
     per = iterations * size * 1e-9
-    return rows("sampled", case, timed, repeats=repeats, per=per, unit="ns a response", works=works)
+    return rows(
+        "sampled",
+        case,
+        timed,
+        repeats=repeats,
+        per=per,
+        unit="ns a response",
+        works=works,
+        clock=processor,
+    )
 
 
 def _tokens(length: int, size: int, rate: float, repeats: int) -> list[Row]:
@@ -95,9 +104,16 @@ def _tokens(length: int, size: int, rate: float, repeats: int) -> list[Row]:
     def ours(seed: int = 0, iterations: int = iterations) -> float:
         state = streams.state(seed, {})
         run = training.run(
-            instance, ADVANTAGE, AGGREGATION, rate, iterations=iterations, group_size=size, state=state
+            instance,
+            ADVANTAGE,
+            AGGREGATION,
+            rate,
+            iterations=iterations,
+            group_size=size,
+            state=state,
+            record=[iterations],
         )
-        return run.failure_rate[-1]
+        return run.failure_rate[-1].mean()
 
     def in_c(instance, rate, size, iterations, state):
         return instance.at(c_kernels.contextual(instance, rate, size, iterations, state))[1]
@@ -114,7 +130,16 @@ def _tokens(length: int, size: int, rate: float, repeats: int) -> list[Row]:
     timed["a random number and a look-up"] = lambda: _floor(state, table, min(tokens, 10**6))
     works["a random number and a look-up"] = min(tokens, 10**6) / tokens
     case = f"contextual, T = {length}, n = {size}"
-    return rows("sampled", case, timed, repeats=repeats, per=tokens * 1e-9, unit="ns a token", works=works)
+    return rows(
+        "sampled",
+        case,
+        timed,
+        repeats=repeats,
+        per=tokens * 1e-9,
+        unit="ns a token",
+        works=works,
+        clock=processor,
+    )
 
 
 def _agree(name: str, ends: np.ndarray) -> None:

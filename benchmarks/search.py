@@ -2,19 +2,26 @@
 
 import math
 
+from gradgap.numerics.elementary import exp10
 from gradgap.thresholds import exact
 from gradgap.training import rules
 from gradgap.training import run as training
 from gradgap.training.outcome import Outcome
 
 from .instances import ADVANTAGE, AGGREGATION, at
-from .timing import Row, rows, same
+from .timing import Row, processor, rows, same
 
 ITERATIONS = 2000
 
 
-def dense(instance, per_decade: int = 32, decades: float = 4.0, precision: float = 1e-3) -> tuple[float, int]:
-    """Critical learning rate by a scan that takes every rung up to the bracket, and how many runs that took."""
+def dense(
+    instance, per_decade: int = 32, decades: float = 4.0, precision: float = 1e-3
+) -> tuple[tuple[float, float], int]:
+    """Bracket of the critical learning rate, and how many runs that took.
+
+    The scan takes every rung up to the bracket, each in a call of its own, and then bisects. It bisects twice before
+    it looks at the width, as the search does.
+    """
     runs = 0
 
     def converges(rate: float) -> bool:
@@ -30,52 +37,63 @@ def dense(instance, per_decade: int = 32, decades: float = 4.0, precision: float
     centre = exact.one_step(instance) / update
     low = high = math.nan
     for rung in range(round(2 * decades * per_decade) + 1):
-        rate = centre * 10 ** (rung / per_decade - decades)
+        rate = centre * exp10(rung / per_decade - decades)
         if converges(rate):
             low = rate
         elif not math.isnan(low):
             high = rate
             break
     while high / low - 1 > precision:
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if converges(middle) else (low, middle)
-    return math.sqrt(low * high), runs
+        for _ in range(2):
+            middle = math.sqrt(low * high)
+            low, high = (middle, high) if converges(middle) else (low, middle)
+    return (low, high), runs
 
 
-def _counted(instance) -> int:
-    """Runs that the search takes."""
-    runs = 0
-    run = exact.run
+def counted(instance) -> tuple[int, int]:
+    """Runs that the search takes, and calls of the compiled loop that make them."""
+    runs = calls = 0
+    train = exact.train
 
-    def counting(*arguments, **options):
-        nonlocal runs
-        runs += 1
-        return run(*arguments, **options)
+    def counting(policy, advantage, aggregation, learning_rates, **options):
+        nonlocal runs, calls
+        runs += len(learning_rates)
+        calls += 1
+        return train(policy, advantage, aggregation, learning_rates, **options)
 
-    exact.run = counting
+    exact.train = counting
     try:
         exact.critical(instance, ADVANTAGE, iterations=ITERATIONS)
     finally:
-        exact.run = run
-    return runs
+        exact.train = train
+    return runs, calls
 
 
 def measure(quick: bool) -> list[Row]:
-    """Time and runs of a threshold."""
+    """Time, runs and calls of a threshold."""
     found = []
     for family, length in (("counting", 64), ("counting", 1024), ("gated", 64), ("gated", 1024))[
         : 1 if quick else None
     ]:
         instance, _ = at(family, length)
 
-        def ours(instance=instance) -> float:
-            return exact.critical(instance, ADVANTAGE, iterations=ITERATIONS).learning_rate
+        def ours(instance=instance) -> exact.Critical:
+            return exact.critical(instance, ADVANTAGE, iterations=ITERATIONS)
 
-        expected, runs = dense(instance)
-        same("dense scan", ours(), expected, 1e-12)
-        name = f"dense scan ({runs} runs for {_counted(instance)})"
+        (low, high), many = dense(instance)
+        searched = ours()
+        same("dense scan", low, searched.low, 1e-12)
+        same("dense scan", high, searched.high, 1e-12)
+        runs, calls = counted(instance)
+        name = f"dense scan ({many} runs; ours {runs} in {calls})"
         timed = {"ours": ours, name: lambda instance=instance: dense(instance)}
         found += rows(
-            "search", f"{family}, T = {length}", timed, repeats=2 if quick else 7, per=1e-3, unit="ms"
+            "search",
+            f"{family}, T = {length}",
+            timed,
+            repeats=2 if quick else 7,
+            per=1e-3,
+            unit="ms",
+            clock=processor,
         )
     return found

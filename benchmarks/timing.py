@@ -43,15 +43,22 @@ class Row:
     repeats: int
 
 
-def interleaved(timed: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, np.ndarray]:
+#: Clocks. A loop in this process is timed by the time it has the processor, which other processes leave as it is
+#: (all threads together); what starts processes by the wall clock.
+wall, processor = time.perf_counter, time.process_time
+
+
+def interleaved(
+    timed: Mapping[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = wall
+) -> dict[str, np.ndarray]:
     """Seconds that each takes, run in turns so that what disturbs one disturbs all; a first turn does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     for turn in range(repeats + 1):
         for name, run in timed.items():
-            started = time.perf_counter()
+            started = clock()
             run()
             if turn:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(clock() - started)
     return {name: np.array(values) for name, values in seconds.items()}
 
 
@@ -64,8 +71,22 @@ def rows(
     per: float = 1.0,
     unit: str = "s",
     works: Mapping[str, float] | None = None,
+    clock: Callable[[], float] = wall,
 ) -> list[Row]:
-    """Compare ``timed["ours"]`` with every other.
+    """Time all in turns, and compare ``timed["ours"]`` with every other; see `interleaved` and `compare`."""
+    return compare(group, case, interleaved(timed, repeats, clock), per=per, unit=unit, works=works)
+
+
+def compare(
+    group: str,
+    case: str,
+    seconds: Mapping[str, np.ndarray],
+    *,
+    per: float = 1.0,
+    unit: str = "s",
+    works: Mapping[str, float] | None = None,
+) -> list[Row]:
+    """Compare ``seconds["ours"]`` with every other.
 
     Parameters
     ----------
@@ -74,16 +95,25 @@ def rows(
     works : mapping of str to float, optional
         Share of the work of ours that a reference does, where it is not 1.
     """
-    seconds = interleaved(timed, repeats)
-    ours = seconds.pop("ours")
+    ours = seconds["ours"]
     found = []
     for name, theirs in seconds.items():
+        if name == "ours":
+            continue
         scaled = theirs / (works or {}).get(name, 1.0)
         low, high = np.quantile(scaled / ours, [0.25, 0.75])
         ratio = float(np.median(scaled) / np.median(ours))
         found.append(
             Row(
-                group, case, float(np.median(ours)) / per, unit, name, ratio, float(low), float(high), repeats
+                group,
+                case,
+                float(np.median(ours)) / per,
+                unit,
+                name,
+                ratio,
+                float(low),
+                float(high),
+                len(ours),
             )
         )
     return found

@@ -132,7 +132,7 @@ def run_stages(raw: dict, folder: Path) -> Path:
     rows, filled = (
         {name: folder / "analysis" / f"{name}{end}" for name in names} for end in (".scaling.csv", ".rst")
     )
-    tables.main(rows, filled, outputs, record / "tables/tables.json", whole.source, whole.seed, whole.results)
+    tables.main(rows, filled, outputs, record / "tables/tables.json", whole.source, whole.seed)
     sources = {name: folder / "datasets" / f"{name}.nc" for name in names}
     explore.main(sources, folder / "explore.html", record / "explore/explore.json")
     (folder / "report.html").write_text("<html>as `make report` writes it</html>", encoding="utf-8")

@@ -44,6 +44,7 @@ def test_c_draws_the_same_numbers():
     instance = FAMILIES.find("contextual").instance(8, 0.3, 0.7)
     run = training.run(instance, "grpo", SUM, 1.0, iterations=40, group_size=16, state=streams.state(3, {}))
     theta = reference.contextual(instance, 1.0, 16, 40, streams.state(3, {}))
+    # the C library's elementary functions round otherwise than ours: equal to rounding, not to the last bit
     assert theta == pytest.approx(run.theta, rel=1e-9)
 
 
@@ -68,8 +69,17 @@ def test_sampled_references_in_numpy_end_where_ours_do():
         [
             (
                 training.run(
-                    contextual, "grpo", SUM, 1.0, iterations=3, group_size=16, state=streams.state(seed, {})
-                ).failure_rate[-1],
+                    contextual,
+                    "grpo",
+                    SUM,
+                    1.0,
+                    iterations=3,
+                    group_size=16,
+                    state=streams.state(seed, {}),
+                    record=[3],
+                )
+                .failure_rate[-1]
+                .mean(),
                 reference.contextual(contextual, 1.0, 16, 3, np.random.default_rng(seed)),
             )
             for seed in range(60)
@@ -106,8 +116,11 @@ def test_dense_scan_and_search_agree():
     from benchmarks.instances import at
 
     instance, _ = at("counting", 64)
-    rate, runs = search.dense(instance)
+    bracket, many = search.dense(instance)
     from gradgap.thresholds import exact
 
-    assert rate == exact.critical(instance, "grpo", iterations=search.ITERATIONS).learning_rate
-    assert runs > 2 * search._counted(instance)
+    found = exact.critical(instance, "grpo", iterations=search.ITERATIONS)
+    assert (found.low, found.high) == bracket
+    runs, calls = search.counted(instance)
+    assert many > 2 * runs  # strides save runs, and a call makes many of those that are left
+    assert calls <= 8

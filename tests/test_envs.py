@@ -9,6 +9,8 @@ from importlib import metadata
 
 import pytest
 import yaml
+from gradgap.sweep.grid import measurement_of
+from gradgap.sweep.study import STUDIES
 
 PYTHON = "3.11"
 LOCKS = ("requirements.lock", "requirements-networks.lock")
@@ -43,6 +45,7 @@ def test_there_is_an_environment_for_every_rule(root):
     named = set()
     for rules in (root / "workflow/rules").glob("*.smk"):
         named |= set(re.findall(r'"\.\./\.\./envs/(\w+)\.yaml"', rules.read_text()))
+
     STUDIES.discover()
     sweeps = [sweep for study in STUDIES.values() for sweep in study.sweeps.values()]
     named |= {measurement_of(sweep).environment for sweep in sweeps}

@@ -10,20 +10,15 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent.parent
-SCRIPTS = str(ROOT / "workflow" / "scripts")
-sys.path.insert(0, SCRIPTS)
-# jobs run the package beside this file too, whatever else is installed
-if os.environ.get("PYTHONPATH", "").split(os.pathsep)[0] != SCRIPTS:
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [SCRIPTS, os.environ.get("PYTHONPATH")])
-    )
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from gradgap.errors import GradgapError
-from gradgap.fingerprint import fingerprint
+from gradgap.fingerprint import fingerprint, hand_down
 from gradgap.report import captions
 from gradgap.sweep import config as configuration, grid, reading
 from gradgap.sweep.dataset import Contents
 
+hand_down()
 FORMATS = ["pdf", "svg", "png"]
 
 

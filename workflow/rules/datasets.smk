@@ -16,8 +16,6 @@ rule datasets:
     params:
         # all that the job needs to know, so that it imports no study, measurement, plugin or compiler
         contents=lambda wildcards: vars(Contents.of(CONFIG.studies[wildcards.study])),
-        code=code(
-            "datasets.py", "gradgap.report.digests", "gradgap.sweep.dataset"
-        ),
+        code=code("datasets.py", "gradgap.report.digests", "gradgap.sweep.dataset"),
     script:
         "../scripts/datasets.py"

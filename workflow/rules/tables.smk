@@ -23,12 +23,11 @@ rule tables:
     benchmark:
         "<results>/benchmarks/tables/tables.tsv"
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/datasets.yaml"
     threads: 1
     params:
         studies=STUDIES,
         config=CONFIG.source,
-        results=CONFIG.results,
         seed=CONFIG.seed,
         code=code(
             "tables.py",

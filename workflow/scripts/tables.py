@@ -14,7 +14,6 @@ def main(
     record: str | Path,
     config: str,
     seed: int,
-    results: str,
 ) -> None:
     """Write the tables and pages.
 
@@ -29,13 +28,11 @@ def main(
     config : str
         The configuration as given, as JSON.
     seed : int
-    results : str
-        The folder of the run's results.
     """
     table = tables.gather(rows.values())
     tables.write(table, outputs["csv"], outputs["html"])
     tables.write_provenance(outputs["provenance"], config, seed)
-    files.write_text(outputs["reproduce"], tables.findings(captions, results))
+    files.write_text(outputs["reproduce"], tables.findings(captions, str(Path(outputs["csv"]).parents[1])))
     digests.write(record, outputs.values(), [*rows.values(), *captions.values()])
 
 
@@ -48,5 +45,4 @@ if "snakemake" in globals():
             snakemake.output.digests,  # noqa: F821
             snakemake.params.config,  # noqa: F821
             snakemake.params.seed,  # noqa: F821
-            snakemake.params.results,  # noqa: F821
         )

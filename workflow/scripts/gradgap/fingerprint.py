@@ -8,6 +8,7 @@ imports, directly or not.
 import ast
 import functools
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,13 @@ def fingerprint(*modules: str) -> str:
         if path is not None:
             digest.update(module.encode() + b"\0" + _digest(path))
     return digest.hexdigest()
+
+
+def hand_down() -> None:
+    """Make every program that this one starts run this package too, whatever else is installed there."""
+    mine, theirs = str(PACKAGE_DIR.parent), os.environ.get("PYTHONPATH", "")
+    if theirs.split(os.pathsep)[0] != mine:
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [mine, theirs]))
 
 
 def package_fingerprint() -> str:

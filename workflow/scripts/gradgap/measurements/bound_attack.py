@@ -145,7 +145,8 @@ class _Candidate:
                     if child >= 0:
                         place[child] = place[parent] + steps[parent, token]
                         passed[child] = passed[parent] + clock[parent]
-            right[context] = passed[context] + clock[context] > (place[context] + steps[context]) ** 2
+            where = place[context] + steps[context]
+            right[context] = passed[context] + clock[context] > where * where
         return replace(self, ends=ends, right=right)
 
 

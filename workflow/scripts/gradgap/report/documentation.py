@@ -48,10 +48,10 @@ figures.draw(f"gradgap.studies.{study}.figure", numbers, scaling, look, {"png": 
 
 REPRODUCE = """# Reproduce, figure by figure
 
-Made by `gradgap reference reproduce` from the studies; `make docs` makes it anew. `make study` makes every figure;
-each command below makes those of one study. What came out, with every number filled in from the data, is written
-beside the results, to `results/reproduce.md`: no number of a result is repeated here, so none can be out of date. The
-predictions P1–P8 are spelled out in [theory.md](theory.md).
+Made by `gradgap reference reproduce` from the studies; `make docs` makes it anew. `make study` makes every
+figure, and each command below makes those of one study. What came out, with every number filled in from the data, is
+written beside the results, to `results/reproduce.md`: no number of a result is repeated here, so none can be out of
+date. The predictions P1–P8 are spelled out in [theory.md](theory.md).
 """
 
 
@@ -117,14 +117,9 @@ def reproduce(folder: Path) -> str:
     """Every study: what it asks, what it tests, and the command for its figures; results are with the data."""
     parts = [REPRODUCE]
     for name, study in STUDIES.discover().items():
-        own = study.config_file != "config.yaml"
-        run = f"results/{Path(study.config_file).stem}" if own else "results"
-        files = " ".join(f"{run}/figures/{figure}.png" for figure in study.figures(name))
-        option = f" --configfile {study.config_file}" if own else ""
-        note = f"\n\nNot part of the default study; docs/{name}.md says what came out." if own else ""
+        files = " ".join(f"results/figures/{figure}.png" for figure in study.figures(name))
         parts.append(
-            f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n"
-            f"```\n.venv/bin/snakemake {files}{option}\n```{note}"
+            f"## {name}\n\n{study.title} Tests {study.predictions}.\n\n```\n.venv/bin/snakemake {files}\n```"
         )
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

@@ -205,7 +205,8 @@ def window_is_narrow(long_length: int, half_width: int) -> bool:
     >>> window_is_narrow(1024, 27), window_is_narrow(1024, 28)  # b = 1.72 and 1.78
     (True, False)
     """
-    return (2 * half_width + 1) ** 2 <= 3 * (long_length + 1)
+    width = 2 * half_width + 1
+    return width * width <= 3 * (long_length + 1)
 
 
 def critical_reach(instance: Instance, advantage: str, aggregation: str) -> Reach:
