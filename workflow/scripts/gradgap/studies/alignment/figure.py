@@ -72,10 +72,10 @@ def draw(panels, scaling, look):
             linewidth=0.8,
             label=f"{fraction:g} times the bound",
         )
-    ticks = np.array([-100, -1, -0.01, 0, 0.01, 1, 100])
+    ticks = np.array([-100, -1, 0, 1, 100])
     right.set_yticks(
         np.sign(ticks) * np.log10(1 + 100 * np.abs(ticks)),
-        labels=["−100", "−1", "−0.01", "0", "0.01", "1", "100"],
+        labels=["−100", "−1", "0", "1", "100"],
     )
     right.axhspan(0, right.get_ylim()[1], color="0.93", zorder=0)
     right.axhline(0, color="0.6", linewidth=0.6, zorder=1)

@@ -82,10 +82,8 @@ def draw(panels, scaling, look):
         panel.axvline(found.predicted, **style.PREDICTED)
         panel.set_xscale("log")
         panel.set_yscale("log")
-        panel.set_title(names[rule])
         power = "" if limit == 0 else " / √(1 − J)" if limit == 0.5 else f" / (1 − J)^{limit:.2g}"
-        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        panel.text(0.04, 0.74, f"y = α½ T{power}", transform=panel.transAxes, bbox=behind)
+        panel.set_title(f"{names[rule]}: α½ T{power}")
         style.letter(panel, "abcdefgh"[j])
     top.supxlabel("failing responses a group n (1 − J)", fontsize=plt.rcParams["axes.labelsize"])
     row[0].set_ylabel("half-kept learning rate α½\nin units of its exact law (tokens)")
