@@ -80,8 +80,12 @@ def counting(spreads, headroom, length=64, share=1.0):
 @pytest.fixture(scope="module")
 def enumerated():
     """Every response of a tiny policy: its probability along a line, and whether it is right."""
-    policy, direction = policies.draw(np.random.default_rng(5), 4, 3, 4)
-    line = policy.line(direction)
+    generator = np.random.default_rng(5)
+    while True:  # some random policies end early and have few responses
+        policy, direction = policies.draw(generator, 4, 3, 4)
+        line = policy.line(direction)
+        if len(line.right) >= 12:
+            break
 
     def probability(t):
         moved = policies.Line(line.tree, line.logit + t * line.slope, line.slope, line.right)
