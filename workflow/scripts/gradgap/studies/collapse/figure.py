@@ -13,8 +13,8 @@ NAMES = {
     "grpo 10 convergence": "GRPO scores, 10 α*",
     "steps 0.9": "η = 0.9 · 2|θ|",
     "steps 1.1": "η = 1.1 · 2|θ|",
-    "linear 0.9": "linear bandit, 0.9 · ½",
-    "linear 1.1": "linear bandit, 1.1 · ½",
+    "linear 0.9": "linear, 0.9 · ½",
+    "linear 1.1": "linear, 1.1 · ½",
 }
 PANELS = (
     ("counting, fixed learning rate", ("gap", "reinforce", "grpo")),

@@ -181,7 +181,7 @@ def _control(panel, table):
         style.legend_entry("controller", color="0.3", linestyle="-"),
         style.legend_entry("fixed", color="0.3", linestyle=(0, (1, 1))),
     ]
-    panel.legend(handles=handles, loc="lower left", fontsize=style.SMALLEST, ncols=2)
+    panel.legend(handles=handles, loc="lower left", fontsize=style.SMALLEST, labelspacing=0.25)
     style.head(panel, "e", "controller against fixed rates")
 
 
