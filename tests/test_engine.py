@@ -179,3 +179,25 @@ def test_only_documented_parts_of_numba_are_used(root):
         text = path.read_text(encoding="utf-8")
         for private in ("numba.core", "numba.experimental", "_nrt"):
             assert private not in text, path
+
+
+def test_a_batch_of_runs_is_its_runs():
+    runs = train(bandit("contextual"), "grpo", SUM, [0.1, 3.0, 50.0], iterations=40, record=[0, 40])
+    assert len(runs) == 3
+    for i, each in enumerate(runs):
+        assert each.outcome == runs.outcome[i]
+        assert each.final_success_rate == runs.final_success_rate[i]
+        assert each.final_failure_rate == runs.final_failure_rate[i]
+        assert each.final_success_rate + each.final_failure_rate == pytest.approx(1)
+    assert [run.theta[0] for run in runs[1:]] == runs.theta[1:, 0].tolist()
+
+
+def test_batches_that_score_nothing_are_counted_and_not_made():
+    """A rare family's runs end as they do when each iteration is looked at, as `record` makes the engine do."""
+    rare = FAMILIES.find("gated").instance(64, 0.999)
+    options = {"iterations": 3000, "group_size": 8, "state": streams.state(6, {})}
+    skipped = run(rare, "grpo", SUM, 0.02, **options)
+    watched = run(rare, "grpo", SUM, 0.02, path=True, **options)
+    assert np.array_equal(skipped.theta, watched.theta)
+    assert skipped.final_failure_rate == pytest.approx(watched.failure_rate[-300:].mean(), rel=1e-12)
+    assert skipped.outcome == watched.outcome

@@ -112,7 +112,7 @@ def test_a_scan_that_starts_on_no_converged_run_takes_every_rung(monkeypatch):
     def made_up(instance, advantage, aggregation, learning_rates, **_):
         tried.extend(learning_rates)
         outcomes = [Outcome.slow, Outcome.stagnated, Outcome.converged, Outcome.collapsed]
-        return [SimpleNamespace(outcome=outcomes[np.searchsorted(edges, rate)]) for rate in learning_rates]
+        return SimpleNamespace(outcome=[outcomes[np.searchsorted(edges, rate)] for rate in learning_rates])
 
     centre = critical(instance, "gap", iterations=200).learning_rate
     # a stretch of convergence narrower than a stride, between two of its rungs

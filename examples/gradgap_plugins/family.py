@@ -18,7 +18,8 @@ def evaluate(theta, constants, workspace, rates, gaps):
     success = p * (1.0 - p)
     failure = 1.0 - success  # never near 0: success is at most a quarter
     rates[0, 0], rates[1, 0] = success, failure
-    gaps[0, 0] = (1.0 - 2.0 * p) / failure  # g = J'/(J(1−J)), J' = J(1−2p)
+    for q in range(len(gaps)):  # none where sampled updates make them needless
+        gaps[q, 0] = (1.0 - 2.0 * p) / failure  # g = J'/(J(1−J)), J' = J(1−2p)
 
 
 class Pair(Family):

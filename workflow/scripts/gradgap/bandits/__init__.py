@@ -110,7 +110,7 @@ class Kernels(NamedTuple):
     ----------
     evaluate : compiled function
         ``evaluate(theta, constants, workspace, rates, gaps)`` fills the rates, each computed directly, and the
-        gradient gaps, of shape (Q, d).
+        gradient gaps, of shape (Q, d); or of shape (0, d) where sampled updates make them needless.
     outcomes : compiled function or None
         ``outcomes(state, theta, constants, workspace, rates, size, most, group) -> (rows, batches)`` draws batches
         of `size` responses a prompt, up to the first that has a response with a score, and `most` at the most; a

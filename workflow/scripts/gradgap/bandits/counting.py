@@ -45,7 +45,9 @@ def evaluate(theta, parameters):
 @kernel
 def _evaluate(theta, constants, workspace, rates, gaps):
     """`Kernels.evaluate`."""
-    rates[0, 0], rates[1, 0], gaps[0, 0] = evaluate(theta[0], constants)
+    rates[0, 0], rates[1, 0], gap = evaluate(theta[0], constants)
+    if gaps.shape[0] > 0:
+        gaps[0, 0] = gap
 
 
 @kernel

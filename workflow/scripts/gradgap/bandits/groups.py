@@ -16,33 +16,37 @@ REWARD, LENGTH, COUNT, SCORE, WEIGHT, PROMPT, COLUMNS = range(7)
 
 
 @kernel
-def weigh_group(advantage, aggregation, first, end, group, max_length):
+def weigh_group(advantage, aggregation, first, rows, group, max_length):
     """Fill the weights of the rows of one group: the factor of the summed score of each response in the update.
 
     Parameters
     ----------
     advantage, aggregation : compiled function
         `Advantage.sampled` and `Aggregation.sampled`, of types `ADVANTAGE` and `AGGREGATION`.
-    first, end : int
-        The group's rows are first … end − 1.
-    group : ndarray, shape (COLUMNS, rows)
-        Of each row the reward (1 where right, 0 where wrong), the length in tokens, and the count of responses that
-        it stands for, whose sum is the group size. The weights are filled.
+    first, rows : int
+        The group starts at row `first`; it ends where another prompt begins, or before row `rows`.
+    group : ndarray, shape (COLUMNS, rows or more)
+        Of each row the prompt, the reward (1 where right, 0 where wrong), the length in tokens, and the count of
+        responses that it stands for, whose sum is the group size. The weights are filled.
     max_length : float
         Length of the longest response there can be, the constant C of seq-mean-token-sum-norm.
 
     Returns
     -------
-    bool
+    end : int
+        Row after the last of the group.
+    mixed : bool
         Whether the rewards differ within the group, so that there is something to compare.
     """
     size = 0.0
     right = 0.0
     total = 0.0
-    for i in range(first, end):
-        size += group[COUNT, i]
-        right += group[COUNT, i] * group[REWARD, i]
-        total += group[COUNT, i] * group[LENGTH, i]
+    end = first
+    while end < rows and group[PROMPT, end] == group[PROMPT, first]:
+        size += group[COUNT, end]
+        right += group[COUNT, end] * group[REWARD, end]
+        total += group[COUNT, end] * group[LENGTH, end]
+        end += 1
     of_right, of_wrong = advantage(right, size)
     length = -1.0
     factor = 0.0
@@ -51,7 +55,7 @@ def weigh_group(advantage, aggregation, first, end, group, max_length):
             length = group[LENGTH, i]
             factor = aggregation(length, size, total, max_length)
         group[WEIGHT, i] = factor * (of_right if group[REWARD, i] > 0.5 else of_wrong)
-    return 0.0 < right < size
+    return end, 0.0 < right < size
 
 
 @kernel
@@ -61,7 +65,7 @@ def weigh(advantage, aggregation, rows, group, max_length, mixed_only):
     Parameters
     ----------
     advantage, aggregation, group, max_length
-        As for `weigh_group`; `group` says of each row which prompt it belongs to.
+        As for `weigh_group`.
     rows : int
         How many rows the batch has.
     mixed_only : bool
@@ -75,10 +79,7 @@ def weigh(advantage, aggregation, rows, group, max_length, mixed_only):
     kept = 0
     first = 0
     while first < rows:
-        end = first + 1
-        while end < rows and group[PROMPT, end] == group[PROMPT, first]:
-            end += 1
-        mixed = weigh_group(advantage, aggregation, first, end, group, max_length)
+        end, mixed = weigh_group(advantage, aggregation, first, rows, group, max_length)
         if mixed or not mixed_only:
             kept += 1
         else:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..numerics import streams
-from ..numerics.compiler import kernel
+from ..numerics.compiler import kernel, part
 from ..numerics.elementary import dot, exp, expm1, log, log1p, norm
 from ..numerics.sampling import binomial, normals
 from ..numerics.streams import uniform
@@ -114,9 +114,9 @@ def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts)
             none = exp(log_right[c]) * expm1(later[c + 1])
             here = binomial(state, rest, expm1(log_right[c]) / some, none / some)
         tokens = free * visits
+        chance, per_visit = expm1(log_right[c]), visits / log_right[c]
         for _ in range(here):  # the first wrong visit is geometric, cut off at the last
-            log_u = log1p(uniform(state) * expm1(log_right[c]))
-            first = min(int(log_u / log_right[c] * visits), visits - 1)
+            first = min(int(log1p(uniform(state) * chance) * per_visit), visits - 1)
             tokens += visits - 1 - first
         share = 0.0
         for a in range(others):
@@ -151,11 +151,11 @@ def _parts(constants, workspace):
     b = a + prompts * contexts
     c = b + prompts * contexts
     return (
-        constants[_HEAD:].reshape((prompts, contexts, others, dimension)),
-        workspace[:a].reshape((prompts, contexts, others)),
-        workspace[a:b].reshape((prompts, contexts)),
-        workspace[b:c].reshape((prompts, contexts)),
-        workspace[c : c + prompts * dimension].reshape((prompts, dimension)),
+        part(constants, _HEAD, (prompts, contexts, others, dimension)),
+        part(workspace, 0, (prompts, contexts, others)),
+        part(workspace, a, (prompts, contexts)),
+        part(workspace, b, (prompts, contexts)),
+        part(workspace, c, (prompts, dimension)),
     )
 
 
@@ -169,8 +169,8 @@ def _evaluate(theta, constants, workspace, rates, gaps):
     """`Kernels.evaluate`: the gradient gap of a prompt is ∇ log J_q over 1 − J_q."""
     differences, wrong, right, log_right, ascent = _parts(constants, workspace)
     evaluate(theta, differences, int(constants[4]), wrong, right, log_right, rates[0], rates[1], ascent)
-    for q in range(ascent.shape[0]):
-        for j in range(ascent.shape[1]):
+    for q in range(gaps.shape[0]):
+        for j in range(gaps.shape[1]):
             gaps[q, j] = ascent[q, j] / rates[1, q] if rates[1, q] > 0.0 else 0.0
 
 
@@ -197,8 +197,8 @@ def _score(state, theta, constants, workspace, rows, group, update):
     prompts, contexts, others, dimension, visits = _sizes(constants)
     differences, wrong, right, log_right, ascent = _parts(constants, workspace)
     at = prompts * (contexts * others + 2 * contexts + dimension)
-    later = workspace[at : at + contexts + 1]
-    counts = workspace[at + contexts + 1 : at + contexts + 1 + contexts * others].reshape((contexts, others))
+    later = part(workspace, at, (contexts + 1,))
+    counts = part(workspace, at + contexts + 1, (contexts, others))
     for q in range(prompts):
         of_right, of_wrong = group[WEIGHT, 2 * q], group[WEIGHT, 2 * q + 1]
         number_wrong = int(group[COUNT, 2 * q + 1])

@@ -106,7 +106,26 @@ def borrowed(array):
     -------
     ndarray
     """
-    return numba.carray(_pointer(array, array.ctypes.data), array.shape)
+    return part(array, 0, array.shape)
+
+
+@kernel
+def part(array, first, shape):
+    """Numbers of an array as an array of another shape, without a copy and without a count of references.
+
+    Parameters
+    ----------
+    array : ndarray, C-contiguous
+    first : int
+        Position of the first number.
+    shape : tuple of int
+
+    Returns
+    -------
+    ndarray
+        To be used only while `array` lives.
+    """
+    return numba.carray(_pointer(array, array.ctypes.data + array.itemsize * first), shape)
 
 
 def function_type(result: Any, *arguments: Any) -> types.FunctionType:

@@ -131,7 +131,8 @@ def critical(
             iterations=iterations,
             tolerance=tolerance,
         )
-        return [found.outcome == Outcome.converged for found in runs]
+        assert runs.outcome is not None
+        return [code == Outcome.converged for code in runs.outcome]
 
     def last_of_first_stretch(rungs: Sequence[int]) -> int | None:
         """The last rung of the first stretch of rungs that converge."""

@@ -52,8 +52,8 @@ def rung_text(rung: int) -> str:
     return canonical(float(f"{exp10(rung / RUNGS):.4g}"))
 
 
-def kept(instance: Instance, failure_rate: float) -> float:
-    """Where a success rate stands between collapse (0) and the best (1).
+def kept(instance: Instance, failure_rate: Any) -> Any:
+    """Where success rates stand between collapse (0) and the best (1), given as one failure rate or as an array.
 
     Collapse is the success rate as θ → ∞: responses that carry scores have then all failed.
     """
@@ -63,9 +63,8 @@ def kept(instance: Instance, failure_rate: float) -> float:
 
 def _first_rung(instance: Instance, advantage: str, aggregation: str, optimizer: str) -> int:
     """Rung four decades below the learning rate whose first expected step is the one-step critical step."""
-    if OPTIMIZERS.find(
-        optimizer
-    ).scale_free:  # its first step is about the learning rate, whatever the update
+    if OPTIMIZERS.find(optimizer).scale_free:
+        # its first step is about the learning rate, whatever the update
         return STRIDE * math.floor((log10(one_step(instance)) - 4) * RUNGS / STRIDE)
     success, failure, gap = instance.at(instance.theta0)
     update = ADVANTAGES.find(advantage).coefficient(success, failure, abs(gap)) * abs(gap)
@@ -174,8 +173,7 @@ def half_kept(
                 outcome=False,
                 **options,
             )
-            more = [kept(instance, run.final_failure_rate) for run in found]
-            known = runs[rung] = np.concatenate([known, more])
+            known = runs[rung] = np.concatenate([known, kept(instance, found.final_failure_rate)])
         return known[:count]
 
     first = _first_rung(instance, advantage, aggregation, options.get("optimizer", "sgd"))
@@ -220,7 +218,7 @@ def half_kept_exact(
             outcome=False,
             **options,
         )
-        return np.array([kept(instance, run.final_failure_rate) for run in found])
+        return kept(instance, found.final_failure_rate)
 
     first = _first_rung(instance, advantage, aggregation, options.get("optimizer", "sgd"))
     rungs, values, search = _ladder(first, kept_at, SCOUTS, STARTS)

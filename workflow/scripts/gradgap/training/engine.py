@@ -136,7 +136,7 @@ class Workspace(NamedTuple):
     policy : ndarray
         The policy's own.
     rates, other : ndarray, shape (2, Q)
-    gaps : ndarray, shape (Q, d)
+    gaps : ndarray, shape (Q, d), or (0, d) for sampled updates
     group : ndarray, shape (COLUMNS, rows)
     vectors : ndarray, shape (4, d)
         Update, step, and the parameters one and two iterations ago.
@@ -204,6 +204,9 @@ def _mean_failure(rates):
 def _expected(coefficient, divisor, rates, gaps, update):
     """Fill `update` with its expectation over large groups: the mean over prompts of c(J_q) g_q over the divisor."""
     prompts, dimension = gaps.shape
+    if dimension == 1 and prompts == 1:
+        update[0] = coefficient(rates[0, 0], rates[1, 0], abs(gaps[0, 0])) * gaps[0, 0] / divisor
+        return
     for j in range(dimension):
         update[j] = 0.0
     for q in range(prompts):
@@ -330,7 +333,8 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
         stale = False  # the rates are those of an earlier θ
         period = waiting = at = 0
         scored = True
-        for k in range(iterations):
+        k = 0
+        while k < iterations:
             if at < kept and record[at] == k:
                 path[at] = rates[0]
                 path[kept + at] = rates[1]
@@ -341,6 +345,19 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
                     failure = _mean_failure(rates)
                     stale = False
                 tail_failure = failure
+            if waiting > 1 and move.memoryless:  # up to the next batch that scores, nothing changes
+                until = iterations if k >= iterations - tail else iterations - tail
+                if at < kept:
+                    until = min(until, record[at])
+                idle_iterations = min(waiting - 1, until - k)
+                if k >= iterations - tail:
+                    for i in range(2):
+                        for q in range(prompts):
+                            final[i, q] += idle_iterations * rates[i, q]
+                waiting -= idle_iterations
+                k += idle_iterations
+                if idle_iterations > 0:
+                    continue
             if period == 0:
                 if exact:
                     _expected(coefficient, divisor, rates, gaps, update)
@@ -392,6 +409,7 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
                 for i in range(2):
                     for q in range(prompts):
                         final[i, q] += rates[i, q]
+            k += 1
         if at < kept and record[at] == iterations:
             path[at] = rates[0]
             path[kept + at] = rates[1]

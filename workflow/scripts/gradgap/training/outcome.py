@@ -1,6 +1,7 @@
 """What became of a run: one judge for every path, whichever engine made it (docs/theory.md, M1)."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -132,7 +133,7 @@ class Run:
         None where it was not asked for.
     final_success_rate, final_failure_rate : float
         Means over prompts and over the last tenth of the updates.
-    prompt_final_success_rate : ndarray, shape (Q,)
+    prompt_final_success_rate, prompt_final_failure_rate : ndarray, shape (Q,)
         The same of each prompt.
     prompt_success_rate, prompt_failure_rate : ndarray, shape (recorded, Q)
         J_q and 1 − J_q at the recorded iterations; empty where none was asked for.
@@ -144,6 +145,7 @@ class Run:
     final_success_rate: float
     final_failure_rate: float
     prompt_final_success_rate: np.ndarray
+    prompt_final_failure_rate: np.ndarray
     prompt_success_rate: np.ndarray
     prompt_failure_rate: np.ndarray
     theta: np.ndarray
@@ -162,3 +164,63 @@ class Run:
     def lost_share(self) -> float:
         """Share of prompts whose success rate, over the last tenth of the updates, is below `LOST`."""
         return float((self.prompt_final_success_rate < LOST).mean())
+
+
+@dataclass(frozen=True)
+class Runs(Sequence[Run]):
+    """Results of a batch of R runs: the numbers of all as arrays, and each as a `Run` by its position.
+
+    Attributes
+    ----------
+    outcome : ndarray of int, shape (R,), or None
+        Numbers of `Outcome`; None where it was not asked for.
+    final : ndarray, shape (R, 2, Q)
+        Success and failure rate of each prompt, means over the last tenth of the updates.
+    path : ndarray, shape (R, 2 · recorded, Q)
+        Success rates, then failure rates, at the recorded iterations.
+    theta : ndarray, shape (R, d)
+        Where each run ended.
+    """
+
+    outcome: np.ndarray | None
+    final: np.ndarray
+    path: np.ndarray
+    theta: np.ndarray
+
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> "Runs":
+        """A batch of runs that were made one by one."""
+        return cls(
+            np.array([run.outcome for run in runs]),
+            np.array([[run.prompt_final_success_rate, run.prompt_final_failure_rate] for run in runs]),
+            np.array([np.concatenate([run.prompt_success_rate, run.prompt_failure_rate]) for run in runs]),
+            np.array([run.theta for run in runs]),
+        )
+
+    @property
+    def final_success_rate(self) -> np.ndarray:
+        """Means over prompts and over the last tenth of the updates, of shape (R,)."""
+        return self.final[:, 0].mean(axis=1)
+
+    @property
+    def final_failure_rate(self) -> np.ndarray:
+        """The same of failure rates, of shape (R,)."""
+        return self.final[:, 1].mean(axis=1)
+
+    def __len__(self) -> int:
+        return len(self.final)
+
+    def __getitem__(self, i):
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        recorded = self.path.shape[1] // 2
+        return Run(
+            None if self.outcome is None else Outcome(self.outcome[i]),
+            float(self.final[i, 0].mean()),
+            float(self.final[i, 1].mean()),
+            self.final[i, 0],
+            self.final[i, 1],
+            self.path[i, :recorded],
+            self.path[i, recorded:],
+            self.theta[i],
+        )

@@ -105,6 +105,7 @@ def train(
         float(success[-tail:].mean()),
         float(failures[-tail:].mean()),
         success[-tail:].mean(axis=0),
+        failures[-tail:].mean(axis=0),
         success[kept],
         failures[kept],
         theta,

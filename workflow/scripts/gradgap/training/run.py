@@ -10,7 +10,7 @@ from ..bandits.groups import COLUMNS
 from ..errors import ConfigError
 from . import engine, plain, rules
 from .optimizers import OPTIMIZERS
-from .outcome import Outcome, Run
+from .outcome import Run, Runs
 from .rules import ADVANTAGES, AGGREGATIONS
 from .schedules import SCHEDULES
 
@@ -60,7 +60,7 @@ def _workspace(instance: Instance, group_size: int, slots: int) -> engine.Worksp
         np.empty(instance.kernels.workspace),
         np.empty((2, prompts)),
         np.empty((2, prompts)),
-        np.empty((prompts, dimension)),
+        np.empty((0 if group_size else prompts, dimension)),  # what is sampled needs no gap
         np.empty((COLUMNS, instance.kernels.rows(group_size))),
         np.empty((4, dimension)),
         np.zeros((slots, dimension)),
@@ -142,7 +142,7 @@ def train(
     record: Sequence[int] | np.ndarray = (),
     starts: np.ndarray | None = None,
     outcome: bool = True,
-) -> list[Run]:
+) -> Runs:
     """Train one instance once for each learning rate, all in one call of the compiled loop.
 
     Parameters
@@ -179,7 +179,8 @@ def train(
 
     Returns
     -------
-    list of Run
+    Runs
+        A sequence of `Run`, whose numbers are arrays too.
 
     Raises
     ------
@@ -206,7 +207,7 @@ def train(
     size = group_size or 0
     bits = np.zeros((count, 4), np.uint64) if states is None else np.array(states, dtype=np.uint64)
     if instance.kernels is None:
-        return [
+        made = [
             plain.train(
                 instance,
                 advantage,
@@ -226,6 +227,7 @@ def train(
             )
             for i in range(count)
         ]
+        return Runs.of(made)
     prompts = instance.kernels.prompts
     results = engine.Results(
         theta,
@@ -261,19 +263,7 @@ def train(
         _workspace(instance, size, chosen.slots),
         results,
     )
-    means = results.final.mean(axis=2)
-    return [
-        Run(
-            Outcome(results.outcome[i]) if outcome else None,
-            float(means[i, 0]),
-            float(means[i, 1]),
-            results.final[i, 0],
-            results.path[i, : len(kept)],
-            results.path[i, len(kept) :],
-            theta[i],
-        )
-        for i in range(count)
-    ]
+    return Runs(results.outcome if outcome else None, results.final, results.path, theta)
 
 
 def run(
