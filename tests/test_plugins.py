@@ -62,10 +62,11 @@ def test_one_file_each_adds_a_rule_a_schedule_a_family_and_a_study(root, example
     assert (results / "analysis/basin.rst").read_text().startswith("**Basin.**")
     table = pd.read_csv(results / "tables/scaling.csv")
     # an aggregation that divides by √T: −½ in the length and, with grpo, +½ in 1 − J, where token sums have it too
-    rows = table[(table.aggregation == "root-mean") & (table.advantage == "grpo")].set_index("study")
-    assert rows.predicted.to_dict() == {"length_scaling": -0.5, "success_rate_scaling": 0.5}
-    assert rows.verdict["success_rate_scaling"] == "confirmed"
-    assert rows.verdict["length_scaling"] == "refuted"  # of pair: its threshold does not know T
+    rows = table[(table.aggregation == "root-mean") & (table.advantage == "grpo")].set_index("family")
+    assert rows.predicted.to_dict() == {"pair": -0.5, "counting": -0.5, "gated": 0.5}
+    assert rows.ci_low["counting"] < -0.5 < rows.ci_high["counting"]
+    assert rows.verdict["gated"] == "confirmed"
+    assert rows.verdict["pair"] == "refuted"  # its threshold does not know T
     assert {"pair"} <= set(table.family)
     assert {"squared"} <= set(table.advantage)
     assert {"patience"} <= set(table.study)
