@@ -359,5 +359,12 @@ def of_one_parameter(instance: Instance) -> Instance:
     return instance
 
 
+def _check(family: Any) -> None:
+    """`check_family`, which works with all that is defined here."""
+    from .checks import check_family
+
+    check_family(family)
+
+
 #: All bandit families by name.
-FAMILIES: Registry[Family] = Registry("bandit family", __name__)
+FAMILIES: Registry[Family] = Registry("bandit family", __name__, _check)
