@@ -16,13 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..bandits import COMPILED
+from ..bandits import COMPILED, EVALUATE, OUTCOMES, SCORE
 from ..bandits.groups import ADVANTAGE, AGGREGATION, weigh
 from ..numerics.compiler import (
     borrowed,
     cube,
     engine,
     f8,
+    function_at,
     function_type,
     i8,
     kernel,
@@ -174,6 +175,10 @@ class Results(NamedTuple):
     path: np.ndarray
 
 
+_evaluate, _outcomes, _score = function_at(EVALUATE), function_at(OUTCOMES), function_at(SCORE)
+_coefficient, _advantage, _aggregation = function_at(COEFFICIENT), function_at(ADVANTAGE), function_at(AGGREGATION)
+_move, _schedule = function_at(MOVE), function_at(SCHEDULE)
+
 _RULE = structure(RuleKernels, COEFFICIENT, ADVANTAGE, AGGREGATION, f8, f8)
 _MOVE = structure(MoveKernels, MOVE, SCHEDULE, vector, types.boolean, types.boolean, types.boolean, f8)
 _PROTOCOL = structure(Protocol, i8, i8, types.boolean, types.boolean, types.boolean, f8, f8, f8)
@@ -231,23 +236,25 @@ def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates
     """
     for j in range(update.size):
         update[j] = 0.0
+    advantage, aggregation = _advantage(rule.advantage), _aggregation(rule.aggregation)
+    outcomes, score = _outcomes(policy.outcomes), _score(policy.score)
     prompts = rates.shape[1]
     mixed_only = protocol.dynamic_sampling
     for _ in range(_MOST_DRAWN):
-        rows, batches = policy.outcomes(
+        rows, batches = outcomes(
             state, theta, constants, space, rates, protocol.group_size, most, group
         )
         if rows == 0:
             if mixed_only:
                 continue
             return batches, False
-        kept = weigh(rule.advantage, rule.aggregation, rows, group, rule.max_length, mixed_only)
+        kept = weigh(advantage, aggregation, rows, group, rule.max_length, mixed_only)
         if mixed_only:
             if kept == 0 and prompts == 1:
                 continue  # drawn again; such batches are no iterations
             batches = 1
             prompts = max(kept, 1)
-        policy.score(state, theta, constants, space, rows, group, update)
+        score(state, theta, constants, space, rows, group, update)
         if prompts > 1:
             for j in range(update.size):
                 update[j] /= prompts
@@ -255,12 +262,12 @@ def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates
     return 1, False
 
 
-@engine(types.void(COMPILED, _RULE, _PROTOCOL, stream, vector, _WORKSPACE, matrix))
+@engine(COMPILED, _RULE, _PROTOCOL, stream, vector, _WORKSPACE, matrix)
 def draw_updates(policy, rule, protocol, state, theta, work, out):
     """Fill each row of `out` with the update from groups of its own, all at one θ."""
     constants, space, rates = borrowed(policy.constants), borrowed(work.policy), borrowed(work.rates)
     group, out, state = borrowed(work.group), borrowed(out), borrowed(state)
-    policy.evaluate(theta, constants, space, rates, work.gaps)
+    _evaluate(policy.evaluate)(theta, constants, space, rates, work.gaps)
     for i in range(out.shape[0]):
         _sampled(policy, rule, protocol, state, theta, 1, constants, space, rates, group, out[i])
 
@@ -285,17 +292,15 @@ def _returned(theta, before, earlier, best):
 
 
 @engine(
-    types.void(
-        COMPILED,
-        _RULE,
-        _MOVE,
-        _PROTOCOL,
-        vector,
-        types.Array(u8, 2, "C"),
-        types.Array(i8, 1, "C"),
-        _WORKSPACE,
-        _RESULTS,
-    )
+    COMPILED,
+    _RULE,
+    _MOVE,
+    _PROTOCOL,
+    vector,
+    types.Array(u8, 2, "C"),
+    types.Array(i8, 1, "C"),
+    _WORKSPACE,
+    _RESULTS,
 )
 def train(policy, rule, move, protocol, learning_rates, states, record, work, results):
     """Make one run for each learning rate, each from its own row of the parameters and of the random streams."""
@@ -305,7 +310,11 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
     repeats = exact and move.memoryless and move.steady  # a state that returns fixes all that follows
     always = exact or protocol.watched or protocol.reads_rates  # the rates are read at every update
     kept = record.size
-    evaluate, schedule, optimizer = policy.evaluate, move.schedule, move.optimizer
+    evaluate, schedule, optimizer = (
+        _evaluate(policy.evaluate),
+        _schedule(move.schedule),
+        _move(move.optimizer),
+    )
     constants, space, settings = borrowed(policy.constants), borrowed(work.policy), borrowed(move.settings)
     rates, gaps, group, memory = (
         borrowed(work.rates),
@@ -315,7 +324,7 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
     )
     vectors, thetas, finals = borrowed(work.vectors), borrowed(results.theta), borrowed(results.final)
     paths, streams = borrowed(results.path), borrowed(states)
-    coefficient, divisor = rule.coefficient, rule.divisor
+    coefficient, divisor = _coefficient(rule.coefficient), rule.divisor
     update, step, before, earlier = vectors[0], vectors[1], vectors[2], vectors[3]
     other = borrowed(work.other)  # the other state of a two-cycle
     prompts = rates.shape[1]
