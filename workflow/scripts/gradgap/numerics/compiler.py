@@ -29,8 +29,9 @@ u8 = types.uint64
 vector = types.Array(f8, 1, "C")
 matrix = types.Array(f8, 2, "C")
 cube = types.Array(f8, 3, "C")
-#: State of a random stream, see `numerics.streams`.
+#: State of a random stream, see `numerics.streams`: as an argument of an engine, and as an engine hands it on.
 stream = types.Array(u8, 1, "C")
+stream_pointer = types.CPointer(u8)
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
@@ -126,6 +127,12 @@ def part(array, first, shape):
         To be used only while `array` lives.
     """
     return numba.carray(_pointer(array, array.ctypes.data + array.itemsize * first), shape)
+
+
+@kernel
+def pointer(array):
+    """A pointer to the first number of an array, which numba neither counts nor copies; indexed like the array."""
+    return _pointer(array, array.ctypes.data)
 
 
 def function_type(result: Any, *arguments: Any) -> types.FunctionType:

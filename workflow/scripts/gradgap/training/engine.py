@@ -28,6 +28,7 @@ from ..numerics.compiler import (
     i8,
     kernel,
     matrix,
+    pointer,
     stream,
     structure,
     types,
@@ -196,6 +197,8 @@ def _mean(values):
 
 @kernel
 def _mean_failure(rates):
+    if rates.shape[1] == 1:
+        return rates[1, 0]
     total = 0.0
     for q in range(rates.shape[1]):
         total += rates[1, q]
@@ -266,7 +269,7 @@ def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates
 def draw_updates(policy, rule, protocol, state, theta, work, out):
     """Fill each row of `out` with the update from groups of its own, all at one θ."""
     constants, space, rates = borrowed(policy.constants), borrowed(work.policy), borrowed(work.rates)
-    group, out, state = borrowed(work.group), borrowed(out), borrowed(state)
+    group, out, state = borrowed(work.group), borrowed(out), pointer(state)
     _evaluate(policy.evaluate)(theta, constants, space, rates, work.gaps)
     for i in range(out.shape[0]):
         _sampled(policy, rule, protocol, state, theta, 1, constants, space, rates, group, out[i])
@@ -325,12 +328,13 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
     vectors, thetas, finals = borrowed(work.vectors), borrowed(results.theta), borrowed(results.final)
     paths, streams = borrowed(results.path), borrowed(states)
     coefficient, divisor = _coefficient(rule.coefficient), rule.divisor
-    update, step, before, earlier = vectors[0], vectors[1], vectors[2], vectors[3]
+    update, before, earlier = vectors[0], vectors[2], vectors[3]
+    step = update if move.plain else vectors[1]
     other = borrowed(work.other)  # the other state of a two-cycle
     prompts = rates.shape[1]
     for run in range(learning_rates.size):
         theta, final, path = thetas[run], finals[run], paths[run]
-        state = streams[run]
+        state = pointer(streams[run])
         memory[:] = 0.0
         before[:] = np.nan
         final[:] = 0.0
@@ -387,20 +391,17 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
                     factor = learning_rates[run]
                     if not move.steady:
                         factor *= schedule(float(k), float(iterations), failure, start_failure)
-                    if move.plain:
-                        for j in range(theta.size):
-                            step[j] = update[j]
-                    else:
+                    if not move.plain:
                         optimizer(theta, update, memory, settings, step)
-                    for j in range(theta.size):
-                        if repeats:
-                            earlier[j], before[j] = before[j], theta[j]
-                        theta[j] += factor * step[j]
-                    stale = True
                     if repeats:
+                        for j in range(theta.size):
+                            earlier[j], before[j] = before[j], theta[j]
                         for i in range(2):
                             for q in range(prompts):
                                 other[i, q] = rates[i, q]
+                    for j in range(theta.size):
+                        theta[j] += factor * step[j]
+                    stale = True
                 if stale and (always or k >= iterations - tail):
                     evaluate(theta, constants, space, rates, gaps)
                     failure = _mean_failure(rates)
