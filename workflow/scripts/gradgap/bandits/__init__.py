@@ -20,7 +20,9 @@ from ..settings import Setting
 
 #: Types of the kernels of a policy, see `Kernels`.
 EVALUATE = function_type(types.none, vector, vector, vector, matrix, matrix)
-OUTCOMES = function_type(types.UniTuple(i8, 2), stream_pointer, vector, vector, vector, matrix, i8, i8, matrix)
+OUTCOMES = function_type(
+    types.UniTuple(i8, 2), stream_pointer, vector, vector, vector, matrix, i8, i8, matrix
+)
 SCORE = function_type(types.none, stream_pointer, vector, vector, vector, i8, matrix, vector)
 
 

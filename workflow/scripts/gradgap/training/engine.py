@@ -177,7 +177,11 @@ class Results(NamedTuple):
 
 
 _evaluate, _outcomes, _score = function_at(EVALUATE), function_at(OUTCOMES), function_at(SCORE)
-_coefficient, _advantage, _aggregation = function_at(COEFFICIENT), function_at(ADVANTAGE), function_at(AGGREGATION)
+_coefficient, _advantage, _aggregation = (
+    function_at(COEFFICIENT),
+    function_at(ADVANTAGE),
+    function_at(AGGREGATION),
+)
 _move, _schedule = function_at(MOVE), function_at(SCHEDULE)
 
 _RULE = structure(RuleKernels, COEFFICIENT, ADVANTAGE, AGGREGATION, f8, f8)
@@ -244,9 +248,7 @@ def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates
     prompts = rates.shape[1]
     mixed_only = protocol.dynamic_sampling
     for _ in range(_MOST_DRAWN):
-        rows, batches = outcomes(
-            state, theta, constants, space, rates, protocol.group_size, most, group
-        )
+        rows, batches = outcomes(state, theta, constants, space, rates, protocol.group_size, most, group)
         if rows == 0:
             if mixed_only:
                 continue
