@@ -19,13 +19,13 @@ def measure(quick: bool) -> list[Row]:
     found = []
     for family in ("counting", "gated"):
         for length in LENGTHS[: 1 if quick else None]:
-            found += _measure(family, length, 200 if quick else 2000, 3 if quick else 15)
+            found += _measure(family, length, 2000 if quick else 20000, 3 if quick else 15)
     return found
 
 
 def _measure(family: str, length: int, iterations: int, repeats: int) -> list[Row]:
     instance, rate = at(family, length)
-    few = iterations // 20  # scipy takes long
+    few = iterations // 200  # scipy takes long
 
     def ours(iterations: int = iterations) -> float:
         run = training.run(

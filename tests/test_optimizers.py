@@ -8,16 +8,20 @@ import mpmath
 import numpy as np
 import pytest
 from gradgap.errors import ConfigError
-from gradgap.numerics.compiler import engine, f8, kernel, matrix, types, vector
+from gradgap.numerics.compiler import engine, f8, function_at, kernel, matrix, vector
 from gradgap.training.optimizers import MOVE, OPTIMIZERS, Optimizer, Setting, check_optimizer, clip
 from gradgap.training.schedules import SCHEDULE, SCHEDULES
 
 NAMES = ["adam", "adamw", "lion", "momentum", "nesterov", "rmsprop", "sgd", "sign"]
 
 
-@engine(types.none(MOVE, SCHEDULE, vector, matrix, matrix, vector, f8, matrix))
-def train(move, schedule, theta, updates, memory, settings, learning_rate, path):
+_move, _schedule = function_at(MOVE), function_at(SCHEDULE)
+
+
+@engine(MOVE, SCHEDULE, vector, matrix, matrix, vector, f8, matrix)
+def train(optimizer, factors, theta, updates, memory, settings, learning_rate, path):
     """Both components through pointers, as an engine takes them."""
+    move, schedule = _move(optimizer), _schedule(factors)
     for k in range(updates.shape[0]):
         move(theta, updates[k], memory, settings, path[k])
         factor = schedule(float(k), float(updates.shape[0]), 1.0, 1.0)

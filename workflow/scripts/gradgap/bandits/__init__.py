@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from ..errors import ConfigError
-from ..numerics.compiler import function_type, i8, matrix, stream, structure, types, vector
+from ..numerics.compiler import function_type, i8, matrix, stream_pointer, structure, types, vector
 from ..plugins import Registry
 from ..settings import Setting
 
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 #: Types of the kernels of a policy, see `Kernels`.
 EVALUATE = function_type(types.none, vector, vector, vector, matrix, matrix)
-OUTCOMES = function_type(types.UniTuple(i8, 2), stream, vector, vector, vector, matrix, i8, i8, matrix)
-SCORE = function_type(types.none, stream, vector, vector, vector, i8, matrix, vector)
+OUTCOMES = function_type(
+    types.UniTuple(i8, 2), stream_pointer, vector, vector, vector, matrix, i8, i8, matrix
+)
+SCORE = function_type(types.none, stream_pointer, vector, vector, vector, i8, matrix, vector)
 
 
 class LengthPowers(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..numerics.binomial import pmf, window
-from ..numerics.compiler import kernel
+from ..numerics.compiler import borrowed, kernel
 from ..numerics.elementary import exp, log, log1p
 from ..numerics.roots import root
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
@@ -91,6 +91,7 @@ def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
     rows, groups : int
         Rows of the last group, none where no group had a long response, and number of groups drawn.
     """
+    workspace, group = borrowed(workspace), borrowed(group)
     n, half_width, share = int(parameters[0]), int(parameters[1]), parameters[2]
     before = 0
     long = size

@@ -6,8 +6,8 @@ and by a hash of all sources, because numba's own check does not see edits in fu
 
 Only documented parts of numba are used. A kernel that is an argument of another one is a first-class function: it
 is compiled once for its type, and called through its address, so that one compiled engine, found in the cache,
-serves every family, rule and optimizer, those of plugins included. numba looks the addresses up at each call of an
-engine, which takes some 20 µs; an engine therefore does a batch of runs in one call.
+serves every family, rule and optimizer, those of plugins included. An engine is handed addresses as numbers: where it
+is handed functions, numba looks the address of each up anew at every call, for some 20 µs.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 from numba import types
@@ -33,8 +33,9 @@ u8 = types.uint64
 vector = types.Array(f8, 1, "C")
 matrix = types.Array(f8, 2, "C")
 cube = types.Array(f8, 3, "C")
-#: State of a random stream, see `numerics.streams`.
+#: State of a random stream, see `numerics.streams`: as an argument of an engine, and as an engine hands it on.
 stream = types.Array(u8, 1, "C")
+stream_pointer = types.CPointer(u8)
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
@@ -132,31 +133,51 @@ def part(array, first, shape):
     return numba.carray(_pointer(array, array.ctypes.data + array.itemsize * first), shape)
 
 
+@kernel
+def pointer(array):
+    """A pointer to the first number of an array, which numba neither counts nor copies; indexed like the array."""
+    return _pointer(array, array.ctypes.data)
+
+
 def function_type(result: Any, *arguments: Any) -> types.FunctionType:
     """Type of a kernel with this result and these arguments, where it is an argument of an engine."""
     return types.FunctionType(result(*arguments))
 
 
-class _Function(types.WrapperAddressProtocol):
-    """A kernel compiled for one signature, as numba takes a function for an argument."""
+def function_at(kind: types.FunctionType) -> Any:
+    """What makes, inside an engine, a function of this type out of the address that the engine was handed.
 
-    def __init__(self, function: Callable, signature: Any):
-        def compiler(**options):
-            return numba.cfunc(signature, **options)
+    Parameters
+    ----------
+    kind : function type
+        As `function_type` gives it.
 
-        self._signature = signature
-        self._compiled = _compiled(compiler, function, error_model="numpy", nopython=True)
+    Returns
+    -------
+    compiled function
+        ``at(address) -> function``.
+    """
 
-    def __wrapper_address__(self) -> int:
-        return self._compiled.address
+    @intrinsic
+    def at(typing_context, address):
+        def generate(context, builder, signature, arguments):
+            pointer = builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+            field = context.data_model_manager[kind].get_field_position("c_addr")
+            return builder.insert_value(context.get_constant_null(kind), pointer, field)
 
-    def signature(self) -> Any:
-        return self._signature
+        return kind(i8), generate
+
+    return at
 
 
 @functools.cache
-def _function(kernel: Any, kind: types.FunctionType) -> _Function:
-    return _Function(getattr(kernel, "py_func", kernel), kind.signature)
+def _function(kernel: Any, kind: types.FunctionType) -> Any:
+    """A kernel compiled for one signature, as a C function; the cache keeps what lies at its address."""
+
+    def compiler(**options):
+        return numba.cfunc(kind.signature, **options)
+
+    return _compiled(compiler, getattr(kernel, "py_func", kernel), error_model="numpy", nopython=True)
 
 
 def _undefined(function: Any, seen: set[int]) -> str | None:
@@ -215,7 +236,7 @@ def require_kernel(field: str, function: Any, kind: types.FunctionType, argument
     if name is not None:
         raise ConfigError(f"{field} uses the name {name!r}, which nothing defines; define or import it")
     try:
-        _function(function, kind).__wrapper_address__()
+        _function(function, kind).address
     except Exception as error:
         raise ConfigError(
             f"{field} cannot be compiled as {call} -> {kind.signature.return_type}: {_reason(error)}; "
@@ -234,40 +255,58 @@ def _reason(error: Exception) -> str:
 
 
 def _converter(kind: Any) -> Callable[[Any], Any] | None:
-    """What makes an argument of a type out of what is given: kernels become functions, alone or in structures."""
+    """What makes an argument of a type out of what is given: kernels become addresses, alone or in structures."""
     if isinstance(kind, types.FunctionType):
-        return functools.cache(lambda kernel: _function(kernel, kind))
-    if isinstance(kind, types.NamedTuple):
-        fields = [(i, convert) for i, of in enumerate(kind.types) if (convert := _converter(of))]
+        return functools.cache(lambda kernel: _function(kernel, kind).address)
+    if isinstance(kind, _Structure):
+        fields = [(i, convert) for i, of in enumerate(kind.fields) if (convert := _converter(of))]
 
         def structured(value):
             values = list(value)
             for i, convert in fields:
                 values[i] = convert(values[i])
-            return kind.instance_class(*values)
+            return kind.cls(*values)
 
         return structured if fields else None
     return None
 
 
-def structure(cls: type, *fields: Any) -> Any:
+def _handed(kind: Any) -> Any:
+    """Type under which an argument is handed over: a kernel goes as its address."""
+    if isinstance(kind, types.FunctionType):
+        return i8
+    if isinstance(kind, _Structure):
+        fields = [_handed(of) for of in kind.fields]
+        if len(set(fields)) == 1:
+            return types.NamedUniTuple(fields[0], len(fields), kind.cls)
+        return types.NamedTuple(fields, kind.cls)
+    return kind
+
+
+class _Structure(NamedTuple):
+    """A NamedTuple as an argument of an engine: its class and the types of its fields."""
+
+    cls: Any
+    fields: tuple[Any, ...]
+
+
+def structure(cls: type, *fields: Any) -> _Structure:
     """Type of a NamedTuple whose fields have these types, in order, as an argument of an engine."""
-    if len(set(fields)) == 1:
-        return types.NamedUniTuple(fields[0], len(fields), cls)
-    return types.NamedTuple(fields, cls)
+    return _Structure(cls, fields)
 
 
-def engine(signature: Any) -> Callable[[Callable], Callable]:
-    """Compile for one signature, on first call.
+def engine(*arguments: Any) -> Callable[[Callable], Callable]:
+    """Compile for one list of argument types, on first call.
 
-    For kernels that take other kernels as arguments, alone or as fields of a NamedTuple.
+    For kernels that take other kernels as arguments, alone or as fields of a NamedTuple. The engine is handed their
+    addresses, and makes functions of them with `function_at`.
 
     Parameters
     ----------
-    signature : numba signature
-        The one signature; arguments that are kernels have a `function_type`, those that are a NamedTuple a
-        `structure`.
+    *arguments : numba types
+        Arguments that are kernels have a `function_type`, those that are a NamedTuple a `structure`.
     """
+    signature = types.void(*(_handed(of) for of in arguments))
 
     def decorate(function: Callable) -> Callable:
         @functools.cache
@@ -277,11 +316,11 @@ def engine(signature: Any) -> Callable[[Callable], Callable]:
 
             return _compiled(compiler, function, **_OPTIONS)
 
-        converters = [(i, convert) for i, of in enumerate(signature.args) if (convert := _converter(of))]
+        converters = [(i, convert) for i, of in enumerate(arguments) if (convert := _converter(of))]
 
         @functools.wraps(function)
-        def call(*arguments):
-            handed = list(arguments)
+        def call(*given):
+            handed = list(given)
             for i, convert in converters:
                 handed[i] = convert(handed[i])
             return compiled()(*handed)

@@ -16,16 +16,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..bandits import COMPILED
+from ..bandits import COMPILED, EVALUATE, OUTCOMES, SCORE
 from ..bandits.groups import ADVANTAGE, AGGREGATION, weigh
 from ..numerics.compiler import (
     borrowed,
     cube,
     engine,
     f8,
+    function_at,
     i8,
     kernel,
     matrix,
+    pointer,
     stream,
     structure,
     types,
@@ -171,6 +173,14 @@ class Results(NamedTuple):
     path: np.ndarray
 
 
+_evaluate, _outcomes, _score = function_at(EVALUATE), function_at(OUTCOMES), function_at(SCORE)
+_coefficient, _advantage, _aggregation = (
+    function_at(COEFFICIENT),
+    function_at(ADVANTAGE),
+    function_at(AGGREGATION),
+)
+_move, _schedule = function_at(MOVE), function_at(SCHEDULE)
+
 _RULE = structure(RuleKernels, COEFFICIENT, ADVANTAGE, AGGREGATION, f8, f8)
 _MOVE = structure(MoveKernels, MOVE, SCHEDULE, vector, types.boolean, types.boolean, types.boolean, f8)
 _PROTOCOL = structure(Protocol, i8, i8, types.boolean, types.boolean, types.boolean, f8, f8, f8)
@@ -188,6 +198,8 @@ def _mean(values):
 
 @kernel
 def _mean_failure(rates):
+    if rates.shape[1] == 1:
+        return rates[1, 0]
     total = 0.0
     for q in range(rates.shape[1]):
         total += rates[1, q]
@@ -228,23 +240,23 @@ def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates
     """
     for j in range(update.size):
         update[j] = 0.0
+    advantage, aggregation = _advantage(rule.advantage), _aggregation(rule.aggregation)
+    outcomes, score = _outcomes(policy.outcomes), _score(policy.score)
     prompts = rates.shape[1]
     mixed_only = protocol.dynamic_sampling
     for _ in range(_MOST_DRAWN):
-        rows, batches = policy.outcomes(
-            state, theta, constants, space, rates, protocol.group_size, most, group
-        )
+        rows, batches = outcomes(state, theta, constants, space, rates, protocol.group_size, most, group)
         if rows == 0:
             if mixed_only:
                 continue
             return batches, False
-        kept = weigh(rule.advantage, rule.aggregation, rows, group, rule.max_length, mixed_only)
+        kept = weigh(advantage, aggregation, rows, group, rule.max_length, mixed_only)
         if mixed_only:
             if kept == 0 and prompts == 1:
                 continue  # drawn again; such batches are no iterations
             batches = 1
             prompts = max(kept, 1)
-        policy.score(state, theta, constants, space, rows, group, update)
+        score(state, theta, constants, space, rows, group, update)
         if prompts > 1:
             for j in range(update.size):
                 update[j] /= prompts
@@ -252,12 +264,12 @@ def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates
     return 1, False
 
 
-@engine(types.void(COMPILED, _RULE, _PROTOCOL, stream, vector, _WORKSPACE, matrix))
+@engine(COMPILED, _RULE, _PROTOCOL, stream, vector, _WORKSPACE, matrix)
 def draw_updates(policy, rule, protocol, state, theta, work, out):
     """Fill each row of `out` with the update from groups of its own, all at one θ."""
     constants, space, rates = borrowed(policy.constants), borrowed(work.policy), borrowed(work.rates)
-    group, out, state = borrowed(work.group), borrowed(out), borrowed(state)
-    policy.evaluate(theta, constants, space, rates, work.gaps)
+    group, out, state = borrowed(work.group), borrowed(out), pointer(state)
+    _evaluate(policy.evaluate)(theta, constants, space, rates, work.gaps)
     for i in range(out.shape[0]):
         _sampled(policy, rule, protocol, state, theta, 1, constants, space, rates, group, out[i])
 
@@ -282,17 +294,15 @@ def _returned(theta, before, earlier, best):
 
 
 @engine(
-    types.void(
-        COMPILED,
-        _RULE,
-        _MOVE,
-        _PROTOCOL,
-        vector,
-        types.Array(u8, 2, "C"),
-        types.Array(i8, 1, "C"),
-        _WORKSPACE,
-        _RESULTS,
-    )
+    COMPILED,
+    _RULE,
+    _MOVE,
+    _PROTOCOL,
+    vector,
+    types.Array(u8, 2, "C"),
+    types.Array(i8, 1, "C"),
+    _WORKSPACE,
+    _RESULTS,
 )
 def train(policy, rule, move, protocol, learning_rates, states, record, work, results):
     """Make one run for each learning rate, each from its own row of the parameters and of the random streams."""
@@ -302,7 +312,11 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
     repeats = exact and move.memoryless and move.steady  # a state that returns fixes all that follows
     always = exact or protocol.watched or protocol.reads_rates  # the rates are read at every update
     kept = record.size
-    evaluate, schedule, optimizer = policy.evaluate, move.schedule, move.optimizer
+    evaluate, schedule, optimizer = (
+        _evaluate(policy.evaluate),
+        _schedule(move.schedule),
+        _move(move.optimizer),
+    )
     constants, space, settings = borrowed(policy.constants), borrowed(work.policy), borrowed(move.settings)
     rates, gaps, group, memory = (
         borrowed(work.rates),
@@ -312,13 +326,14 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
     )
     vectors, thetas, finals = borrowed(work.vectors), borrowed(results.theta), borrowed(results.final)
     paths, streams = borrowed(results.path), borrowed(states)
-    coefficient, divisor = rule.coefficient, rule.divisor
-    update, step, before, earlier = vectors[0], vectors[1], vectors[2], vectors[3]
+    coefficient, divisor = _coefficient(rule.coefficient), rule.divisor
+    update, before, earlier = vectors[0], vectors[2], vectors[3]
+    step = update if move.plain else vectors[1]
     other = borrowed(work.other)  # the other state of a two-cycle
     prompts = rates.shape[1]
     for run in range(learning_rates.size):
         theta, final, path = thetas[run], finals[run], paths[run]
-        state = streams[run]
+        state = pointer(streams[run])
         memory[:] = 0.0
         before[:] = np.nan
         final[:] = 0.0
@@ -375,20 +390,17 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
                     factor = learning_rates[run]
                     if not move.steady:
                         factor *= schedule(float(k), float(iterations), failure, start_failure)
-                    if move.plain:
-                        for j in range(theta.size):
-                            step[j] = update[j]
-                    else:
+                    if not move.plain:
                         optimizer(theta, update, memory, settings, step)
-                    for j in range(theta.size):
-                        if repeats:
-                            earlier[j], before[j] = before[j], theta[j]
-                        theta[j] += factor * step[j]
-                    stale = True
                     if repeats:
+                        for j in range(theta.size):
+                            earlier[j], before[j] = before[j], theta[j]
                         for i in range(2):
                             for q in range(prompts):
                                 other[i, q] = rates[i, q]
+                    for j in range(theta.size):
+                        theta[j] += factor * step[j]
+                    stale = True
                 if stale and (always or k >= iterations - tail):
                     evaluate(theta, constants, space, rates, gaps)
                     failure = _mean_failure(rates)

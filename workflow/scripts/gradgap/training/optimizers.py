@@ -30,7 +30,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import ConfigError
-from ..numerics.compiler import engine, function_type, kernel, matrix, require_kernel, types, vector
+from ..numerics.compiler import (
+    engine,
+    function_at,
+    function_type,
+    kernel,
+    matrix,
+    require_kernel,
+    types,
+    vector,
+)
 from ..plugins import Registry
 
 #: Type of every `move`, for an engine that takes one as an argument.
@@ -422,7 +431,10 @@ def check_optimizer(optimizer: Optimizer, dimension: int = 3) -> None:
                 raise ConfigError("optimizer: stability is not where u = −λθ stops being stable")
 
 
-@engine(types.none(MOVE, vector, vector, matrix, vector, vector))
+_move = function_at(MOVE)
+
+
+@engine(MOVE, vector, vector, matrix, vector, vector)
 def _through(move, theta, update, memory, settings, step):
     """Call `move` as an engine does, through a pointer."""
-    move(theta, update, memory, settings, step)
+    _move(move)(theta, update, memory, settings, step)

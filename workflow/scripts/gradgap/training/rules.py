@@ -15,7 +15,7 @@ import numpy as np
 from ..bandits import LengthPowers, Lengths
 from ..bandits.groups import ADVANTAGE, AGGREGATION, COLUMNS, COUNT, LENGTH, REWARD, WEIGHT, weigh_group
 from ..errors import ConfigError
-from ..numerics.compiler import engine, f8, function_type, kernel, matrix, require_kernel, types
+from ..numerics.compiler import engine, f8, function_at, function_type, kernel, matrix, require_kernel
 from ..numerics.elementary import log
 from ..plugins import Registry
 
@@ -387,9 +387,12 @@ def of_point(point: Mapping[str, str]) -> tuple[str, str]:
     return point["advantage"], point["aggregation"]
 
 
-@engine(types.void(ADVANTAGE, AGGREGATION, matrix, f8))
+_advantage, _aggregation = function_at(ADVANTAGE), function_at(AGGREGATION)
+
+
+@engine(ADVANTAGE, AGGREGATION, matrix, f8)
 def _weigh(advantage, aggregation, group, max_length):
-    weigh_group(advantage, aggregation, 0, group.shape[1], group, max_length)
+    weigh_group(_advantage(advantage), _aggregation(aggregation), 0, group.shape[1], group, max_length)
 
 
 def weights(advantage: str, aggregation: str, rewards, lengths, max_length: float) -> np.ndarray:
