@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gradgap import cli
 from gradgap.bandits import FAMILIES
-from gradgap.bandits.counting import Counting, half_width
+from gradgap.bandits.counting import Counting, half_width, window_is_narrow
 from gradgap.bandits.enumerated import Line, tree
 from gradgap.measurements.bound_audit import audit
 from gradgap.numerics.binomial import window
@@ -411,7 +411,7 @@ def test_c6_update_over_distance_falls_exactly_in_narrow_windows(n):
             thetas = [0.01 * 1.25**k for k in range(32)]  # up to θ = 10
             far = [update_over_theta(n, width, theta) for theta in thetas]
         narrow = (2 * width + 1) ** 2 <= 3 * (n + 1)
-        assert closed_forms.window_is_narrow(n, width) == narrow
+        assert window_is_narrow(n, width) == narrow
         falls = near[1] < near[0]
         assert falls == narrow
         if narrow:
@@ -440,7 +440,7 @@ def test_c6_word_and_safe_learning_rate_against_runs(length, window):
         return abs(theta + rate * n * p * (1 - p) * (edge[0] - edge[1])) < theta
 
     assert all(nearer(0.999 * reach.safe, theta) for theta in starts)
-    assert reach.word == ("global" if closed_forms.window_is_narrow(n, width) else "local")
+    assert reach.word == ("global" if window_is_narrow(n, width) else "local")
     assert reach.safe <= closed
     if reach.safe < 0.98 * closed:
         assert reach.word == "local"

@@ -321,6 +321,10 @@ class Family(ABC):
         """|J″| at the best θ, for one parameter; nan where it is not known in closed form."""
         return math.nan
 
+    def stable_globally(self, instance: Instance) -> bool | None:
+        """Whether steps along ∇J converge from every start where they do from near the best θ; None if unknown."""
+        return None
+
     @abstractmethod
     def instance(
         self, length: int, success_rate: float, failure_rate: float | None = None, **settings: float

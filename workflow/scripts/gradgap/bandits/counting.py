@@ -254,6 +254,18 @@ WINDOW = Setting(
 )
 
 
+def window_is_narrow(long_length: int, half_width: int) -> bool:
+    """Whether (2B+1)² ≤ 3(N+1), exactly where the closed form is global for updates along ∇J (docs/theory.md, C6).
+
+    Examples
+    --------
+    >>> window_is_narrow(1024, 27), window_is_narrow(1024, 28)  # b = 1.72 and 1.78
+    (True, False)
+    """
+    width = 2 * half_width + 1
+    return width * width <= 3 * (long_length + 1)
+
+
 class _Window(Family):
     """What counting and gated know alike: both are a window of ones, in the middle of which J is best."""
 
@@ -264,6 +276,10 @@ class _Window(Family):
         long_length, half_width, share = instance.kernels.constants
         n, b = int(long_length), int(half_width)
         return float(share) * n / 4 * (2 * b + 1) * pmf(n // 2 + b, n - 1, 0.5, 0.5)
+
+    def stable_globally(self, instance):
+        """(2B+1)² ≤ 3(N+1) (docs/theory.md, C6)."""
+        return window_is_narrow(int(instance.kernels.constants[0]), int(instance.kernels.constants[1]))
 
 
 class Counting(_Window):

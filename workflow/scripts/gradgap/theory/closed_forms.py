@@ -203,23 +203,11 @@ class Reach:
     safe: float
 
 
-def window_is_narrow(long_length: int, half_width: int) -> bool:
-    """Whether (2B+1)² ≤ 3(N+1), exactly where the closed form is global for the mean-centred rules (C6).
-
-    Examples
-    --------
-    >>> window_is_narrow(1024, 27), window_is_narrow(1024, 28)  # b = 1.72 and 1.78
-    (True, False)
-    """
-    width = 2 * half_width + 1
-    return width * width <= 3 * (long_length + 1)
-
-
 def critical_reach(instance: Instance, advantage: str, aggregation: str) -> Reach:
     """Whether the closed form of the critical learning rate is global or local, and the learning rate that is safe.
 
-    For `reinforce`, `rloo` and `dr_grpo` the word is that of the theorem (`window_is_narrow`); for the other
-    advantages it is read off the smallest value of 2|θ|/|F(θ)| on a fine grid. A measured critical learning rate
+    For advantages that follow ∇J the word is that of the theorem, where the family has one
+    (`Family.stable_globally`); else it is read off the smallest value of 2|θ|/|F(θ)| on a fine grid. A measured critical learning rate
     can lie above a global closed form: by its tolerance (M1) a run on a small cycle around the best θ counts as
     converged, and where the success rate is flat there, as in wide windows, that reaches far.
 
@@ -233,12 +221,12 @@ def critical_reach(instance: Instance, advantage: str, aggregation: str) -> Reac
     closed = critical_closed_form(instance, advantage, aggregation)
     if math.isnan(closed):
         return Reach("", math.nan)
-    coefficient = ADVANTAGES.find(advantage).coefficient
+    chosen = ADVANTAGES.find(advantage)
     divisor = AGGREGATIONS.find(aggregation).divisor(instance)
 
     def ratio(theta: float) -> float:
         success, failure, gap = instance.at(theta)
-        update = coefficient(success, failure, abs(gap)) * abs(gap)
+        update = chosen.coefficient(success, failure, abs(gap)) * abs(gap)
         return 2 * theta * divisor / update if update > 0 else math.inf
 
     start = abs(instance.theta0)
@@ -248,9 +236,8 @@ def critical_reach(instance: Instance, advantage: str, aggregation: str) -> Reac
     safe = values[least]
     if 0 < least < 511:
         safe = min(safe, _least(ratio, grid[least - 1], grid[least + 1]))
-    if advantage in _MEAN_CENTRED:
-        everywhere = window_is_narrow(int(instance.kernels.constants[0]), int(instance.kernels.constants[1]))
-    else:
+    everywhere = FAMILIES.find(instance.family).stable_globally(instance) if chosen.follows_gradient else None
+    if everywhere is None:
         everywhere = safe >= closed * (1 - 1e-9)
     return Reach("global", closed) if everywhere else Reach("local", min(safe, closed))
 
@@ -270,10 +257,6 @@ def _least(function: Callable[[float], float], low: float, high: float) -> float
             right = low + golden * (high - low)
             at_right = function(right)
     return min(at_left, at_right)
-
-
-#: Advantages whose expected update is a multiple of ∇J.
-_MEAN_CENTRED = ("reinforce", "rloo", "dr_grpo")
 
 
 def strict_factor(step_ratio: float) -> float:

@@ -59,6 +59,17 @@ class Advantage:
     sampled: Callable | None = None
     vanishes: bool = True
 
+    @property
+    def follows_gradient(self) -> bool:
+        """Whether the expected update is ∇J = J(1−J) g itself.
+
+        Examples
+        --------
+        >>> [name for name in ("rloo", "grpo") if ADVANTAGES[name].follows_gradient]
+        ['rloo']
+        """
+        return all(self.coefficient(j, 1.0 - j, 1.0) == j * (1.0 - j) for j in (0.25, 0.5, 0.875))
+
 
 @dataclass(frozen=True)
 class Aggregation:
