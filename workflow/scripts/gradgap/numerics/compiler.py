@@ -236,7 +236,7 @@ def require_kernel(field: str, function: Any, kind: types.FunctionType, argument
     if name is not None:
         raise ConfigError(f"{field} uses the name {name!r}, which nothing defines; define or import it")
     try:
-        _function(function, kind).address
+        _function(function, kind)
     except Exception as error:
         raise ConfigError(
             f"{field} cannot be compiled as {call} -> {kind.signature.return_type}: {_reason(error)}; "

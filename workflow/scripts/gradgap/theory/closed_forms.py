@@ -207,9 +207,9 @@ def critical_reach(instance: Instance, advantage: str, aggregation: str) -> Reac
     """Whether the closed form of the critical learning rate is global or local, and the learning rate that is safe.
 
     For advantages that follow ∇J the word is that of the theorem, where the family has one
-    (`Family.stable_globally`); else it is read off the smallest value of 2|θ|/|F(θ)| on a fine grid. A measured critical learning rate
-    can lie above a global closed form: by its tolerance (M1) a run on a small cycle around the best θ counts as
-    converged, and where the success rate is flat there, as in wide windows, that reaches far.
+    (`Family.stable_globally`); else it is read off the smallest value of 2|θ|/|F(θ)| on a fine grid. A measured
+    critical learning rate can lie above a global closed form: by its tolerance (M1) a run on a small cycle around
+    the best θ counts as converged, and where the success rate is flat there, as in wide windows, that reaches far.
 
     Examples
     --------
