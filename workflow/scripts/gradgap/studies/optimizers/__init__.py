@@ -6,6 +6,8 @@ RULE = {"advantage": "dr_grpo", "aggregation": "seq-mean-token-sum"}
 #: The instances of the sweeps, where an axis does not set them. Counting has no start above a success rate of 0.68.
 COUNTING = {"family": "counting", "success_rate": "0.2"}
 GATED = {"family": "gated", "length": "64"}
+#: Larger groups than those: at n = 16 most groups are drawn again and again until one is mixed.
+MIXED = {"optimizer": "adam", "group_size": "64", "dynamic_sampling": "mixed"}
 SAMPLED = {"family": "gated", "success_rate": "0.99", "group_size": "16"}
 
 STUDIES.add("optimizers")(
@@ -35,7 +37,7 @@ STUDIES.add("optimizers")(
             "mixed_groups": Sweep(
                 ("success_rate",),
                 "optimizer_mixed_groups",
-                at=GATED | RULE | {"optimizer": "adam", "group_size": "16", "dynamic_sampling": "mixed"},
+                at=GATED | RULE | MIXED,
             ),
             "plain_rules": Sweep(
                 ("length", "rule"), "optimizer_plain_rules", at=SAMPLED | {"optimizer": "sgd"}

@@ -11,7 +11,7 @@ from ...sweep.study import Analysis
 from ...theory import closed_forms, optimizers
 from ...training.optimizers import OPTIMIZERS
 from ...training.rules import rule
-from . import RULE, SAMPLED
+from . import MIXED, RULE, SAMPLED
 
 #: Of the instance of the sweeps over momentum and clips.
 _LENGTH, _RATE = 256, 0.2
@@ -176,7 +176,7 @@ def analyse(dataset, settings):
 
     groups = _with_formula(_sweep(dataset, "groups", sampled=True))
     size = int(SAMPLED["group_size"])
-    mixed = _sweep(dataset, "mixed_groups", sampled=True).assign(group_size=size)
+    mixed = _sweep(dataset, "mixed_groups", sampled=True).assign(group_size=int(MIXED["group_size"]))
     mixed = _with_formula(mixed, dynamic=True)
     by_length = _sweep(dataset, "sampled_lengths", sampled=True)
     by_length = _with_formula(
@@ -201,6 +201,20 @@ def analyse(dataset, settings):
     for end in ("", "_low", "_high"):
         plain[f"scaled{end}"] = plain[f"rate{end}"] * np.sqrt(plain.long_length) / 2
     plain = plain.drop(columns="rate_exact", errors="ignore")
+
+    share = 1 / settings["start_failure_rate"]  # of long responses, for each of failures: 1 − J₀ = εq₀
+    joint = groups[groups.beta2 == groups.beta2.max()].merge(
+        plain[["success_rate", "group_size", "rate"]],
+        on=["success_rate", "group_size"],
+        suffixes=("", "_plain"),
+    )
+    joint["through_rms"] = [
+        of.rate
+        / optimizers.sampled_adam_half_kept(
+            of.rate_plain, optimizers.update_rms(of.long_length, share * of.failure_rate, of.group_size)
+        )
+        for of in joint.itertuples()
+    ]
 
     momenta = _sweep(dataset, "momenta").sort_values("momentum")
     critical = closed_forms.critical_closed_form(
@@ -240,6 +254,7 @@ def analyse(dataset, settings):
             for beta2, of in groups.groupby("beta2")
             if of.ratio.notna().any()
         },
+        "through_rms": _range(joint[joint.failures.between(0.009, 3)].through_rms),
         "mixed": _range(mixed.ratio),
         "by_length": _range(by_length.ratio),
         "clip_binds": _range(clips[clips.binds].ratio),
@@ -259,6 +274,7 @@ def analyse(dataset, settings):
         "lengths": lengths,
         "failure_rates": failures,
         "groups": groups,
+        "through_rms": joint[["success_rate", "group_size", "failures", "through_rms"]],
         "formula": _curve(groups),
         "plain_groups": plain,
         "mixed_groups": mixed,

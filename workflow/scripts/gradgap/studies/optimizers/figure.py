@@ -49,12 +49,12 @@ def _rules(panels, points, spread):
             _marks(panel, here, "length", "rate", marker=style.MARKERS[k], color=colours[k])
         own = spread[spread.optimizer == optimizer].rate.dropna()
         if len(own):
-            note = (
-                f"rules up to a factor\n{own.max():,.0f} apart"
-                if own.max() > 10
-                else (f"rules within a\nfactor {own.max():.2f}")
-            )
-            panel.text(0.05, 0.95, note, transform=panel.transAxes, va="top", fontweight="bold")
+            far = own.max() > 10
+            factor = f"{float(f'{own.max():.2g}'):,.0f}".replace(",", " ") if far else f"{own.max():.1f}"
+            # where no line runs: between rules that know no length and those that do, and above all
+            place = (0.3, 0.62) if far else (0.05, 0.95)
+            note = f"rules up to a factor\n{factor} apart"
+            panel.text(*place, note, transform=panel.transAxes, va="top", fontweight="bold")
         _logarithmic(panel, title, letter, "response length T (tokens)")
     panels[0].set_ylabel("half-kept learning rate α½")
     handles = [
@@ -128,8 +128,8 @@ def _momentum(panel, momenta):
     panel.set_ylabel("over α* of plain ascent")
     style.letter(panel, "f")
     handles = [
-        style.legend_entry("α½, measured", marker="o", linestyle="none", color="0.3"),
-        style.legend_entry("stability at the best θ", **style.PREDICTED),
+        style.legend_entry("α½, from the start", marker="o", linestyle="none", color="0.3"),
+        style.legend_entry("at the best θ", **style.PREDICTED),
     ]
     panel.legend(handles=handles, loc="lower left")
 
