@@ -54,7 +54,7 @@ STUDIES.add("optimizers")(
             "beta2": [0.999, 0.95],
             "rule": ["REINFORCE", "RLOO", "GRPO", "Dr. GRPO", "DAPO"],
             "momentum": [0, 0.3, 0.5, 0.8, 0.9, 0.95],
-            "clip_norm": {"from": 0.01, "to": 10, "per_decade": 2},
+            "clip_norm": [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
             "iterations": 1000,
         },
     )
