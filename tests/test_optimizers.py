@@ -180,7 +180,7 @@ def _drifting(theta, update, memory, settings, step):
         ({"move": _downhill}, "uphill"),
         ({"move": _unset}, "unset"),
         ({"move": _tampering}, "leave the update"),
-        ({"move": _too_few}, "cannot be compiled"),
+        ({"move": _too_few}, "is called as move"),
         ({"move": _even}, "other sign"),
         ({"move": _drifting}, "zero updates"),
         ({"squares": "beta2"}, "not one of its settings"),

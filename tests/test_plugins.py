@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
@@ -29,7 +30,7 @@ def examples(root, tmp_path):
 
 
 @pytest.mark.workflow
-def test_one_file_each_adds_an_advantage_a_family_and_a_study(root, examples):
+def test_one_file_each_adds_a_rule_a_schedule_a_family_and_a_study(root, examples):
     snakefile = str(root / "Snakefile")
     done = in_folder(examples, "-m", "snakemake", "--snakefile", snakefile, "--cores", "2", root=root)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -37,14 +38,20 @@ def test_one_file_each_adds_an_advantage_a_family_and_a_study(root, examples):
     lengths = xr.load_dataset(results / "datasets/length_scaling.nc")
     assert "pair" in lengths.family
     assert "squared" in lengths.advantage
-    # the last fixed point of θ' = θ + α c g loses stability at α c |g'| = 2; for pair, at p = ½, J = ¼ and
-    # g' = J''/(J(1−J)) = −(1/8)/(3/16), and c = √(J(1−J)) for grpo, J(1−J)² for the plugin's advantage
-    slope = (1 / 8) / (3 / 16)
-    for advantage, coefficient in (("grpo", (3 / 16) ** 0.5), ("squared", 1 / 4 * (3 / 4) ** 2)):
-        found = lengths.critical_learning_rate.sel(
-            family="pair", advantage=advantage, aggregation="seq-mean-token-sum"
-        )
-        assert found.values == pytest.approx(2 / (coefficient * slope), rel=0.02)
+    # the last fixed point of θ' = θ + α c g / divisor loses stability at α c |g'| = 2 · divisor; for two pairs, at
+    # p = ½, J = 1/16 and J'' = 2 · ¼ · (−1/8), and c = √(J(1−J)) for grpo, J(1−J)² for the plugin's advantage
+    slope = (1 / 16) / (15 / 256)
+    for advantage, coefficient in (("grpo", (15 / 256) ** 0.5), ("squared", 1 / 16 * (15 / 16) ** 2)):
+        for aggregation, divisor in (("seq-mean-token-sum", 1.0), ("root-mean", lengths.length.values**0.5)):
+            point = {"family": "pair", "advantage": advantage, "aggregation": aggregation}
+            wanted = 2 / (coefficient * slope) * divisor * np.ones(lengths.sizes["length"])
+            assert lengths.critical_learning_rate.sel(point).values == pytest.approx(wanted, rel=0.02)
+            # the closed form is the plugin's own
+            assert lengths.critical_learning_rate_closed_form.sel(point).values == pytest.approx(
+                wanted, rel=1e-9
+            )
+    stagnation = xr.load_dataset(results / "datasets/stagnation.nc")
+    assert "half-way" in stagnation.schedule
     patience = xr.load_dataset(results / "datasets/patience.nc")
     assert patience.half_time.attrs["units"] == "updates"
     # a study that is a folder, with an axis and a measurement of its own: at the start 1 − J is the one asked for
@@ -54,6 +61,12 @@ def test_one_file_each_adds_an_advantage_a_family_and_a_study(root, examples):
     assert (basin.sel(part=0) < basin.sel(part=0.5)).all()
     assert (results / "analysis/basin.rst").read_text().startswith("**Basin.**")
     table = pd.read_csv(results / "tables/scaling.csv")
+    # an aggregation that divides by √T: −½ in the length and, with grpo, +½ in 1 − J, where token sums have it too
+    rows = table[(table.aggregation == "root-mean") & (table.advantage == "grpo")].set_index("family")
+    assert rows.predicted.to_dict() == {"pair": -0.5, "counting": -0.5, "gated": 0.5}
+    assert rows.ci_low["counting"] < -0.5 < rows.ci_high["counting"]
+    assert rows.verdict["gated"] == "confirmed"
+    assert rows.verdict["pair"] == "refuted"  # its threshold does not know T
     assert {"pair"} <= set(table.family)
     assert {"squared"} <= set(table.advantage)
     assert {"patience"} <= set(table.study)
@@ -99,7 +112,7 @@ def test_command_line_finds_plugins_beside_it_and_where_the_variable_says(
     monkeypatch.chdir(tmp_path)
     found = [str(path.relative_to(examples / "gradgap_plugins")) for path in plugins.plugin_files()]
     own = [f"basin/{name}.py" for name in ("__init__", "analysis", "figure")]
-    assert found == ["advantage.py", *own, "family.py", "patience.py"]
+    assert found == ["advantage.py", "aggregation.py", *own, "family.py", "patience.py", "schedule.py"]
     monkeypatch.setenv("GRADGAP_PLUGINS", str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="nowhere"):
         list(plugins.plugin_files())

@@ -63,5 +63,5 @@ def test_families_and_sizes_that_cannot_be_drawn_are_refused():
     contextual = FAMILIES.find("contextual").instance(8, 0.5)
     with pytest.raises(ConfigError, match="multiple of the 4 prompts"):
         responses.draw(contextual, contextual.start, 10, np.random.default_rng(1))
-    with pytest.raises(ConfigError, match="allowed: counting, gated and contextual"):
-        responses.draw(contextual.replace(family="else"), contextual.start, 8, np.random.default_rng(1))
+    with pytest.raises(ConfigError, match="contextual is not allowed here; its single responses"):
+        responses.draw(contextual.replace(responses=None), contextual.start, 8, np.random.default_rng(1))

@@ -78,13 +78,15 @@ def test_a_shard_depends_on_every_function_of_its_components(tmp_path):
     folder = tmp_path / "gradgap_plugins"
     folder.mkdir()
     kernel = "from gradgap.numerics.compiler import kernel\n\n@kernel\n"
-    (folder / "expected.py").write_text(kernel + "def coefficient(success, failure, gap):\n    return 1.0\n")
+    (folder / "expected.py").write_text(
+        kernel + "def coefficient(success, failure, gap):\n    return success * failure\n"
+    )
     (folder / "drawn.py").write_text(kernel + "def sampled(right, size):\n    return 1.0, 0.0\n")
     (folder / "unrelated.py").write_text("UNUSED = 1\n")
     (folder / "whole.py").write_text(
         "from gradgap_plugins import drawn, expected\n"
         "from gradgap.training.rules import ADVANTAGES, Advantage\n"
-        "ADVANTAGES.add('plugged')(Advantage(expected.coefficient, 0.0, drawn.sampled))\n"
+        "ADVANTAGES.add('plugged')(Advantage(expected.coefficient, 1.0, drawn.sampled))\n"
     )
     script = (
         "from gradgap.sweep.grid import Shard\n"

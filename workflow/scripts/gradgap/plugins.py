@@ -11,6 +11,7 @@ import os
 import pkgutil
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -79,11 +80,13 @@ class Registry(dict[str, T]):
         """Check a component of a plugin; an error names the plugin file."""
         origin = self.origins.get(name, "")
         if self._check is not None and origin.startswith(f"{PLUGIN_PACKAGE}."):
+            where = f"plugin {sys.modules[origin].__file__}: {self.kind} {name!r}"
             try:
                 self._check(component)
             except ConfigError as error:
-                file = sys.modules[origin].__file__
-                raise ConfigError(f"plugin {file}: {self.kind} {name!r}: {error}") from None
+                raise ConfigError(f"{where}: {str(error).removeprefix(f'{self.kind}: ')}") from None
+            except Exception as error:  # the component's own functions may do anything
+                raise ConfigError(f"{where}: {_told(error, sys.modules[origin].__file__)}") from error
 
     def add(self, name: str) -> Callable[[T], T]:
         """Register the decorated component under a name; a name taken already is an error.
@@ -179,6 +182,14 @@ def _open_package() -> None:
     importlib.invalidate_caches()
 
 
+def _told(error: Exception, file: str | None) -> str:
+    """An error of a plugin in one line, with the last line of its file that led there."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    reason = " ".join(str(error).split())
+    where = f" in line {lines[-1]}" if lines else ""
+    return f"{type(error).__name__}{where}: {reason}; mend it there"
+
+
 def load_plugins() -> None:
     """Import each plugin once.
 
@@ -198,7 +209,7 @@ def load_plugins() -> None:
         except ConfigError as error:
             raise ConfigError(f"plugin {path}: {error}") from error
         except Exception as error:
-            raise ConfigError(f"plugin {path}: {type(error).__name__}: {error}") from error
+            raise ConfigError(f"plugin {path}: {_told(error, str(path))}") from error
 
 
 def module(name: str, *, alone: bool = False) -> ModuleType:

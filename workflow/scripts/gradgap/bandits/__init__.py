@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from ..errors import ConfigError
 from ..numerics.compiler import function_type, i8, matrix, stream, structure, types, vector
 from ..plugins import Registry
 from ..settings import Setting
+
+if TYPE_CHECKING:
+    from .responses import ResponseModel
 
 #: Types of the kernels of a policy, see `Kernels`.
 EVALUATE = function_type(types.none, vector, vector, vector, matrix, matrix)
@@ -182,6 +185,8 @@ class Instance:
         Where the success rate is largest; None where it is approached far out only, and J_max = 1.
     settings : mapping
         The family's settings that made it.
+    responses : ResponseModel, optional
+        How single responses are drawn, see `bandits.responses`; None where they cannot be.
     """
 
     family: str
@@ -194,6 +199,7 @@ class Instance:
     token_hessian_bound: float
     best: np.ndarray | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    responses: "ResponseModel | None" = None
 
     def _rates(self, theta: np.ndarray, workspace: np.ndarray) -> Rates:
         kernels = self.kernels
@@ -353,5 +359,12 @@ def of_one_parameter(instance: Instance) -> Instance:
     return instance
 
 
+def _check(family: Any) -> None:
+    """`check_family`, which works with all that is defined here."""
+    from .checks import check_family
+
+    check_family(family)
+
+
 #: All bandit families by name.
-FAMILIES: Registry[Family] = Registry("bandit family", __name__)
+FAMILIES: Registry[Family] = Registry("bandit family", __name__, _check)

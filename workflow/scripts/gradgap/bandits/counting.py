@@ -5,6 +5,7 @@ one with probability σ(θ), and is right when the number of ones is within B of
 """
 
 import math
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..settings import Setting
 from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels, LengthPowers
 from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
+from .responses import Responses
 
 
 @kernel
@@ -119,6 +121,55 @@ def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
     return long + 1, before + 1
 
 
+def _softplus(x: float) -> float:
+    """log(1 + e^x)."""
+    return max(x, 0.0) + log1p(exp(-abs(x)))
+
+
+def _sigmoid(x: float) -> float:
+    small = exp(-abs(x))
+    return 1 / (1 + small) if x >= 0 else small / (1 + small)
+
+
+@kernel
+def _fill_masses(n, p, out):
+    for k in range(n + 1):
+        out[k] = pmf(k, n, p, 1.0 - p)
+
+
+def _masses(n: int, p: float) -> np.ndarray:
+    """Mass of every count of ones among n tokens."""
+    out = np.empty(n + 1)
+    _fill_masses(n, p, out)
+    return out
+
+
+@dataclass(frozen=True)
+class _LongOrShort:
+    """`ResponseModel` of counting and gated: a long response is its count of ones; kind 0 is short, 1 is long."""
+
+    length: int
+    half_width: int
+    share: float
+
+    def draw(self, theta, size, generator):
+        n = self.length
+        masses = _masses(n, _sigmoid(float(theta[0])))
+        long = generator.random(size) < self.share
+        ones = np.minimum(np.searchsorted(np.cumsum(masses), generator.random(size), side="right"), n)
+        right = ~long | (np.abs(ones - n // 2) <= self.half_width)
+        features = np.where(long, ones, 0)[:, None].astype(float)
+        lengths = np.where(long, float(n), 1.0)
+        return Responses(right.astype(float), lengths, features, long.astype(int), np.zeros(size, int))
+
+    def normalisers(self, theta):
+        of_short = -log1p(-self.share) if self.share < 1 else 0.0
+        return np.array([of_short, self.length * _softplus(float(theta[0])) - log(self.share)])
+
+    def slopes(self, theta):
+        return np.array([[0.0], [self.length * _sigmoid(float(theta[0]))]])
+
+
 def half_width(length: int, window: float) -> int:
     """B = round(window · √length / 2), the half-width of the window in tokens."""
     return math.floor(window * math.sqrt(length) / 2 + 0.5)
@@ -165,6 +216,7 @@ def make(
         token_score_bound=1.0,
         token_hessian_bound=0.25,
         settings=settings,
+        responses=_LongOrShort(length, half_width, share),
     )
 
 

@@ -20,13 +20,14 @@ import numpy as np
 from ..errors import ConfigError
 from ..numerics import streams
 from ..numerics.compiler import kernel, part
-from ..numerics.elementary import dot, exp, expm1, log, log1p, norm
+from ..numerics.elementary import dot, each, exp, expm1, log, log1p, norm
 from ..numerics.sampling import binomial, normals
 from ..numerics.streams import uniform
 from ..settings import Setting
 from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels
 from .groups import COUNT, LENGTH, PROMPT, REWARD, WEIGHT
+from .responses import Responses
 
 
 @kernel
@@ -246,6 +247,73 @@ class SharedPrompts(Instance):
         return success, failure, _parts(self.kernels.constants, workspace)[4].copy()
 
 
+def _candidates(differences: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probability of the right candidate and of every wrong one, and the log of their sum over the right one's mass.
+
+    Parameters
+    ----------
+    differences : ndarray, shape (Q, C, V − 1, d)
+    theta : ndarray, shape (d,)
+
+    Returns
+    -------
+    ndarray, shape (Q, C, V)
+    ndarray, shape (Q, C)
+    """
+    # einsum without optimisation calls no BLAS: sums in fixed order
+    logits = np.zeros((*differences.shape[:2], differences.shape[2] + 1))
+    logits[..., 1:] = -np.einsum("qcaj,j->qca", differences, np.asarray(theta, dtype=float))
+    top = logits.max(axis=-1)
+    masses = each(exp, (logits - top[..., None]).ravel()).reshape(logits.shape)
+    total = masses.cumsum(axis=-1)[..., -1]
+    return masses / total[..., None], top + each(log, total.ravel()).reshape(total.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class _PromptResponses:
+    """`ResponseModel` of contextual: the kind of a response is its prompt.
+
+    Attributes
+    ----------
+    differences : ndarray, shape (Q, C, V − 1, d)
+        φ_right − φ.
+    visits : int
+        To each context.
+    """
+
+    differences: np.ndarray
+    visits: int
+
+    def draw(self, theta, size, generator):
+        prompts, contexts, others, dimension = self.differences.shape
+        if size % prompts:
+            raise ConfigError(
+                f"responses: {size} is not allowed; it must be a multiple of the {prompts} prompts"
+            )
+        each_prompt = size // prompts
+        features = np.zeros((size, dimension))
+        rewards = np.ones(size)
+        prompt = np.repeat(np.arange(prompts), each_prompt)
+        bounds = _candidates(self.differences, theta)[0].cumsum(axis=-1)
+        for q in range(prompts):
+            mine = slice(q * each_prompt, (q + 1) * each_prompt)
+            for c in range(contexts):
+                uniforms = generator.random((each_prompt, self.visits))
+                picked = np.searchsorted(bounds[q, c], uniforms, side="right")
+                counts = np.stack([(picked == a + 1).sum(axis=1) for a in range(others)], axis=1)
+                features[mine] -= np.einsum("na,aj->nj", counts, self.differences[q, c])
+                rewards[mine] *= counts.sum(axis=1) == 0
+        lengths = np.full(size, float(contexts * self.visits))
+        return Responses(rewards, lengths, features, prompt, prompt)
+
+    def normalisers(self, theta):
+        return self.visits * _candidates(self.differences, theta)[1].cumsum(axis=1)[:, -1]
+
+    def slopes(self, theta):
+        masses = _candidates(self.differences, theta)[0][..., 1:]
+        return -self.visits * np.einsum("qca,qcaj->qj", masses, self.differences)
+
+
 @kernel
 def _stand_beside(teacher, features):
     """Take from every row its part along the teacher, and make its norm 1."""
@@ -367,7 +435,7 @@ class Contextual(Family):
         # a token is right with probability 1/(1 + (V − 1) exp(−scale · margin)), and that is J^(1/T)
         log_p = log_success / length
         scale = (log(candidates - 1) + log_p - log(-expm1(log_p))) / margin
-        differences = features[:, :, :1] - features[:, :, 1:]
+        differences = np.ascontiguousarray(features[:, :, :1] - features[:, :, 1:])
         shape = differences.shape
         return SharedPrompts(
             family="contextual",
@@ -386,6 +454,7 @@ class Contextual(Family):
             ),
             start=scale * teacher,
             teacher=teacher,
+            responses=_PromptResponses(differences, length // contexts),
             length=float(length),
             max_length=length,
             score_length=length,

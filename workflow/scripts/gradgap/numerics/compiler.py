@@ -11,16 +11,20 @@ engine, which takes some 20 µs; an engine therefore does a batch of runs in one
 """
 
 import contextlib
+import dis
 import functools
+import inspect
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, is_jitted
 
+from ..errors import ConfigError
 from ..fingerprint import package_fingerprint
 
 f8 = types.float64
@@ -153,6 +157,80 @@ class _Function(types.WrapperAddressProtocol):
 @functools.cache
 def _function(kernel: Any, kind: types.FunctionType) -> _Function:
     return _Function(getattr(kernel, "py_func", kernel), kind.signature)
+
+
+def _undefined(function: Any, seen: set[int]) -> str | None:
+    """A name that a kernel, or a kernel that it calls, uses and nothing defines; None where there is none."""
+    seen.add(id(function))
+    names = {step.argval for step in dis.get_instructions(function) if step.opname == "LOAD_GLOBAL"}
+    known = function.__globals__
+    builtins = known["__builtins__"]
+    builtins = builtins if isinstance(builtins, dict) else vars(builtins)
+    for name in sorted(names):
+        if name not in known and name not in builtins:
+            return name
+        called = getattr(known.get(name), "py_func", None)
+        if called is not None and id(called) not in seen and (found := _undefined(called, seen)) is not None:
+            return found
+    return None
+
+
+def require_kernel(field: str, function: Any, kind: types.FunctionType, arguments: str) -> None:
+    """Refuse what an engine cannot call as a kernel of a type; for the checks of components.
+
+    Parameters
+    ----------
+    field : str
+        What the kernel is in its component, for the message.
+    function : object
+        What was given for it.
+    kind : function type
+        See `function_type`.
+    arguments : str
+        Names of the arguments, such as ``"right, size"``.
+
+    Raises
+    ------
+    ConfigError
+        In one sentence that says what to mend: no function, no ``@kernel``, other arguments, a name that nothing
+        defines, or what the compiler does not accept.
+
+    Examples
+    --------
+    >>> require_kernel("coefficient", lambda success_rate: 1.0, function_type(f8, f8), "success_rate")
+    Traceback (most recent call last):
+    gradgap.errors.ConfigError: coefficient is a plain Python function; put @kernel before its def
+    """
+    call = f"{field}({arguments})"
+    if not is_jitted(function):
+        if callable(function):
+            raise ConfigError(f"{field} is a plain Python function; put @kernel before its def")
+        raise ConfigError(f"{field} must be a kernel {call}; found {function!r}")
+    plain = function.py_func
+    try:
+        inspect.signature(plain).bind(*arguments.split(", "))
+    except TypeError as error:
+        raise ConfigError(f"{field} is called as {call}: {error}; give it these arguments") from None
+    name = _undefined(plain, set())
+    if name is not None:
+        raise ConfigError(f"{field} uses the name {name!r}, which nothing defines; define or import it")
+    try:
+        _function(function, kind).__wrapper_address__()
+    except Exception as error:
+        raise ConfigError(
+            f"{field} cannot be compiled as {call} -> {kind.signature.return_type}: {_reason(error)}; "
+            f"mend it there"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """What the compiler found wrong, in one line, with the line of the source."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("Failed in", "During:", "File ", ">>>"))]
+    where = re.search(r'File "[^"]*", line (\d+)', text)
+    reason = (told or [type(error).__name__])[0].rstrip(".:")
+    return f"{reason} (line {where[1]})" if where else reason
 
 
 def _converter(kind: Any) -> Callable[[Any], Any] | None:

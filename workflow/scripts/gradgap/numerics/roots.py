@@ -36,8 +36,8 @@ def root(
 
     Examples
     --------
-    >>> root(lambda x: x * x - 2.0, 0.0, 2.0)
-    1.414213562373095
+    >>> round(root(lambda x: x * x - 2.0, 0.0, 2.0), 12)
+    1.414213562373
     """
     relative = max(relative, 4e-16)
     newest, at_newest = low, function(low)

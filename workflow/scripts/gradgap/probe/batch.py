@@ -140,9 +140,10 @@ def probe(
 
     Notes
     -----
-    Responses that built u look 2 to 8 times better under it than they are. Without `ids` and `built` **this cannot
-    be seen from the numbers**: nothing in rewards and log-probabilities tells such responses from fresh ones. Nor
-    can it be seen that two prompts are near copies of each other, or that rewards leak.
+    The gain of u looks too large on the responses that built it, the more so the fewer they are (docs/probe.md has
+    what was measured). Without `ids` and `built` **this cannot be seen from the numbers**: nothing in rewards and
+    log-probabilities tells such responses from fresh ones. Nor can it be seen that two prompts are near copies of
+    each other, or that rewards leak.
 
     Examples
     --------
@@ -157,7 +158,7 @@ def probe(
     """
     if in_sample:
         raise ConfigError(
-            "in_sample: responses that built the update make its gain look 2 to 8 times too large; allowed: "
+            "in_sample: responses that built the update make its gain look too large; allowed: "
             "responses that the update has not seen, such as those of the next batch"
         )
     checks.refuse_in_sample(ids, built)

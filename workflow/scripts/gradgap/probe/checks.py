@@ -166,6 +166,6 @@ def refuse_in_sample(ids: Iterable | None, built: Iterable | None) -> None:
     seen = sum(name in known for name in named)
     if seen:
         raise ConfigError(
-            f"ids: {seen} of {len(named)} responses built the update, and would make its gain look 2 to 8 times too "
-            f"large; allowed: responses that the update has not seen, such as those of the next batch"
+            f"ids: {seen} of {len(named)} responses built the update, and would make its gain look too large; "
+            f"allowed: responses that the update has not seen, such as those of the next batch"
         )

@@ -459,7 +459,7 @@ def log10_success_rate(instance: Instance, theta: float) -> float:
     >>> from gradgap.bandits import FAMILIES
     >>> bandit = FAMILIES.find("counting").instance(4096, 0.2)
     >>> round(log10_success_rate(bandit, 1.884), 1)
-    -601.9
+    -670.2
     """
     if instance.family != "counting":
         raise ValueError(f"family: {instance.family} is not allowed here; only counting, whose J falls to 0")

@@ -23,7 +23,6 @@ from ..numerics.compiler import (
     cube,
     engine,
     f8,
-    function_type,
     i8,
     kernel,
     matrix,
@@ -35,10 +34,8 @@ from ..numerics.compiler import (
 )
 from .optimizers import MOVE, clip
 from .outcome import Summary, judge, tail_length
+from .rules import COEFFICIENT
 from .schedules import SCHEDULE
-
-#: Type of `Advantage.coefficient`.
-COEFFICIENT = function_type(f8, f8, f8, f8)
 
 #: Nearer than this to a best θ of 0, exp(nθ) is 1 to the last bit for any length n in reach: the rates no longer
 #: move and the update is linear in θ, so that a distance that shrank once shrinks ever after.

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import ConfigError
-from ..numerics.compiler import engine, function_type, kernel, matrix, types, vector
+from ..numerics.compiler import engine, function_type, kernel, matrix, require_kernel, types, vector
 from ..plugins import Registry
 
 #: Type of every `move`, for an engine that takes one as an argument.
@@ -231,7 +231,7 @@ def _adam_bound(settings: Mapping[str, float]) -> float:
 _ADAM_SETTINGS = {"beta1": Setting(0.9, 1.0), "beta2": Setting(0.999, 1.0), "eps": Setting(1e-8)}
 
 #: All optimizers by name.
-OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", check=lambda optimizer: check_optimizer(optimizer))
 OPTIMIZERS.add("sgd")(
     Optimizer(_sgd, 0, _DECAY, memoryless=True, scale_free=False, plain=True, stability=lambda settings: 2.0)
 )
@@ -351,6 +351,7 @@ def check_optimizer(optimizer: Optimizer, dimension: int = 3) -> None:
         raise ConfigError(f"optimizer: {optimizer!r} is not an Optimizer")
     if optimizer.squares is not None and optimizer.squares not in optimizer.settings:
         raise ConfigError(f"optimizer: squares = {optimizer.squares!r} is not one of its settings")
+    require_kernel("move", optimizer.move, MOVE, "theta, update, memory, settings, step")
     random = np.random.default_rng(0)
     plain = {name: 0.0 for name in ("eps", "weight_decay") if name in optimizer.settings}
     updates = random.normal(size=(40, dimension))

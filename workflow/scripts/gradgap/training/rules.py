@@ -4,19 +4,23 @@ In expectation over large groups an advantage turns the gradient gap g into c(J)
 by a length (docs/theory.md, R1–R2): ``u = c(J) g / divisor`` and ``θ' = θ + α u``.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..bandits import LengthPowers, Lengths
 from ..bandits.groups import ADVANTAGE, AGGREGATION, COLUMNS, COUNT, LENGTH, REWARD, WEIGHT, weigh_group
 from ..errors import ConfigError
-from ..numerics.compiler import engine, f8, kernel, matrix, types
+from ..numerics.compiler import engine, f8, function_type, kernel, matrix, require_kernel, types
 from ..numerics.elementary import log
 from ..plugins import Registry
+
+#: Type of `Advantage.coefficient`.
+COEFFICIENT = function_type(f8, f8, f8, f8)
 
 
 class _These(NamedTuple):
@@ -78,6 +82,8 @@ class Aggregation:
     def powers(self) -> LengthPowers:
         """Powers of the lengths that the divisor is a product of, found from the divisor itself.
 
+        All are nan where it is no such product, for then no exponent can be told from it.
+
         Examples
         --------
         >>> AGGREGATIONS["token-mean"].powers
@@ -88,7 +94,12 @@ class Aggregation:
             grown = _THESE._replace(**{name: 4 * getattr(_THESE, name)})
             return round(log(self.divisor(grown) / self.divisor(_THESE)) / log(4.0), 9)
 
-        return LengthPowers(power("length"), power("score_length"), power("max_length"))
+        found = LengthPowers(power("length"), power("score_length"), power("max_length"))
+        other = _These(256.0, 2048, 524288)
+        law = math.prod((there / here) ** p for there, here, p in zip(other, _THESE, found, strict=True))
+        if not math.isclose(self.divisor(other), self.divisor(_THESE) * law, rel_tol=1e-6):
+            return LengthPowers(math.nan, math.nan, math.nan)
+        return found
 
 
 @kernel
@@ -146,7 +157,125 @@ def _z_score(right, size):
     return (size - right) / size / (deviation + 1e-4), -right / size / (deviation + 1e-4)
 
 
-ADVANTAGES: Registry[Advantage] = Registry("advantage")
+def check_rule(component: Any, kind: type | None = None) -> None:
+    """Hold an advantage or an aggregation to what the engine and the theory rely on.
+
+    Each claim is compared with what the functions do: the declared power with the coefficient near J = 1, the sampled
+    form in a large group with the expected one. It is run on the components of plugins when they are loaded.
+
+    Parameters
+    ----------
+    component : Advantage or Aggregation
+    kind : type, optional
+        Which of the two it must be.
+
+    Raises
+    ------
+    ConfigError
+        In one sentence that says what to mend.
+
+    Examples
+    --------
+    >>> check_rule(ADVANTAGES.find("grpo"))
+    >>> check_rule(Advantage(ADVANTAGES.find("grpo").coefficient, power=1.0))
+    Traceback (most recent call last):
+    gradgap.errors.ConfigError: power is declared as 1, but coefficient goes as (1−J)^0.5 near J = 1; mend one of them
+    """
+    kinds = (Advantage, Aggregation) if kind is None else (kind,)
+    if not isinstance(component, kinds):
+        raise ConfigError(
+            f"register an {' or an '.join(f'{known.__name__}(...)' for known in kinds)}; "
+            f"found {type(component).__name__}"
+        )
+    if isinstance(component, Advantage):
+        _check_advantage(component)
+    elif isinstance(component, Aggregation):
+        _check_aggregation(component)
+
+
+def _check_advantage(advantage: Advantage) -> None:
+    require_kernel("coefficient", advantage.coefficient, COEFFICIENT, "success_rate, failure_rate, gap_norm")
+    for failure in (1 - 1e-6, 0.8, 0.5, 0.2, 1e-3, 1e-9):
+        for gap_norm in (0.0, 1e-3, 1.0, 1e3):
+            found = advantage.coefficient(1.0 - failure, failure, gap_norm)
+            if not 0.0 <= found < math.inf or (found == 0.0 and gap_norm > 0.0):
+                raise ConfigError(
+                    f"coefficient is {found} at success rate {1.0 - failure:g} and gap norm {gap_norm:g}; it must be "
+                    f"finite, and above 0 where the gap is, so that updates go uphill"
+                )
+    if not isinstance(advantage.vanishes, bool):
+        raise ConfigError(f"vanishes must be True or False; found {advantage.vanishes!r}")
+    near, far = 1e-12, 1.0
+    update = advantage.coefficient(0.5, 0.5, near) * near / (advantage.coefficient(0.5, 0.5, far) * far)
+    if (update < 1e-3) != advantage.vanishes:
+        raise ConfigError(
+            f"vanishes is declared as {advantage.vanishes}, but the update at a gap of {near:g} is {update:.3g} of "
+            f"that at a gap of {far:g}; mend one of them"
+        )
+    if advantage.power is not None:
+        if not isinstance(advantage.power, int | float) or not math.isfinite(advantage.power):
+            raise ConfigError(
+                f"power must be a number, or None where there is no law; found {advantage.power!r}"
+            )
+        first, second = (advantage.coefficient(1.0 - q, q, 1.0) for q in (1e-8, 1e-12))
+        power = log(first / second) / log(1e4)
+        if abs(power - advantage.power) > 0.01:
+            raise ConfigError(
+                f"power is declared as {advantage.power:g}, but coefficient goes as (1−J)^{power:.3g} near J = 1; "
+                f"mend one of them"
+            )
+    if advantage.sampled is None:
+        return
+    require_kernel("sampled", advantage.sampled, ADVANTAGE, "right, size")
+    for size in (2, 5, 16):
+        for right in range(size + 1):
+            pair = advantage.sampled(float(right), float(size))
+            if not all(map(math.isfinite, pair)):
+                raise ConfigError(f"sampled is {pair} with {right} right of {size}; both must be finite")
+    # E[score | right] = (1−J) g and E[score | wrong] = −J g, so that a large group moves by J(1−J)(a − b) g
+    large = 2.0**40
+    for success in (0.25, 0.5, 0.75):
+        of_right, of_wrong = advantage.sampled(success * large, large)
+        moved = success * (1.0 - success) * (of_right - of_wrong)
+        expected = advantage.coefficient(success, 1.0 - success, 1.0)
+        if not math.isclose(moved, expected, rel_tol=2e-3):
+            raise ConfigError(
+                f"in a large group at success rate {success:g} sampled moves θ by {moved:.6g} of the gradient gap, "
+                f"and coefficient says {expected:.6g}; mend one of them"
+            )
+
+
+def _check_aggregation(aggregation: Aggregation) -> None:
+    if not callable(aggregation.divisor):
+        raise ConfigError(f"divisor must be a function divisor(instance); found {aggregation.divisor!r}")
+    same = _These(1024.0, 1024, 1024)
+    for these in (same, _THESE):
+        try:
+            divisor = aggregation.divisor(these)
+        except Exception as error:
+            raise ConfigError(
+                f"divisor(instance) fails with {type(error).__name__}: {error}; it may read length, score_length and "
+                f"max_length of the instance"
+            ) from None
+        if not isinstance(divisor, int | float | np.number) or not 0.0 < divisor < math.inf:
+            raise ConfigError(f"divisor(instance) is {divisor!r}; it must be a number of tokens above 0")
+    if aggregation.sampled is None:
+        return
+    require_kernel("sampled", aggregation.sampled, AGGREGATION, "length, size, total_length, max_length")
+    size = 8.0
+    for these in (same, _THESE):
+        factor = aggregation.sampled(
+            float(these.score_length), size, size * these.length, float(these.max_length)
+        )
+        expected = 1.0 / (size * aggregation.divisor(these))
+        if not math.isclose(factor, expected, rel_tol=1e-9):
+            raise ConfigError(
+                f"sampled is {factor:.6g} for a response of {these.score_length} tokens in a group of 8 of mean "
+                f"length {these.length:g}, and 1/(8 · divisor) is {expected:.6g}; mend one of them"
+            )
+
+
+ADVANTAGES: Registry[Advantage] = Registry("advantage", check=functools.partial(check_rule, kind=Advantage))
 ADVANTAGES.add("gap")(Advantage(_gap, 0.0))
 ADVANTAGES.add("unit")(Advantage(_unit, None, vanishes=False))
 ADVANTAGES.add("grpo")(Advantage(_grpo, 0.5, _z_score))
@@ -178,7 +307,9 @@ def _largest_length(length, size, total_length, max_length):
     return 1.0 / (size * max_length)
 
 
-AGGREGATIONS: Registry[Aggregation] = Registry("aggregation")
+AGGREGATIONS: Registry[Aggregation] = Registry(
+    "aggregation", check=functools.partial(check_rule, kind=Aggregation)
+)
 AGGREGATIONS.add("seq-mean-token-sum")(Aggregation(lambda instance: 1.0, _sum))
 AGGREGATIONS.add("seq-mean-token-mean")(
     Aggregation(lambda instance: float(instance.score_length), _own_length)

@@ -191,7 +191,7 @@ def train(
     --------
     >>> from gradgap.bandits import FAMILIES
     >>> bandit = FAMILIES.find("counting").instance(64, 0.2)
-    >>> runs = train(bandit, "reinforce", "seq-mean-token-sum", [0.01, 1.0, 100.0], iterations=2000)
+    >>> runs = train(bandit, "reinforce", "seq-mean-token-sum", [1e-4, 0.1, 100.0], iterations=2000)
     >>> [run.outcome.name for run in runs]
     ['slow', 'converged', 'collapsed']
     """

@@ -7,8 +7,10 @@ now and at the start.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
-from ..numerics.compiler import f8, function_type, kernel
+from ..errors import ConfigError
+from ..numerics.compiler import f8, function_type, kernel, require_kernel
 from ..plugins import Registry
 
 #: Type of every schedule, for an engine that takes one as an argument.
@@ -72,8 +74,45 @@ def _cosine(iteration, iterations, failure_rate, start_failure_rate):
     return sine * sine
 
 
+def check_schedule(schedule: Any) -> None:
+    """Hold a schedule to what the engine relies on; run on the schedules of plugins when they are loaded.
+
+    Parameters
+    ----------
+    schedule : compiled function
+
+    Raises
+    ------
+    ConfigError
+        If it is no kernel of that type, gives a factor that is negative or not finite, or never moves anything; in
+        one sentence that says what to mend.
+
+    Examples
+    --------
+    >>> check_schedule(SCHEDULES.find("cosine"))
+    """
+    require_kernel("schedule", schedule, SCHEDULE, "iteration, iterations, failure_rate, start_failure_rate")
+    for iterations in (1.0, 2.0, 10.0, 1000.0, 1e6):
+        largest = 0.0
+        for k in {0.0, 1.0, iterations // 2, iterations - 1.0}:
+            if k >= iterations:
+                continue
+            for rate, start in ((0.8, 0.8), (1.0, 0.8), (1e-9, 0.8), (0.0, 1e-3), (1e-3, 1e-3)):
+                factor = schedule(k, iterations, rate, start)
+                if not 0.0 <= factor < math.inf:
+                    raise ConfigError(
+                        f"the factor is {factor} at iteration {k:g} of {iterations:g}, with failure rate {rate:g} "
+                        f"and {start:g} at the start; it must be 0 or more, and finite"
+                    )
+                largest = max(largest, factor)
+        if largest == 0.0:
+            raise ConfigError(
+                f"the factor is 0 all through a run of {iterations:g} iterations; one must be above 0"
+            )
+
+
 #: All schedules by name.
-SCHEDULES: Registry[Callable] = Registry("schedule")
+SCHEDULES: Registry[Callable] = Registry("schedule", check=check_schedule)
 SCHEDULES.add("constant")(_constant)
 SCHEDULES.add("failure-rate")(_failure_rate)
 SCHEDULES.add("inverse-sqrt")(_inverse_sqrt)

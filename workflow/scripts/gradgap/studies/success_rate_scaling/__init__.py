@@ -13,9 +13,17 @@ STUDIES.add("success_rate_scaling")(
             "instances": Sweep(("family", "length", "success_rate"), "starts"),
             "thresholds": Sweep(("family", "length", "success_rate", *RULES), "thresholds"),
             "windows": Sweep(("length", "window"), "windows"),
+            # the same windows, with one success rate at the start and the runs of two rules
+            "window_thresholds": Sweep(
+                ("length", "window", "rule"),
+                "window_thresholds",
+                fixed={"rule": ("reinforce/seq-mean-token-sum", "grpo/seq-mean-token-sum")},
+                at={"success_rate": "0.2"},
+            ),
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        more_figures={"windows": f"{__name__}.figure_windows"},
         settings=("fit_from_length", "fit_from_success_rate"),
         defaults={"family": ["gated"]},
     )

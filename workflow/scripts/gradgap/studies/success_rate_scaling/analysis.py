@@ -11,9 +11,11 @@ from ...inference.power_laws import departure, fit, row, table
 from ...sweep.study import Analysis
 from ...theory import closed_forms
 from ...theory.closed_forms import BOUNDS
-from ...training.rules import label
+from ...training.rules import label, rule
 
 RULES = ("advantage", "aggregation")
+#: Relative width to which a critical learning rate is searched (`exact.critical`).
+SEARCH_WIDTH = 1e-3
 
 
 def analyse(dataset, settings):
@@ -109,6 +111,7 @@ def analyse(dataset, settings):
             rows.append(
                 row(labels, "length", -1.0, found, closed_form=exact, search=f"one-step {family}", **bound)
             )
+    reach = _reach(dataset)
     gated = both[both.family == "gated"]
     constant = gated.step_per_alignment_times_length / ((1 - gated.failure_rate) * gated.failure_rate)
     findings = {
@@ -122,5 +125,52 @@ def analyse(dataset, settings):
         "constant_low": float(constant.min()),
         "constant_high": float(constant.max()),
         "undecided": int(thresholds.critical_learning_rate.isna().sum()),
+        "reach": _reach_findings(reach),
     }
-    return Analysis({"thresholds": thresholds, "one_step": both}, table(rows), findings)
+    panels = {"thresholds": thresholds, "one_step": both, "reach": reach}
+    return Analysis(panels, table(rows), findings)
+
+
+def _reach(dataset):
+    """Measured and safe learning rate over the closed form, a row a rule and window in tokens."""
+    names = [str(name) for name in dataset if str(name).startswith("reach_")]
+    reach = (
+        dataset[names].to_dataframe().reset_index().rename(columns=lambda name: name.removeprefix("reach_"))
+    )
+    # at short lengths several windows asked for are the same one in tokens
+    reach = reach.drop_duplicates(["rule", "length", "half_width"]).reset_index(drop=True)
+    words = dataset.reach_word.attrs["flag_meanings"].split()  # of 0, 1, …
+    reach["word"] = [words[int(code)] for code in reach.word]
+    reach["label"] = [label(rule(name)[0]) for name in reach.rule]
+    # (2B+1)/√(T+1), in which the closed form is global up to √3 for the mean-centred rules at every length (C6)
+    reach["width"] = (2 * reach.half_width + 1) / np.sqrt(reach.length + 1)
+    reach["measured_ratio"] = reach.critical_learning_rate / reach.closed_form
+    reach["safe_ratio"] = reach.safe_learning_rate / reach.closed_form
+    return reach.sort_values(["rule", "length", "width"], ignore_index=True)
+
+
+def _reach_findings(reach):
+    """What the caption says of each rule: departures where the closed form is global, ratios where it is local."""
+    found = {}
+    for name, group in reach.dropna(subset=["measured_ratio"]).groupby("label", sort=False):
+        everywhere, local = group[group.word == "global"], group[group.word == "local"]
+        narrow = everywhere[everywhere.width <= math.sqrt(3)]
+        edge = everywhere.width[everywhere.width < local.width.min()] if len(local) else everywhere.width
+        found[name] = {
+            "global": len(everywhere),
+            "narrow": len(narrow),
+            "narrow_departure": departure(narrow.critical_learning_rate, narrow.closed_form),
+            "edge": float(edge.max()) if len(edge) else None,
+            "largest": float(everywhere.measured_ratio.max()) if len(everywhere) else None,
+            "largest_at": float(everywhere.width[everywhere.measured_ratio.idxmax()])
+            if len(everywhere)
+            else None,
+            "local": len(local),
+            "local_below": int((local.measured_ratio < 1 - SEARCH_WIDTH).sum()),
+            "local_above": int((local.measured_ratio > 1 + SEARCH_WIDTH).sum()),
+            "local_least": float(local.measured_ratio.min()) if len(local) else None,
+            "local_most": float(local.measured_ratio.max()) if len(local) else None,
+            # no start that far out may be lost below the safe learning rate, but for the width of the search
+            "below_safe": int((group.measured_ratio < group.safe_ratio * (1 - SEARCH_WIDTH)).sum()),
+        }
+    return found
