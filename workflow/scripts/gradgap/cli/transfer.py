@@ -102,8 +102,8 @@ def verdicts(path, family, optimizer):
             if row.get("family") == family and (row.get("optimizer") or "sgd") in measured
         ]
     return [
-        f"{row['study']}, {row['advantage']}: exponent in {row['axis']} predicted {row['predicted']}, "
-        f"measured {row['measured']}, {row['verdict']}"
+        f"{row['study']}, {row['advantage']}: exponent in {row['axis']} predicted {float(row['predicted']):.3g}, "
+        f"measured {float(row['measured']):.3g}, {row['verdict']}"
         for row in rows
     ]
 
