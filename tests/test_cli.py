@@ -8,7 +8,7 @@ import pytest
 from gradgap import cli
 from gradgap.bandits import FAMILIES
 from gradgap.theory import closed_forms
-from gradgap.thresholds import exact
+from gradgap.thresholds import exact, sampled
 
 
 def call(capsys, *argv):
@@ -63,6 +63,138 @@ def test_threshold_on_a_wide_window_says_that_the_closed_form_is_local(capsys):
     assert found["closed_form"]["safe"] < found["critical"]
 
 
+COUNTING = (
+    "counting",
+    "--length",
+    64,
+    "--success-rate",
+    0.2,
+    "--advantage",
+    "reinforce",
+    "--iterations",
+    300,
+)
+
+
+def test_threshold_gives_the_half_kept_learning_rate_beside_the_critical_one(capsys):
+    instance = FAMILIES.find("counting").instance(64, 0.2)
+    found = {}
+    for name in ("sgd", "adam", "momentum"):
+        code, out, _ = call(capsys, "threshold", *COUNTING, "--optimizer", name, "--json")
+        assert code == 0
+        found[name] = json.loads(out)
+        rate = sampled.half_kept_exact(
+            instance, "reinforce", "seq-mean-token-sum", iterations=300, optimizer=name
+        )
+        assert found[name]["half_kept"] == rate
+        assert "half_kept_interval" not in found[name]
+        assert found[name]["one_step"] == found["sgd"]["one_step"]
+    _, out, _ = call(capsys, "threshold", *COUNTING, "--json")
+    assert json.loads(out) == found["sgd"]
+    assert found["adam"]["critical"] is None
+    assert found["adam"]["search"] is None
+    assert found["adam"]["closed_form"]["critical"] is None
+    assert found["adam"]["closed_form"]["reach"] is None
+    # at the best θ momentum 0.9 allows 1.9 times as much (O4)
+    assert found["momentum"]["closed_form"]["critical"] == pytest.approx(
+        1.9 * found["sgd"]["closed_form"]["critical"]
+    )
+    assert found["momentum"]["closed_form"]["reach"] == "local"
+
+
+def test_threshold_with_optimizer_settings_and_a_clip(capsys):
+    given = ("--optimizer", "momentum", "--optimizer-setting", "momentum=0.3")
+    _code, out, _ = call(capsys, "threshold", *COUNTING, *given, "--json")
+    found = json.loads(out)
+    assert found["critical"] == pytest.approx(found["closed_form"]["critical"], rel=5e-3)
+    _, out, _ = call(capsys, "threshold", *COUNTING, "--clip-norm", 0.3, "--json")
+    clipped = json.loads(out)
+    _, out, _ = call(capsys, "threshold", *COUNTING, "--json")
+    plain = json.loads(out)
+    assert clipped["critical"] == pytest.approx(plain["critical"], rel=5e-3)  # a clip does not move α* (O7)
+    assert clipped["half_kept"] > 1.5 * plain["half_kept"]
+
+
+def test_threshold_with_a_group_size_is_sampled(capsys):
+    options = (
+        "--optimizer",
+        "adam",
+        "--optimizer-setting",
+        "beta2=0.95",
+        "--group-size",
+        16,
+        "--replicates",
+        6,
+    )
+    arguments = ("gated", "--length", 16, "--success-rate", 0.95, "--iterations", 50, *options, "--json")
+    found = []
+    for more in ((), (), ("--seed", 1), ("--dynamic-sampling",)):
+        code, out, _ = call(capsys, "threshold", *arguments, *more)
+        assert code == 0
+        found.append(json.loads(out))
+    interval = found[0]["half_kept_interval"]
+    assert interval["low"] <= found[0]["half_kept"] <= interval["high"]
+    assert found[0] == found[1]
+    assert len({one["half_kept"] for one in found}) == 3
+    instance = FAMILIES.find("gated").instance(16, 0.95, 0.05)
+    point = {
+        "family": "gated",
+        "advantage": "grpo",
+        "aggregation": "seq-mean-token-sum",
+        "length": "16",
+        "success_rate": "0.95",
+        "group_size": "16",
+        "beta2": "0.95",
+        "optimizer": "adam",
+    }
+    again = sampled.half_kept(
+        instance,
+        "grpo",
+        "seq-mean-token-sum",
+        group_size=16,
+        iterations=50,
+        replicates=6,
+        seed=0,
+        coordinates=point,
+        optimizer="adam",
+        optimizer_settings={"beta2": 0.95},
+    )
+    assert found[0]["half_kept"] == again.learning_rate
+
+
+def test_run_with_an_optimizer(capsys):
+    """The first move of sign descent is the learning rate, and of a clipped update the clip times it."""
+    instance = FAMILIES.find("counting").instance(64, 0.2)
+    base = ("run", *COUNTING[:-1], 1, "--learning-rate", 0.1, "--json")
+    for options, moved in ((("--optimizer", "sign"), 0.1), (("--clip-norm", 0.25), 0.025)):
+        code, out, _ = call(capsys, *base, *options)
+        assert code == 0
+        after = json.loads(out)["success_rate"][1]
+        theta = instance.theta0 - moved * (1 if instance.theta0 > 0 else -1)
+        assert after == pytest.approx(instance.at(theta)[0], rel=1e-12)
+
+
+def test_run_keeps_its_stream_where_no_optimizer_is_named(capsys):
+    arguments = (
+        "run",
+        "gated",
+        "--length",
+        64,
+        "--success-rate",
+        0.9,
+        "--learning-rate",
+        0.02,
+        "--group-size",
+        8,
+    )
+    paths = []
+    for more in ((), ("--optimizer", "sgd"), ("--optimizer", "adam")):
+        _, out, _ = call(capsys, *arguments, "--iterations", 40, "--json", *more)
+        paths.append(json.loads(out)["success_rate"])
+    assert paths[0] == paths[1]
+    assert paths[0] != paths[2]
+
+
 def test_run_gives_an_outcome_and_the_path(capsys):
     arguments = ("--length", 64, "--success-rate", 0.2, "--advantage", "reinforce", "--iterations", 50)
     code, out, _ = call(capsys, "run", "counting", *arguments, "--learning-rate", 0.1, "--json")
@@ -110,6 +242,27 @@ def test_text_and_json_say_the_same(capsys):
                 *("--group-size", 8, "--advantage", "unit"),
             ],
             ["unit", "no sampled form", "dr_grpo"],
+        ),
+        *(
+            (["threshold", *COUNTING, *argv], words)
+            for argv, words in [
+                (("--optimizer", "nadam"), ["nadam", "adamw"]),
+                (("--optimizer", "adam", "--optimizer-setting", "beta2"), ["--optimizer-setting", "beta2"]),
+                (("--optimizer", "adam", "--optimizer-setting", "beta2=much"), ["beta2", "much"]),
+                (
+                    ("--optimizer", "adam", "--optimizer-setting", "beta2=1"),
+                    ["--optimizer adam", "beta2", "[0, 1)"],
+                ),
+                (("--optimizer-setting", "beta2=0.9"), ["--optimizer sgd", "beta2", "weight_decay"]),
+                (
+                    ("--optimizer-setting", "weight_decay=0", "--optimizer-setting", "weight_decay=1"),
+                    ["weight_decay", "twice"],
+                ),
+                (("--clip-norm", "0"), ["--clip-norm", "above 0"]),
+                (("--dynamic-sampling",), ["--dynamic-sampling", "--group-size"]),
+                (("--group-size", "1"), ["--group-size", "at least 2"]),
+                (("--group-size", "8", "--replicates", "1"), ["--replicates", "at least 2"]),
+            ]
         ),
         (["threshold", "bandit", "--length", 64, "--success-rate", 0.2], ["bandit", "counting"]),
         (["threshold", "counting", "--length", 63, "--success-rate", 0.2], ["length", "63", "even"]),

@@ -135,4 +135,7 @@ def test_rows_fill_the_table():
     assert table.measured.tolist() == pytest.approx([-1] * 3)
     assert table.closed_form.isna().tolist() == [False, True, True]
     assert set(table.search) == {"s: one"}
+    assert table.optimizer.tolist() == ["sgd"] * 3  # where none is named
+    named = power_laws.row({**labels, "optimizer": "adam"}, "length", -1.0, found, search="one")
+    assert named["optimizer"] == "adam"
     assert isinstance(power_laws.table([]), pd.DataFrame)

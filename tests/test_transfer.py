@@ -102,11 +102,31 @@ def test_verdicts_of_the_table(capsys, tmp_path):
         encoding="utf-8",
     )
     _, out, _ = call(capsys, "--from", FROM, "--to", "length=1024", "--scaling", table, "--json")
-    wanted = "optimizers: exponent in length predicted -0.5, measured -0.49, confirmed"
+    wanted = "optimizers, grpo: exponent in length predicted -0.5, measured -0.49, confirmed"
     assert json.loads(out)["verdicts"] == [wanted]
     _, out, _ = call(capsys, "--from", FROM, "--to", "length=1024", "--scaling", table)
     assert wanted in out
     assert "no row" not in out
+
+
+def test_adamw_stands_on_what_was_measured_of_adam(tmp_path):
+    from gradgap.cli import transfer
+    from gradgap.inference import power_laws
+
+    found = power_laws.fit([1, 2, 4, 8], [8, 4, 2, 1])
+    labels = {"study": "optimizers", "family": "gated", "advantage": "dr_grpo", "aggregation": "token-mean"}
+    rows = [
+        power_laws.row(labels | {"optimizer": name}, "length", -1.0, found, search=name)
+        for name in ("adam", "sign")
+    ]
+    rows.append(power_laws.row(labels, "length", -1.0, found, search="plain"))
+    table = tmp_path / "scaling.csv"
+    power_laws.table(rows).to_csv(table, index=False)
+    one = transfer.verdicts(table, "gated", "adamw")
+    assert len(one) == 1
+    assert one == transfer.verdicts(table, "gated", "adam")
+    assert len(transfer.verdicts(table, "gated", "sgd")) == 1
+    assert transfer.verdicts(table, "gated", "rmsprop") == []
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,71 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """Optimizer, its settings, the clip by norm, and dynamic sampling."""
+    parser.add_argument("--optimizer", default="sgd", metavar="O", help="optimizer (default: sgd)")
+    parser.add_argument(
+        "--optimizer-setting",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the optimizer, such as beta2=0.95; may be repeated",
+    )
+    parser.add_argument("--clip-norm", metavar="C", help="largest norm of an update (default: no limit)")
+    parser.add_argument(
+        "--dynamic-sampling",
+        action="store_true",
+        help="groups all right or all wrong are drawn again; needs --group-size",
+    )
+
+
+def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
+    """How the arguments train: those of `training.run.train`, and the coordinates that key a random stream.
+
+    What is left at its default adds neither, so that runs without an optimizer keep the streams they always had.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or a value is not allowed.
+    """
+    from ..errors import ConfigError
+    from ..training.optimizers import OPTIMIZERS
+    from ..values import canonical, read_number
+
+    options: dict = {}
+    coordinates: dict[str, str] = {}
+    given: dict[str, float] = {}
+    for pair in arguments.optimizer_setting:
+        name, equals, written = (part.strip() for part in pair.partition("="))
+        if not equals or not name or not written:
+            raise ConfigError(f"--optimizer-setting: {pair!r} is not of the form name=value")
+        if name in given:
+            raise ConfigError(f"--optimizer-setting: {name} is given twice")
+        try:
+            given[name] = float(read_number(written))
+        except ValueError as error:
+            raise ConfigError(f"--optimizer-setting: {name}: {error}") from None
+        coordinates[name] = canonical(given[name])
+    optimizer = OPTIMIZERS.find(arguments.optimizer)
+    try:
+        optimizer.complete(given)
+    except ConfigError as error:
+        raise ConfigError(f"--optimizer {arguments.optimizer}: {error}") from None
+    if arguments.optimizer != "sgd" or given:
+        options |= {"optimizer": arguments.optimizer, "optimizer_settings": given}
+        coordinates["optimizer"] = arguments.optimizer
+    if arguments.clip_norm is not None:
+        options["clip_norm"] = value(arguments, "clip_norm")
+        coordinates["clip_norm"] = canonical(options["clip_norm"])
+    if arguments.dynamic_sampling:
+        if arguments.group_size is None:
+            raise ConfigError("--dynamic-sampling: needs sampled groups; give --group-size")
+        options["dynamic_sampling"] = True
+        coordinates["dynamic_sampling"] = "mixed"
+    return options, coordinates
+
+
 def instance(arguments: argparse.Namespace):
     """The bandit that the arguments name, after checking the rule.
 

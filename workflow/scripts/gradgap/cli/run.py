@@ -3,6 +3,8 @@
 gradgap run counting --length 256 --success-rate 0.2 --advantage reinforce --learning-rate 0.05
 gradgap run gated --length 64 --success-rate 0.99 --advantage grpo --learning-rate 0.02 --iterations 500 --json
 gradgap run gated --length 64 --success-rate 0.99 --advantage rloo --learning-rate 0.02 --group-size 64 --seed 7
+gradgap run gated --length 64 --success-rate 0.99 --learning-rate 0.01 --group-size 16 --optimizer adam
+                 --optimizer-setting beta2=0.95 --clip-norm 1
 gradgap run contextual --length 32 --success-rate 0.3 --advantage grpo --learning-rate 5 --group-size 16
 """
 
@@ -25,6 +27,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--group-size", metavar="n", help="sampled responses an update; exact dynamics if left out"
     )
+    _instance.add_training_arguments(parser)
     parser.add_argument("--seed", default="0", help="of the random stream of a sampled run (default 0)")
 
 
@@ -50,7 +53,8 @@ def main(arguments):
     seed = _instance.value(arguments, "seed")
     group_size = None if arguments.group_size is None else _instance.value(arguments, "group_size")
     instance = _instance.instance(arguments)
-    how = {"iterations": iterations, "schedule": arguments.schedule}
+    options, coordinates = _instance.training(arguments)
+    how = {"iterations": iterations, "schedule": arguments.schedule, **options}
     if group_size is not None:
         point = {
             name: getattr(arguments, name) for name in ("family", "advantage", "aggregation", "schedule")
@@ -60,6 +64,7 @@ def main(arguments):
             "learning_rate": canonical(learning_rate),
             "group_size": canonical(group_size),
             "success_rate": _instance.success_rate(arguments).text,
+            **coordinates,
         }
         how |= {"group_size": group_size, "state": streams.state(seed, point)}
     result = run(instance, arguments.advantage, arguments.aggregation, learning_rate, path=True, **how)

@@ -2,6 +2,8 @@
 
 gradgap threshold counting --length 1024 --success-rate 0.2 --advantage grpo
 gradgap threshold gated --length 64 --success-rate 0.99 --aggregation token-mean --json
+gradgap threshold gated --length 64 --success-rate 0.99 --group-size 16 --optimizer adam
+                       --optimizer-setting beta2=0.95
 """
 
 from . import _instance
@@ -13,6 +15,14 @@ def add_arguments(parser):
     """Arguments of the command."""
     _instance.add_arguments(parser)
     parser.add_argument("--iterations", default="2000", metavar="K", help="updates a run (default 2000)")
+    _instance.add_training_arguments(parser)
+    parser.add_argument(
+        "--group-size",
+        metavar="n",
+        help="sampled responses an update, for half_kept; expected updates if left out",
+    )
+    parser.add_argument("--replicates", default="64", help="sampled runs at a learning rate (default 64)")
+    parser.add_argument("--seed", default="0", help="of the random streams of sampled runs (default 0)")
 
 
 def main(arguments):
@@ -21,37 +31,56 @@ def main(arguments):
     Returns
     -------
     dict
-        ``one_step``: smallest harmful step along the gap; ``critical``: critical learning rate of the rule;
-        ``closed_form``: both, where known, with ``reach``, the word that belongs to the critical one (``global``: it
-        holds for this start; ``local``: only for starts close to the best θ), and ``safe``, below which every update
-        comes nearer to the best θ; ``bounds``; and the instance at its start: ``success_rate``,
+        ``one_step``: smallest harmful step along the gap; ``critical``: critical learning rate of the rule in
+        expected updates, and ``search``, how the search for it ended, both null where no fixed point gives one, as
+        under a scale-free optimizer; ``half_kept``: learning rate at which half of what there is to lose is kept,
+        with a group size in sampled groups, and then ``half_kept_interval``, its ends;
+        ``closed_form``: both of the first, where known, with ``reach``, the word that belongs to the critical one
+        (``global``: it holds for this start; ``local``: only for starts close to the best θ), and ``safe``, below
+        which every update comes nearer to the best θ; ``bounds``; and the instance at its start: ``success_rate``,
         ``failure_rate``, ``gap_norm``, ``theta0``.
     """
+    import math
     from dataclasses import asdict
 
     from ..bandits import of_one_parameter
-    from ..theory import closed_forms
+    from ..theory import closed_forms, optimizers
     from ..thresholds import exact
+    from ..training.optimizers import OPTIMIZERS
     from ..training.rules import AGGREGATIONS
 
     instance = of_one_parameter(_instance.instance(arguments))
+    options, coordinates = _instance.training(arguments)
     success, failure, gap = instance.at(instance.theta0)
-    found = exact.critical(
-        instance, arguments.advantage, iterations=_instance.value(arguments, "iterations", minimum=1)
-    )
-    reach = closed_forms.critical_reach(instance, arguments.advantage, arguments.aggregation)
-    found = found.divided(AGGREGATIONS.find(arguments.aggregation).divisor(instance))
+    iterations = _instance.value(arguments, "iterations", minimum=1)
+    rule = arguments.advantage, arguments.aggregation
+    divisor = AGGREGATIONS.find(arguments.aggregation).divisor(instance)
+    settings = options.get("optimizer_settings")
+    plain = arguments.optimizer == "sgd"
+    critical = search = None
+    if OPTIMIZERS.find(arguments.optimizer).stability is not None:
+        # an aggregation divides updates, so the clip that binds on token sums is as much larger
+        exactly = {name: value for name, value in options.items() if name != "dynamic_sampling"}
+        if "clip_norm" in exactly:
+            exactly["clip_norm"] *= divisor
+        found = exact.critical(instance, arguments.advantage, iterations=iterations, **exactly).divided(
+            divisor
+        )
+        critical, search = found.learning_rate, found.search.name
+    word = None if critical is None else "local"
+    reach = closed_forms.critical_reach(instance, *rule)
+    closed = closed_forms.critical_closed_form(instance, *rule)
     return {
         "one_step": exact.one_step(instance),
-        "critical": found.learning_rate,
-        "search": found.search.name,
+        "critical": critical,
+        "search": search,
+        **_half_kept(arguments, instance, iterations, options, coordinates),
         "closed_form": {
             "one_step": closed_forms.one_step_closed_form(instance),
-            "critical": closed_forms.critical_closed_form(
-                instance, arguments.advantage, arguments.aggregation
-            ),
-            "reach": reach.word,
-            "safe": reach.safe,
+            "critical": closed * optimizers.stability_factor(arguments.optimizer, settings),
+            # a step with memory can go farther than it should although each is short
+            "reach": reach.word if plain else word,
+            "safe": reach.safe if plain else math.nan,
         },
         "bounds": asdict(closed_forms.instance_bounds(instance)),
         "success_rate": success,
@@ -59,4 +88,39 @@ def main(arguments):
         "gap_norm": abs(gap),
         "theta0": instance.theta0,
         "response_length": instance.length,
+    }
+
+
+def _half_kept(arguments, instance, iterations, options, coordinates):
+    """``half_kept``, and with a group size ``half_kept_interval``."""
+    from ..thresholds import sampled
+    from ..training import rules
+    from ..values import canonical
+
+    rule = arguments.advantage, arguments.aggregation
+    if arguments.group_size is None:
+        return {"half_kept": sampled.half_kept_exact(instance, *rule, iterations=iterations, **options)}
+    rules.sampled(*rule)  # says in a sentence what cannot be sampled
+    size = _instance.value(arguments, "group_size")
+    found = sampled.half_kept(
+        instance,
+        *rule,
+        group_size=size,
+        iterations=iterations,
+        replicates=_instance.value(arguments, "replicates"),
+        seed=_instance.value(arguments, "seed"),
+        coordinates={
+            "family": arguments.family,
+            "advantage": arguments.advantage,
+            "aggregation": arguments.aggregation,
+            "length": canonical(_instance.value(arguments, "length")),
+            "success_rate": _instance.success_rate(arguments).text,
+            "group_size": canonical(size),
+            **coordinates,
+        },
+        **options,
+    )
+    return {
+        "half_kept": found.learning_rate,
+        "half_kept_interval": {"low": found.low, "high": found.high},
     }

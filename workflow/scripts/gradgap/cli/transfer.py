@@ -86,22 +86,24 @@ def _training(values, option):
 def verdicts(path, family, optimizer):
     """Rows of the table of verdicts on an optimizer and a family, as texts; none where there is no table.
 
-    Rows without an optimizer are those of plain ascent.
+    Rows without an optimizer are those of plain ascent. AdamW is measured as Adam: they differ by weight decay alone,
+    which the laws leave out.
     """
     import csv
     from pathlib import Path
 
     if not Path(path).is_file():
         return []
+    measured = {"adam", "adamw"} if optimizer == "adamw" else {optimizer}
     with Path(path).open(encoding="utf-8", newline="") as file:
         rows = [
             row
             for row in csv.DictReader(file)
-            if row.get("family") == family and (row.get("optimizer") or "sgd") == optimizer
+            if row.get("family") == family and (row.get("optimizer") or "sgd") in measured
         ]
     return [
-        f"{row['study']}: exponent in {row['axis']} predicted {row['predicted']}, measured {row['measured']}, "
-        f"{row['verdict']}"
+        f"{row['study']}, {row['advantage']}: exponent in {row['axis']} predicted {float(row['predicted']):.3g}, "
+        f"measured {float(row['measured']):.3g}, {row['verdict']}"
         for row in rows
     ]
 

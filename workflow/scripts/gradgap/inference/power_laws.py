@@ -18,6 +18,7 @@ COLUMNS = [
     "family",
     "advantage",
     "aggregation",
+    "optimizer",
     "axis",
     "predicted",
     "measured",
@@ -158,9 +159,9 @@ def row(
     Parameters
     ----------
     labels : mapping
-        ``study``, ``family``, ``advantage``, ``aggregation``.
+        ``study``, ``family``, ``advantage``, ``aggregation``, and ``optimizer`` where it is not ``sgd``.
     axis : str
-        What the exponent is in: ``length`` or ``failure_rate``.
+        What the exponent is in: ``length``, ``failure_rate`` or ``group_size``.
     predicted : float
     found : Fit
     closed_form : Fit, optional
@@ -176,6 +177,7 @@ def row(
         By `COLUMNS`.
     """
     return {
+        "optimizer": "sgd",
         **labels,
         "axis": axis,
         "predicted": predicted,

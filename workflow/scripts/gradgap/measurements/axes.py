@@ -230,6 +230,39 @@ AXES.add("responses")(Axis("integer", "responses", "1", "Responses in one batch.
 AXES.add("optimizer")(
     Axis("label", "optimizer", "1", "What turns updates into moves.", components=OPTIMIZERS)
 )
+for _name, _long_name, _description in (
+    ("momentum", "momentum", "Share of the last step that momentum keeps: the optimizer's setting."),
+    (
+        "beta1",
+        "decay of the average of updates",
+        "Share of the old average of updates that the optimizer keeps.",
+    ),
+    (
+        "beta2",
+        "decay of the average of squares",
+        "Share of the old average of squares that the optimizer keeps.",
+    ),
+):
+    AXES.add(_name)(Axis("number", _long_name, "1", _description, minimum=0, below=1))
+AXES.add("clip_norm")(
+    Axis(
+        "number",
+        "largest norm of an update",
+        "1",
+        "Updates that are longer are shortened to it before the optimizer sees them.",
+        above=0,
+        maximum=1e100,
+    )
+)
+AXES.add("dynamic_sampling")(
+    Axis(
+        "label",
+        "groups that count",
+        "1",
+        "Groups that make an update: all, or by dynamic sampling only mixed ones, with right and wrong responses.",
+        choices=("all", "mixed"),
+    )
+)
 AXES.add("control")(
     Axis(
         "label",

@@ -42,9 +42,10 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
             continue
         known = row["closed_form"] == row["closed_form"]
         same = f"; the closed form has {row['closed_form']:.3f} on this grid" if known else ""
+        optimizer = "" if row["optimizer"] == "sgd" else f"{row['optimizer']}, "
         others.append(
-            f"{row['verdict'].capitalize()}: {row['family']}, {row['advantage']}, {row['aggregation']}, exponent in "
-            f"{row['axis']}: predicted {row['predicted']:.3g}, measured {row['measured']:.3f} "
+            f"{row['verdict'].capitalize()}: {row['family']}, {optimizer}{row['advantage']}, {row['aggregation']}, "
+            f"exponent in {row['axis']}: predicted {row['predicted']:.3g}, measured {row['measured']:.3f} "
             f"({row['ci_low']:.3f} to {row['ci_high']:.3f}){same}."
         )
     return "\n\n".join([text, *others])

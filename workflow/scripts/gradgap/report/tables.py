@@ -37,7 +37,7 @@ _FINDINGS = """# Reproduce, figure by figure
 
 Made by the workflow beside the figures, so it is of the same data. The predictions P1–P8 are spelled out in
 docs/theory.md. Each part below says which of them a study tests, the command that makes its figure alone, and what
-came out, with every number filled in from the data.
+came out, with every number filled in from the data. O1–O10 are spelled out in docs/theory_optimizers.md.
 """
 
 

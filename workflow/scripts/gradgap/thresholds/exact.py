@@ -4,6 +4,7 @@ import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..bandits import Instance
 from ..numerics.elementary import exp10
@@ -81,6 +82,7 @@ def critical(
     decades: float = 4.0,
     precision: float = 1e-3,
     stride: int = 8,
+    **options: Any,
 ) -> Critical:
     """Critical learning rate of an advantage with token sums.
 
@@ -109,6 +111,8 @@ def critical(
     stride : int
         Rungs in a stride. An interval of learning rates that do not converge, with others above it that do, can be
         missed if it is narrower; 1 misses none that is as wide as a rung.
+    **options
+        Other arguments of `training.run.train`, such as the optimizer.
 
     Returns
     -------
@@ -130,6 +134,7 @@ def critical(
             learning_rates,
             iterations=iterations,
             tolerance=tolerance,
+            **options,
         )
         assert runs.outcome is not None
         return [code == Outcome.converged for code in runs.outcome]

@@ -61,14 +61,24 @@ def kept(instance: Instance, failure_rate: Any) -> Any:
     return (worst - failure_rate) / (worst - best)
 
 
-def _first_rung(instance: Instance, advantage: str, aggregation: str, optimizer: str) -> int:
+def _of_first_step(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the arguments of `training.run.train`, those that say how long a first step is."""
+    return {name: options[name] for name in ("optimizer", "clip_norm") if name in options}
+
+
+def _first_rung(
+    instance: Instance, advantage: str, aggregation: str, optimizer: str = "sgd", clip_norm: float = math.inf
+) -> int:
     """Rung four decades below the learning rate whose first expected step is the one-step critical step."""
     if OPTIMIZERS.find(optimizer).scale_free:
         # its first step is about the learning rate, whatever the update
         return STRIDE * math.floor((log10(one_step(instance)) - 4) * RUNGS / STRIDE)
     success, failure, gap = instance.at(instance.theta0)
     update = ADVANTAGES.find(advantage).coefficient(success, failure, abs(gap)) * abs(gap)
-    centre = one_step(instance) * AGGREGATIONS.find(aggregation).divisor(instance) / update
+    divisor = AGGREGATIONS.find(aggregation).divisor(instance)
+    centre = one_step(instance) * divisor / update
+    if update / divisor > clip_norm:
+        centre = one_step(instance) / clip_norm
     return STRIDE * math.floor((log10(centre) - 4) * RUNGS / STRIDE)
 
 
@@ -176,7 +186,7 @@ def half_kept(
             known = runs[rung] = np.concatenate([known, kept(instance, found.final_failure_rate)])
         return known[:count]
 
-    first = _first_rung(instance, advantage, aggregation, options.get("optimizer", "sgd"))
+    first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
     rungs, values, search = _ladder(first, kept_at, min(SCOUTS, replicates), replicates)
     if search is not Search.found:
         return HalfKept(math.nan, math.nan, math.nan, search)
@@ -220,7 +230,7 @@ def half_kept_exact(
         )
         return kept(instance, found.final_failure_rate)
 
-    first = _first_rung(instance, advantage, aggregation, options.get("optimizer", "sgd"))
+    first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
     rungs, values, search = _ladder(first, kept_at, SCOUTS, STARTS)
     if search is not Search.found:
         return math.nan

@@ -1,0 +1,167 @@
+"""Half-kept learning rates under optimizers, clips and schedules, exact and in sampled groups.
+
+Several sweeps of one study measure the same thing along other axes, and the variables of one dataset need names of
+their own; so a measurement is made for each of `SWEEPS`, and they differ in the names of their variables alone.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable, product
+from ..thresholds import sampled
+from ..thresholds.exact import Search
+from ..training import rules
+from ..training.optimizers import OPTIMIZERS
+from ..values import number
+from . import FAMILY_SETTINGS, check_instances, instance_at
+
+#: Axes that set a setting of the optimizer.
+OF_OPTIMIZER = ("momentum", "beta1", "beta2")
+#: Values of the axis `dynamic_sampling`: groups that make an update.
+GROUPS = ("all", "mixed")
+#: What `optimizer_NAME` measures: against what, and whether in sampled groups.
+SWEEPS = {
+    "lengths": ("against response length", False),
+    "failure_rates": ("against the failure rate", False),
+    "momenta": ("against momentum", False),
+    "clips": ("against the largest norm of an update", False),
+    "groups": ("against group size and failure rate", True),
+    "sampled_lengths": ("against response length", True),
+    "mixed_groups": ("with dynamic sampling", True),
+    "plain_rules": ("of each rule", True),
+    "adam_rules": ("of each rule", True),
+}
+
+
+def options_at(point: Point) -> dict[str, Any]:
+    """Arguments of `training.run.train` at a point: optimizer, its settings, clip, schedule and dynamic sampling.
+
+    Parameters
+    ----------
+    point : mapping
+        Canonical coordinates; what it does not have is left at its default.
+
+    Raises
+    ------
+    ConfigError
+        If the point sets what its optimizer does not have.
+
+    Examples
+    --------
+    >>> options_at({"optimizer": "adam", "beta2": "0.95"})
+    {'optimizer': 'adam', 'optimizer_settings': {'beta2': 0.95}}
+    """
+    name = point.get("optimizer", "sgd")
+    given = {axis: number(point[axis]) for axis in OF_OPTIMIZER if axis in point}
+    try:
+        OPTIMIZERS.find(name).complete(given)
+    except ConfigError as error:
+        raise ConfigError(f"optimizer {name!r}: {error}") from None
+    found: dict[str, Any] = {"optimizer": name, "optimizer_settings": given}
+    if "clip_norm" in point:
+        found["clip_norm"] = number(point["clip_norm"])
+    if "schedule" in point:
+        found["schedule"] = point["schedule"]
+    if "dynamic_sampling" in point:
+        found["dynamic_sampling"] = point["dynamic_sampling"] == GROUPS[1]
+    return found
+
+
+def check(in_groups: bool, axes: Axes, settings: Settings) -> None:
+    """Every instance exists, every optimizer has the settings asked of it, and rules have a sampled form."""
+    check_instances(axes, settings)
+    names = ("optimizer", *OF_OPTIMIZER)
+    for _, point in product(axes, [name for name in axes if name in names]):
+        options_at(point)
+    if in_groups:
+        for _, point in product(
+            axes, [name for name in ("rule", "advantage", "aggregation") if name in axes]
+        ):
+            rules.sampled(*rules.of_point(point))
+
+
+def compute(sweep: str, in_groups: bool, point: Point, inner: Axes, settings: Settings) -> dict[str, Any]:
+    """The half-kept learning rate at one point."""
+    instance = instance_at(point, settings)
+    rule, options = rules.of_point(point), options_at(point)
+    found = {f"long_length_{sweep}": instance.max_length}
+    if not in_groups:
+        rate = sampled.half_kept_exact(instance, *rule, iterations=settings["iterations"], **options)
+        return {f"half_kept_{sweep}": rate, **found}
+    half = sampled.half_kept(
+        instance,
+        *rule,
+        group_size=int(number(point["group_size"])),
+        iterations=settings["sampled_iterations"],
+        replicates=settings["replicates"],
+        seed=settings["seed"],
+        coordinates=point,
+        **options,
+    )
+    return {
+        f"half_kept_{sweep}": half.learning_rate,
+        f"half_kept_{sweep}_low": half.low,
+        f"half_kept_{sweep}_high": half.high,
+        f"search_{sweep}": np.int8(half.search),
+        **found,
+    }
+
+
+def variables(sweep: str, against: str, in_groups: bool) -> dict[str, Variable]:
+    """What the measurement of a sweep gives."""
+    what = "half-kept learning rate"
+    how = "mean final J over replicates" if in_groups else "mean final J over starts of the exact dynamics"
+    found = {
+        f"half_kept_{sweep}": Variable(
+            f"{what} {against}",
+            "1",
+            f"Where the {how} falls through halfway between its best and collapsed level; nan where there is no such "
+            "learning rate.",
+            undefined=True,
+        ),
+        f"long_length_{sweep}": Variable(
+            "length of a long response", "tokens", "N, the length of a response that can fail.", integer=True
+        ),
+    }
+    if in_groups:
+        found |= {
+            f"half_kept_{sweep}_low": Variable(
+                f"{what} {against}, lower end", "1", "Of the 95 % bootstrap interval.", undefined=True
+            ),
+            f"half_kept_{sweep}_high": Variable(
+                f"{what} {against}, upper end", "1", "Of the 95 % bootstrap interval.", undefined=True
+            ),
+            f"search_{sweep}": Variable(
+                "end of the search", "1", "How the search for it ended.", codes=Search
+            ),
+        }
+    return found
+
+
+def cost(in_groups: bool, settings: Settings) -> float:
+    """Seconds a point: runs at some 15 learning rates; small groups that seldom fail are the dearest.
+
+    Exact: 24 starts, 0.5 µs an iteration. Sampled: 0.05 µs a group, fifty times the least iterations.
+    """
+    if in_groups:
+        return 15 * 2.5e-6 * settings["sampled_iterations"] * settings["replicates"]
+    return 15 * 24 * 0.5e-6 * settings["iterations"]
+
+
+for _name, (_against, _in_groups) in SWEEPS.items():
+    MEASUREMENTS.add(f"optimizer_{_name}")(
+        Measurement(
+            variables(_name, _against, _in_groups),
+            functools.partial(compute, _name, _in_groups),
+            settings=(
+                *FAMILY_SETTINGS,
+                *(("sampled_iterations", "replicates") if _in_groups else ("iterations",)),
+            ),
+            random=_in_groups,
+            cost=functools.partial(cost, _in_groups),
+            check=functools.partial(check, _in_groups),
+        )
+    )
