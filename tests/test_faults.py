@@ -5,6 +5,7 @@ left alone; docs/hpc.md has the table of what was done and what was seen.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -173,7 +174,8 @@ def test_interrupted_by_the_keyboard(folder, undisturbed, how):
     os.killpg(workflow.pid, signal.SIGINT)
     assert workflow.wait(60) != 0
     assert time.monotonic() - started < 15
-    assert "Traceback" not in (folder / "said").read_text()
+    # not one line of this package; Snakemake's own preamble of a job that has only just begun may still show its trace
+    assert not re.search(r'File ".*/gradgap/.*line', (folder / "said").read_text())
     ends_as_undisturbed(folder, undisturbed, finished_shards(folder))
 
 
