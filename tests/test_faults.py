@@ -174,7 +174,7 @@ def test_interrupted_by_the_keyboard(folder, undisturbed, how):
     os.killpg(workflow.pid, signal.SIGINT)
     assert workflow.wait(60) != 0
     assert time.monotonic() - started < 15
-    # not one line of this package; Snakemake's own preamble of a job that has only just begun may still show its trace
+    # not one line of this package; Snakemake's own preamble of a job only just begun may show its trace
     assert not re.search(r'File ".*/gradgap/.*line', (folder / "said").read_text())
     ends_as_undisturbed(folder, undisturbed, finished_shards(folder))
 
