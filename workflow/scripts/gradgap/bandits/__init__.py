@@ -27,7 +27,7 @@ OUTCOMES = function_type(
     types.UniTuple(i8, 2), stream_pointer, vector, vector, vector, matrix, i8, i8, matrix
 )
 SCORE = function_type(types.none, stream_pointer, vector, vector, vector, i8, matrix, vector)
-EVERY = function_type(i8, vector, vector, vector, matrix)
+EVERY = function_type(i8, vector, vector, vector, vector, matrix)
 REVISIT = function_type(types.none, vector, vector, vector, vector, i8, matrix, vector, vector)
 DIVERGENCE = function_type(types.none, vector, vector, vector, vector, vector)
 
@@ -145,8 +145,9 @@ class Kernels(NamedTuple):
         θ of a surrogate (see `surrogates`) of the rows of a batch that was drawn, by `outcomes` or `every`, at `old`.
         None where a batch serves for one step only, at the parameters it was drawn at.
     every : compiled function or None
-        ``every(theta, constants, workspace, group) -> rows`` fills the rows with all responses, their probability as
-        their count: a batch in expectation. None where they are too many.
+        ``every(theta, constants, workspace, surrogate, group) -> rows`` fills the rows with all responses, their
+        probability as their count: a batch in expectation. Responses that `revisit` would treat alike under this
+        surrogate may share a row, with their mean score. None where they are too many.
     every_rows : int
         Rows that `every` fills at the most.
     divergence : compiled function or None

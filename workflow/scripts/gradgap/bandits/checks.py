@@ -164,7 +164,7 @@ def _check_kernels(instance: Instance) -> None:
             "score", kernels.score, SCORE, "state, theta, constants, workspace, rows, group, update"
         )
     for name, kernel, kind, arguments in (
-        ("every", kernels.every, EVERY, "theta, constants, workspace, group"),
+        ("every", kernels.every, EVERY, "theta, constants, workspace, surrogate, group"),
         (
             "revisit",
             kernels.revisit,
@@ -284,13 +284,12 @@ def _check_every(instance: Instance) -> None:
     success, failure, gap = instance._rates(theta, space)
     assert kernels.every is not None
     assert kernels.revisit is not None
-    rows = kernels.every(theta, kernels.constants, space, group)
+    surrogate = np.array([1.0, 0.0, 0.0, math.inf, math.inf])  # token ratios without a clip
+    rows = kernels.every(theta, kernels.constants, space, surrogate, group)
     if not 0 < rows <= kernels.every_rows:
         raise ConfigError(f"every returned {rows} rows, and every_rows is {kernels.every_rows}")
     here, slope = group[:, :rows], np.zeros(len(theta))
     here[WEIGHT] = here[REWARD]
-    # token ratios without a clip
-    surrogate = np.array([1.0, 0.0, 0.0, math.inf, math.inf])
     kernels.revisit(theta, theta, kernels.constants, space, rows, group, surrogate, slope)
     for name, found, expected in (
         ("probabilities", here[COUNT].sum(), 1.0),

@@ -21,7 +21,7 @@ from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels, LengthPowers
 from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
 from .responses import Responses
-from .surrogates import TOKEN, bounded, counted_ratio, response_share
+from .surrogates import RESPONSE, TOKEN, bounded, counted_ratio, response_share
 
 
 @kernel
@@ -142,18 +142,26 @@ _NEVER = 1e-50
 
 
 @kernel
-def _every(theta, parameters, workspace, group):
-    """`Kernels.every`: a row for each count of ones of a long response, and one for the short response."""
+def _every(theta, parameters, workspace, surrogate, group):
+    """`Kernels.every`: a row for each count of ones of a long response, and one for the short response.
+
+    Ratios of single tokens are the same in all responses, so that the counts of right and of wrong ones share a row.
+    """
     n, half_width, share = int(parameters[0]), int(parameters[1]), parameters[2]
     logit = bounded(theta[0])
     p, q = _chances(logit)
     odds = exp(logit)
     mode = min(math.floor((n + 1) * p), n)
     largest = pmf(mode, n, p, q)
+    together = surrogate[RESPONSE] == 0.0
     rows = 0
+    if together:
+        for right in range(2):
+            _long_row(group, right, right, n, 0.0, 0.0)
+        rows = 2
     mass = largest
     for ones in range(mode, -1, -1):  # down from the mode, then up
-        rows = _row(group, rows, ones, n, half_width, p, q, share * mass)
+        rows = _add_count(group, rows, together, ones, n, half_width, p, q, share * mass)
         mass *= ones / ((n - ones + 1) * odds)
         if mass < _NEVER * largest:
             break
@@ -162,7 +170,11 @@ def _every(theta, parameters, workspace, group):
         mass *= (n - ones + 1) * odds / ones
         if mass < _NEVER * largest:
             break
-        rows = _row(group, rows, ones, n, half_width, p, q, share * mass)
+        rows = _add_count(group, rows, together, ones, n, half_width, p, q, share * mass)
+    if together:
+        for right in range(2):
+            if group[COUNT, right] > 0.0:
+                group[SCORE, right] /= group[COUNT, right]
     if share == 1.0:
         return rows
     group[REWARD, rows] = 1.0
@@ -174,20 +186,32 @@ def _every(theta, parameters, workspace, group):
 
 
 @kernel
-def _row(group, row, ones, n, half_width, p, q, probability):
-    group[REWARD, row] = 1.0 if abs(ones - n // 2) <= half_width else 0.0
+def _long_row(group, row, reward, n, probability, score):
+    group[REWARD, row] = reward
     group[LENGTH, row] = n
     group[COUNT, row] = probability
-    group[SCORE, row] = ones * q - (n - ones) * p
+    group[SCORE, row] = score
     group[PROMPT, row] = 0.0
-    return row + 1
+
+
+@kernel
+def _add_count(group, rows, together, ones, n, half_width, p, q, probability):
+    """Add the responses with that many ones; returns the number of rows then."""
+    right = 1 if abs(ones - n // 2) <= half_width else 0
+    score = ones * q - (n - ones) * p
+    if together:
+        group[COUNT, right] += probability
+        group[SCORE, right] += probability * score
+        return rows
+    _long_row(group, rows, right, n, probability, score)
+    return rows + 1
 
 
 @kernel
 def _revisit(theta, old, parameters, workspace, rows, group, surrogate, update):
     """`Kernels.revisit`: a long response has tokens of two kinds, ones and zeros, and is known by its count of ones.
 
-    Counts are found again from the scores, ones − Np.
+    Counts, or their means, are found again from the scores, ones − Np.
     """
     length = parameters[0]
     now, then = bounded(theta[0]), bounded(old[0])
@@ -205,7 +229,7 @@ def _revisit(theta, old, parameters, workspace, rows, group, surrogate, update):
         weight = group[COUNT, i] * group[WEIGHT, i]
         if weight == 0.0 or group[LENGTH, i] != length:  # the short response has no score
             continue
-        ones = math.floor(group[SCORE, i] + length * drawn_at + 0.5)
+        ones = group[SCORE, i] + length * drawn_at
         zeros = length - ones
         if by_token:
             one, zero = (one_up, zero_up) if weight > 0.0 else (one_down, zero_down)
@@ -308,7 +332,7 @@ def make(
             workspace=table_size(length),
             revisit=_revisit,
             every=_every,
-            every_rows=length + 2,
+            every_rows=length + 3,
             divergence=_divergence,
         ),
         start=np.array([theta0]),

@@ -1,7 +1,8 @@
 """Surrogates: the update from a batch that was drawn at other parameters (docs/theory_optimizers.md, O10).
 
 Several steps on one batch, and steps on a batch that is some iterations old, weigh every token by an importance
-ratio. The log-ratio of a token is a mixture of its own, λ_t = log π_θ(o_t) − log π_old(o_t), and that of its response,
+ratio. The log-ratio of a token is a mixture of its own, λ_t = log π_θ(o_t) − log π_old(o_t), and that of its
+response,
 
 ``log ρ_t = token · λ_t + response · Σ λ / |o|^length_power``,
 

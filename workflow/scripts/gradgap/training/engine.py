@@ -303,9 +303,9 @@ def draw_updates(policy, rule, protocol, state, theta, work, out):
 
 
 @kernel
-def _everything(policy, rule, theta, constants, space, group):
+def _everything(policy, rule, theta, constants, space, surrogate, group):
     """Fill a batch with every response, weighed; returns its rows."""
-    rows = _every(policy.every)(theta, constants, space, group)
+    rows = _every(policy.every)(theta, constants, space, surrogate, group)
     for i in range(rows):
         group[COUNT, i] *= _EVERYONE
     weigh(_advantage(rule.advantage), _aggregation(rule.aggregation), rows, group, rule.max_length, False)
@@ -433,7 +433,7 @@ def train(policy, rule, move, reuse, protocol, learning_rates, states, record, w
                     if delay == 0:
                         _expected(coefficient, divisor, rates, gaps, update)
                     if revisits:
-                        rows = _everything(policy, rule, old, constants, space, group)
+                        rows = _everything(policy, rule, old, constants, space, surrogate, group)
                     learning = True
                 else:
                     if waiting == 0:

@@ -47,7 +47,7 @@ def _no_score(state, theta, constants, workspace, rows, group, update):
     pass
 
 
-def _no_every(theta, constants, workspace, group):
+def _no_every(theta, constants, workspace, surrogate, group):
     return 0
 
 
