@@ -409,4 +409,4 @@ def token_pull_back(learning_rate: float, length: float, success_rate: float) ->
     α J(1−J) N^{3/2}/4: beyond the clip only the tokens that pull back still count, and they no longer cancel. Above
     about 1 a clip harms instead of protecting. Token sums on `counting`.
     """
-    return learning_rate * success_rate * (1.0 - success_rate) * length**1.5 / 4
+    return learning_rate * success_rate * (1.0 - success_rate) * length * math.sqrt(length) / 4
