@@ -314,6 +314,8 @@ class Family(ABC):
 
     #: J is even in θ and falls away from its best value at 0, for one parameter.
     even_and_unimodal: ClassVar[bool] = False
+    #: J falls to 0 as |θ| grows, for one parameter.
+    success_vanishes: ClassVar[bool] = False
     #: Powers of 1 − J with which the lengths grow at fixed T as J → 1; None where there is no law in 1 − J.
     failure_powers: ClassVar["LengthPowers | None"] = None
 

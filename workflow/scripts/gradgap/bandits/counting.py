@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..numerics.binomial import pmf, window
 from ..numerics.compiler import borrowed, kernel
-from ..numerics.elementary import exp, log, log1p
+from ..numerics.elementary import exp, log, log1p, log_factorial
 from ..numerics.roots import root
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
 from ..settings import Setting
@@ -196,6 +196,40 @@ def start(length: int, half_width: int, success_rate: float, failure_rate: float
     return root(excess, low, 0.0)
 
 
+_LOG_10 = 2.302585092994046
+
+
+def log10_success_rate(instance: Instance, theta: float) -> float:
+    """log₁₀ J of `counting` or `gated` at θ, also where J is smaller than the smallest float.
+
+    Below the window, Np < a with a its lower edge, the mass at a is the largest of the window, and
+    log J = log C(N, a) + a log p + (N − a) log(1 − p) + log Σ (masses of the window over the mass at a).
+
+    Parameters
+    ----------
+    instance : Instance
+        Of one of these two families.
+    theta : float
+        Logit of a one.
+
+    Examples
+    --------
+    >>> bandit = FAMILIES.find("counting").instance(4096, 0.2)
+    >>> round(log10_success_rate(bandit, 1.884), 1)
+    -670.2
+    """
+    n, width = int(instance.kernels.constants[0]), int(instance.kernels.constants[1])
+    odds, low = exp(-abs(theta)), n // 2 - width
+    if instance.kernels.constants[2] < 1.0 or n * odds / (1 + odds) >= low:
+        return log(instance.at(theta)[0]) / _LOG_10
+    inside = term = 1.0
+    for k in range(low, n // 2 + width):
+        term *= (n - k) / (k + 1) * odds
+        inside += term
+    choose = log_factorial(n) - log_factorial(low) - log_factorial(n - low)
+    return (choose - low * abs(theta) - n * log1p(odds) + log(inside)) / _LOG_10
+
+
 def make(
     family: str, length: int, half_width: int, share: float, theta0: float, **settings: float
 ) -> Instance:
@@ -287,6 +321,7 @@ class Counting(_Window):
 
     settings: ClassVar = {"window": WINDOW}
     usual: ClassVar = {"success_rate": 0.2}
+    success_vanishes: ClassVar = True
 
     def instance(self, length, success_rate, failure_rate=None, *, window=1.0):
         _check_length(length)
