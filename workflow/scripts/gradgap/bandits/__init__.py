@@ -362,6 +362,11 @@ def of_one_parameter(instance: Instance) -> Instance:
     ------
     ConfigError
         If it has a vector of parameters.
+
+    Examples
+    --------
+    >>> of_one_parameter(FAMILIES.find("counting").instance(16, 0.2)).family
+    'counting'
     """
     instance._number(instance.start)
     return instance

@@ -33,6 +33,14 @@ def evaluate(theta, parameters):
         Logit of a one.
     parameters : ndarray, shape (3,)
         Long length N, half-width B of the window, and the share ε of long responses.
+
+    Examples
+    --------
+    Sixteen tokens, right with 6 to 10 ones; below the centre the gap points upwards:
+
+    >>> success, failure, gap = evaluate(-1.0, np.array([16.0, 2.0, 1.0]))
+    >>> success + failure, gap > 0
+    (1.0, True)
     """
     share = parameters[2]
     success, failure, success_slope, failure_slope = window(theta, int(parameters[0]), int(parameters[1]))
@@ -172,7 +180,13 @@ class _LongOrShort:
 
 
 def half_width(length: int, window: float) -> int:
-    """B = round(window · √length / 2), the half-width of the window in tokens."""
+    """B = round(window · √length / 2), the half-width of the window in tokens.
+
+    Examples
+    --------
+    >>> half_width(64, 1.0), half_width(64, 2.0)
+    (4, 8)
+    """
     return math.floor(window * math.sqrt(length) / 2 + 0.5)
 
 
@@ -184,7 +198,14 @@ def _log_odds(theta, length, half_width):
 
 
 def start(length: int, half_width: int, success_rate: float, failure_rate: float) -> float:
-    """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds)."""
+    """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds).
+
+    Examples
+    --------
+    >>> theta = start(64, 4, 0.2, 0.8)
+    >>> round(evaluate(theta, np.array([64.0, 4.0, 1.0]))[0], 12)
+    0.2
+    """
     target = log(success_rate) - log(failure_rate)
 
     def excess(theta: float) -> float:
@@ -233,7 +254,16 @@ def log10_success_rate(instance: Instance, theta: float) -> float:
 def make(
     family: str, length: int, half_width: int, share: float, theta0: float, **settings: float
 ) -> Instance:
-    """The instance with long length N, half-width B, share ε of long responses and start θ₀."""
+    """The instance with long length N, half-width B, share ε of long responses and start θ₀.
+
+    Examples
+    --------
+    One response in ten is long, of 100 tokens, and the others are one token:
+
+    >>> bandit = make("gated", 100, 5, 0.1, -0.5)
+    >>> bandit.length, bandit.max_length
+    (10.9, 100)
+    """
     return Instance(
         family=family,
         kernels=Kernels(

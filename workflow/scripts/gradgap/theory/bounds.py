@@ -46,6 +46,12 @@ def tail_factor(failure_rate):
 
     The mean square of a sub-Gaussian score, given an event of probability 1−J, is at most v times its proxy;
     v grows like 2 log(1/(1−J)).
+
+    Examples
+    --------
+    >>> v = tail_factor(0.01)
+    >>> abs(v - 1 - log(v) - 2 * log(100.0)) < 1e-12
+    True
     """
     excess = -2.0 * log(failure_rate)
     if excess <= 0.0:
@@ -84,6 +90,12 @@ def bounds(
     -------
     Bounds
         Zero where the alignment is not positive: no step is then guaranteed to help.
+
+    Examples
+    --------
+    >>> found = bounds(1.0, 0.75, 0.25, length=2, max_length=4, token_score_bound=1, token_hessian_bound=0.25)
+    >>> found.prop1, found.prop2, found.prop4
+    (0.05555555555555555, 0.075, 0.375)
     """
     aligned = max(alignment, 0.0)
     score_bound = max_length * token_score_bound
@@ -106,7 +118,15 @@ def bounds(
 
 
 def instance_bounds(instance: Instance) -> Bounds:
-    """All bounds at the start of an instance, for a step along the gradient gap."""
+    """All bounds at the start of an instance, for a step along the gradient gap.
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> found = instance_bounds(FAMILIES.find("counting").instance(64, 0.2))
+    >>> found.paper < found.prop1 < found.prop2
+    True
+    """
     success, failure, gap = instance.at(instance.theta0)
     return bounds(
         abs(gap),

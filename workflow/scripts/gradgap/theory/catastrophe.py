@@ -102,6 +102,15 @@ def gap_floor(instance: Instance, learning_rate: float) -> float:
     -------
     float
         0 where no root is left above the best θ.
+
+    Examples
+    --------
+    With α = 1, a step from the floor leads to the same |θ| on the other side:
+
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.2)
+    >>> theta = gap_floor(bandit, 1.0)
+    >>> round(abs(bandit.at(theta)[2]) - 2 * theta, 9)
+    0.0
     """
     _check(instance)
 

@@ -9,7 +9,14 @@ from ..training.rules import ADVANTAGES, AGGREGATIONS
 
 
 def one_step_closed_form(instance: Instance) -> float:
-    """η* = 2|θ₀| for `counting` and `gated`, whose success rate is even and unimodal (C2); else nan."""
+    """η* = 2|θ₀| for `counting` and `gated`, whose success rate is even and unimodal (C2); else nan.
+
+    Examples
+    --------
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.2)
+    >>> one_step_closed_form(bandit) == -2 * bandit.theta0
+    True
+    """
     return 2 * abs(instance.theta0) if FAMILIES.find(instance.family).even_and_unimodal else math.nan
 
 
@@ -18,6 +25,15 @@ def critical_closed_form(instance: Instance, advantage: str, aggregation: str) -
 
     With J″(0) = −ε (N/4)(2B+1) f(N/2+B), f the Bin(N−1, ½) mass (C3). Known for `counting` and `gated`; nan
     elsewhere, and for `unit`, whose update does not vanish at the best θ.
+
+    Examples
+    --------
+    Four times the length, a quarter of the learning rate:
+
+    >>> counting = FAMILIES.find("counting")
+    >>> rule = "reinforce", "seq-mean-token-sum"
+    >>> [round(critical_closed_form(counting.instance(length, 0.2), *rule), 4) for length in (64, 256)]
+    [0.2617, 0.0648]
     """
     chosen = ADVANTAGES.find(advantage)
     curvature = FAMILIES.find(instance.family).curvature(instance)
@@ -34,6 +50,14 @@ def plateau_closed_form(instance: Instance, step: float) -> float:
 
     The iterates walk to x = |θ₀| mod η on one side of the best θ and then hop between x and x − η. nan where the
     success rate is not known to be even and unimodal.
+
+    Examples
+    --------
+    A larger fixed step leaves more failures:
+
+    >>> wide = FAMILIES.find("counting").instance(1024, 0.2, window=6)
+    >>> plateau_closed_form(wide, 0.01) < plateau_closed_form(wide, 0.3)
+    True
     """
     if not FAMILIES.find(instance.family).even_and_unimodal:
         return math.nan

@@ -5,8 +5,16 @@ import numpy as np
 
 from ...report import style
 
-#: Of each axis of a heat map: its label, and the letter that its power has in a title.
+#: Of each axis of a heat map: its label, and how it is written in a law.
 AXES = {"length": ("length T (tokens)", "T"), "failure_rate": ("1 − J at the start", "(1 − J)")}
+
+#: How a measured threshold looks, and the law written in a panel.
+MEASURED = {"color": "white", "markeredgecolor": "black", "markeredgewidth": 0.6}
+LAW = {
+    "ha": "center",
+    "va": "top",
+    "bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
+}
 
 
 def _edges(centres):
@@ -17,13 +25,13 @@ def _edges(centres):
 
 
 def _law(symbol, exponent):
-    """The predicted law as a title says it.
+    """The predicted law in a few signs.
 
     >>> _law("T", -1.0), _law("(1 − J)", 0.5), _law("T", 0.0)
-    ('α* ∝ 1/T', 'α* ∝ √(1 − J)', 'α* does not depend on T')
+    ('α* ∝ 1/T', 'α* ∝ √(1 − J)', 'same α* at every T')
     """
     if exponent == 0:
-        return f"α* does not depend on {symbol.strip('()')}"
+        return f"same α* at every {symbol.strip('()')}"
     root = "√" if abs(exponent) == 0.5 else ""
     if abs(exponent) in (0.5, 1):
         return f"α* ∝ {'1/' if exponent < 0 else ''}{root}{symbol}"
@@ -55,7 +63,7 @@ def heat_maps(panels, look, x):
     )
     rules = list(dict.fromkeys(cells.rule))
     figure, axes = plt.subplots(
-        1, len(rules), figsize=(look.page_width, look.page_width * 0.33), sharey=True, squeeze=False
+        1, len(rules), figsize=(look.page_width, look.page_width * 0.36), sharey=True, squeeze=False
     )
     label, symbol = AXES[x]
     for letter, panel, rule in zip("abcdefgh", axes[0], rules, strict=False):
@@ -78,7 +86,8 @@ def heat_maps(panels, look, x):
         panel.set_ylim(_edges(cells.learning_rate)[0], _edges(cells.learning_rate)[-1])
         style.decades(panel.yaxis)
         exponent = line[f"predicted_exponent_{x}"].iloc[0]
-        style.head(panel, letter, f"{rule}: {_law(symbol, exponent)}")
+        style.head(panel, letter, rule)
+        panel.text(0.5, 0.96, _law(symbol, exponent), transform=panel.transAxes, **LAW)
         panel.set_xlabel(label)
     axes[0, 0].set_ylabel("learning rate α")
     bar = figure.colorbar(image, ax=axes, pad=0.01, extend="min")
@@ -92,9 +101,6 @@ def heat_maps(panels, look, x):
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
-
-
-MEASURED = {"color": "white", "markeredgecolor": "black", "markeredgewidth": 0.6}
 
 
 def draw(panels, scaling, look):
