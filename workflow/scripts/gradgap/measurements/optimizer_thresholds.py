@@ -39,7 +39,7 @@ SWEEPS = {
     "steps": ("against steps a batch", False),
     "clipped_steps": ("against steps a batch, ratios clipped", False),
     "sampled_steps": ("against steps a batch", True),
-    "step_lengths": ("of several steps a batch, against response length", False),
+    "step_lengths": ("of several steps a batch, against response length", True),
     "plain_rules": ("of each rule", True),
     "adam_rules": ("of each rule", True),
 }

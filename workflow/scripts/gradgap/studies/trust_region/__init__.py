@@ -5,7 +5,8 @@ from ...sweep.study import STUDIES, Study, Sweep
 RULE = {"advantage": "dr_grpo", "aggregation": "seq-mean-token-sum"}
 COUNTING = {"family": "counting", "success_rate": "0.2"} | RULE
 #: Of the sweeps over steps a batch, and of those over lengths.
-LENGTH, STEPS = {"length": "256"}, {"steps_per_batch": "16"}
+LENGTH, STEPS = {"length": "64"}, {"steps_per_batch": "16"}
+GROUPS = {"group_size": "64"}
 #: As DAPO clips.
 USUAL = {"clip_range": "0.2", "clip_range_high": "0.28"}
 
@@ -21,9 +22,11 @@ STUDIES.add("trust_region")(
             "sampled_steps": Sweep(
                 ("ratio", "steps_per_batch"),
                 "optimizer_sampled_steps",
-                at=COUNTING | LENGTH | {"group_size": "64"},
+                at=COUNTING | LENGTH | GROUPS,
             ),
-            "step_lengths": Sweep(("ratio", "length"), "optimizer_step_lengths", at=COUNTING | STEPS),
+            "step_lengths": Sweep(
+                ("ratio", "length"), "optimizer_step_lengths", at=COUNTING | STEPS | GROUPS
+            ),
             "clips": Sweep(("ratio", "length"), "clip_ranges_batches", at=COUNTING | STEPS),
             "small_steps": Sweep(
                 ("length", "pull_back"), "clip_ranges_small_steps", at=COUNTING | {"ratio": "token"}
@@ -36,7 +39,7 @@ STUDIES.add("trust_region")(
             "ratio": ["token", "gspo", "sequence"],
             "steps_per_batch": [1, 2, 4, 8, 16, 32, 64],
             "pull_back": [0.25, 0.5, 1, 2, 4, 8],
-            "iterations": 60,
+            "iterations": 120,
         },
     )
 )

@@ -7,10 +7,10 @@ import pandas as pd
 
 from ...inference.power_laws import fit, row, table
 from ...sweep.study import Analysis
-from ...theory import closed_forms, optimizers
+from ...theory import exponents, optimizers
 from ...thresholds.exact import Search
 from ...training.ratios import RATIOS
-from . import LENGTH, RULE, STEPS
+from . import GROUPS, LENGTH, RULE, STEPS
 
 #: Steps are small where one goes back less than this, in standard deviations, once all token ratios are clipped.
 _SMALL = 0.6
@@ -65,21 +65,26 @@ def _length_rows(points, least):
     """Exponent of the half-kept learning rate in the length, at several steps a batch: that of one step."""
     rows = []
     for ratio, of in points[points.length >= least].groupby("ratio", sort=False):
-        found = fit(of.length, of.rate)
+        found = fit(of.length, of.rate, low=of.rate_low, high=of.rate_high)
         if found is not None:
-            law = closed_forms.length_exponent("counting", *RULE.values())
-            labels = _labels(f"{ratio} ratio, {STEPS['steps_per_batch']} steps")
-            rows.append(row(labels, "length", law, found, search=f"exact {ratio} length"))
+            law = exponents.length_exponent("counting", *RULE.values())
+            labels = _labels(f"{ratio} ratio, {STEPS['steps_per_batch']} steps, sampled")
+            rows.append(row(labels, "length", law, found, search=f"sampled {ratio} length"))
     return rows
 
 
 def _clip_row(points, ratio, about, series=None):
-    """Exponent of the largest clip that keeps half in the length."""
-    found = fit(points.length, points.largest, None if series is None else points[series])
-    if found is None:
-        return []
-    labels = _labels(f"{ratio} ratio, largest clip, {about}")
-    return [row(labels, "length", RATIOS.find(ratio).clip_power, found, search=f"clip {ratio} {about}")]
+    """Exponents in the length of the largest clip range c that keeps half, and of log(1 + c), whose law it is."""
+    rows = []
+    for name, change in (("largest clip", lambda clip: clip), ("log of 1 + largest clip", np.log1p)):
+        series_of = None if series is None else points[series]
+        found = fit(points.length, change(points.largest), series_of)
+        if found is not None:
+            labels = _labels(f"{ratio} ratio, {name}, {about}")
+            formula = fit(points.length, change(points.predicted), series_of)
+            law, search = RATIOS.find(ratio).clip_power, f"clip {ratio} {about}"
+            rows.append(row(labels, "length", law, found, closed_form=formula, search=search))
+    return rows
 
 
 def _clips(dataset, sweep):
@@ -106,7 +111,7 @@ def analyse(dataset, settings):
     least = settings["fit_from_length"]
     exact, clipped = _steps(dataset, "steps"), _steps(dataset, "clipped_steps")
     sampled = _steps(dataset, "sampled_steps", ("", "_low", "_high"))
-    lengths = _frame(dataset, {"half_kept_step_lengths": "rate"})
+    lengths = _frame(dataset, {f"half_kept_step_lengths{end}": f"rate{end}" for end in ("", "_low", "_high")})
     rows = _step_rows(exact, "exact") + _step_rows(clipped, "exact, clipped") + _step_rows(sampled, "sampled")
     rows += _length_rows(lengths, least)
 
@@ -117,7 +122,6 @@ def analyse(dataset, settings):
         points["predicted"] = [
             optimizers.clip_range(length, ratio) for length, ratio in zip(points.length, ratios, strict=True)
         ]
-        points["over"] = points.largest / points.predicted
     gspo = batches[(batches.ratio == "gspo") & (batches.length >= least)]
     few = small[(small.length >= least) & (small.moved_back <= _SMALL)]
     rows += _clip_row(few, "token", "small steps", "pull_back")
@@ -126,7 +130,7 @@ def analyse(dataset, settings):
     span = np.geomspace(dataset.length.min(), dataset.length.max(), 60)
     curves = pd.DataFrame(
         [
-            {"ratio": ratio, "length": length, "clip": optimizers.clip_range(length, ratio)}
+            {"ratio": ratio, "length": length, "largest": optimizers.clip_range(length, ratio)}
             for ratio in ("token", "gspo")
             for length in span
         ]
@@ -143,8 +147,8 @@ def analyse(dataset, settings):
             name: _range((of.factor / of.predicted)[of.steps_per_batch > 1])
             for name, of in sampled.groupby("ratio", sort=False)
         },
-        "token_scale": _range(few.largest * np.sqrt(few.length)),
-        "gspo_scale": _range(gspo.largest * gspo.length),
+        "token": _range(np.log1p(few.largest) / np.log1p(few.predicted)),
+        "gspo": _range(np.log1p(gspo.largest) / np.log1p(gspo.predicted)),
         "small_kept": _range(small[small.moved_back <= _SMALL].best_kept),
         "large_kept": _range(small[small.moved_back >= 3].best_kept),
         "gspo_kept": _range(batches[batches.ratio == "gspo"].best_kept),
@@ -152,7 +156,7 @@ def analyse(dataset, settings):
             (batches[batches.ratio == "sequence"].search == Search.always_converged).all()
         ),
         "protected_to": int(protected.max()) if len(protected) else None,
-        "group_size": 64,
+        "group_size": int(GROUPS["group_size"]),
         "steps_of_lengths": int(STEPS["steps_per_batch"]),
         "length_of_steps": int(LENGTH["length"]),
         "batch_rate_ratio": float(settings["batch_rate_ratio"]),

@@ -12,7 +12,7 @@ PANELS = {
     "sampled_steps": ["ratio", "steps_per_batch", "factor", "factor_low", "factor_high"],
     "clips": ["ratio", "length", "largest", "best_kept", "moved_back", "steps"],
     "small_steps": ["length", "pull_back", "largest", "best_kept", "moved_back"],
-    "clip_curves": ["ratio", "length", "clip"],
+    "clip_curves": ["ratio", "length", "largest"],
 }
 #: Name of each ratio in the legend, marker and place in the palette.
 LOOKS = {"token": ("token", "o", 0), "gspo": ("GSPO", "^", 1), "sequence": ("whole response", "s", 2)}
@@ -50,7 +50,7 @@ def _steps(panel, exact, clipped, sampled):
         last = clipped[clipped.ratio == ratio].sort_values("steps_per_batch")
         panel.plot(last.steps_per_batch, last.factor, linestyle="none", marker="x", color="0.35", zorder=4)
     handles += [
-        style.legend_entry("sampled", marker="o", markerfacecolor="none", linestyle="none", color="0.35"),
+        style.legend_entry("in groups", marker="o", markerfacecolor="none", linestyle="none", color="0.35"),
         style.legend_entry("clip 0.2/0.28", marker="x", linestyle="none", color="0.35"),
         style.legend_entry("predicted", **style.PREDICTED),
     ]
@@ -60,15 +60,18 @@ def _steps(panel, exact, clipped, sampled):
     panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.set_title("divide the learning rate by the steps")
     panel.set_xlabel("steps a batch μ")
-    panel.set_ylabel("half-kept learning rate α½, over that of one step")
+    panel.set_ylabel("half-kept learning rate, one step = 1")
     panel.legend(handles=handles, loc="lower left")
     style.letter(panel, "a")
 
 
 def _clips(panel, clips, small, curves):
     """The largest clip that keeps half against the length."""
-    for _, curve in curves.groupby("ratio", sort=False):
-        panel.plot(curve.length, curve.clip, **style.PREDICTED)
+    for ratio, curve in curves.groupby("ratio", sort=False):
+        panel.plot(curve.length, curve.largest, **style.PREDICTED)
+        at = curve.iloc[len(curve) // 2]
+        law = {"token": "2.8/√T", "gspo": "5.9/T"}.get(ratio, "")
+        panel.annotate(law, (at.length, at.largest), (3, 3), textcoords="offset points")
     panel.axhline(USUAL, color="0.55", linewidth=0.7, zorder=0)
     handles = []
     for ratio in ("token", "gspo"):
@@ -113,21 +116,23 @@ def _protection(panel, clips, small):
     """What the best clip keeps, against how far one clipped step goes back."""
     lengths = sorted(small.length.unique())
     handles = []
-    for length, colour in zip(lengths, style.shades(max(len(lengths), 1)), strict=False):
+    shades = style.shades(max(len(lengths), 1))
+    for length, colour in zip(lengths, shades, strict=False):
         here = small[small.length == length].sort_values("moved_back")
         look = {"marker": "o", "color": colour, "linewidth": 0.7}
         panel.plot(here.moved_back, here.best_kept, **look)
-        handles.append(style.legend_entry(f"token, T = {length:g}", **look))
+        if length in (lengths[0], lengths[len(lengths) // 2], lengths[-1]):
+            handles.append(style.legend_entry(f"token, T = {length:g}", **look))
     name, look = _look("gspo")
     here = clips[clips.ratio == "gspo"].sort_values("moved_back")
     panel.plot(here.moved_back, here.best_kept, linestyle="none", markerfacecolor="none", **look)
     handles.append(style.legend_entry(name, linestyle="none", markerfacecolor="none", **look))
     panel.axhline(0.5, color="0.55", linewidth=0.7, zorder=0)
-    panel.axvline(1.0, **style.PREDICTED)
+    panel.axvline(1.0, 0.35, **style.PREDICTED)
     panel.set_xscale("log")
     panel.set_ylim(0, 1.05)
     panel.set_title("token clips need small steps")
-    panel.set_xlabel("αJ(1 − J)T$^{3/2}$/4 (standard deviations)")
+    panel.set_xlabel("αJ(1 − J)T√T/4 (standard deviations)")
     panel.set_ylabel("share kept with the best clip")
     panel.legend(handles=handles, loc="lower left")
     style.letter(panel, "c")
