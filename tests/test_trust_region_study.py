@@ -44,7 +44,7 @@ def dataset(steps_power=1.0, clip_power=1.0):
     by_ratio, by_length = ("ratio", "length"), ("length", "pull_back")
     variables = {
         "half_kept_steps": (("ratio", "steps_per_batch"), rate),
-        "half_kept_clipped_steps": (("ratio", "steps_per_batch"), rate * 1.1),
+        "half_kept_clipped_steps": ("steps_per_batch", 0.02 / STEPS.astype(float)),
         **{
             f"half_kept_sampled_steps{end}": (("ratio", "steps_per_batch"), rate * factor)
             for end, factor in (("", 1.0), ("_low", 0.99), ("_high", 1.01))
@@ -74,7 +74,10 @@ def analysed(**changes):
 
 def test_known_laws_are_read_off_and_confirmed():
     rows = analysed().scaling.set_index(["advantage", "axis"])
-    for about in ("exact", "exact, clipped", "sampled"):
+    assert rows.loc[
+        "dr_grpo, token ratio, exact, clipped, T = 1024", "steps_per_batch"
+    ].measured == pytest.approx(-1)
+    for about in ("exact", "sampled"):
         for ratio, power in (("token", -1.0), ("gspo", -1.0), ("sequence", 0.0)):
             found = rows.loc[f"dr_grpo, {ratio} ratio, {about}", "steps_per_batch"]
             assert found.predicted == power
@@ -103,7 +106,7 @@ def test_findings_are_ratios_of_measured_and_predicted():
     for of in (*found["steps"].values(), *found["sampled"].values(), found["token"], found["gspo"]):
         assert of["low"] == pytest.approx(1)
         assert of["high"] == pytest.approx(1)
-    assert found["clipped"]["high"] == pytest.approx(1.1)
+    assert found["clipped"]["high"] == pytest.approx(1)
     assert found["small_kept"] == {"low": 0.95, "high": 0.98}
     assert found["large_kept"]["high"] == 0.3
     assert found["sequence_needs_none"]

@@ -7,6 +7,8 @@ COUNTING = {"family": "counting", "success_rate": "0.2"} | RULE
 #: Of the sweeps over steps a batch, and of those over lengths.
 LENGTH, STEPS = {"length": "64"}, {"steps_per_batch": "16"}
 GROUPS = {"group_size": "64"}
+#: Longer than those that the usual clip protects.
+LONG = {"length": "1024"}
 #: As DAPO clips.
 USUAL = {"clip_range": "0.2", "clip_range_high": "0.28"}
 
@@ -17,7 +19,9 @@ STUDIES.add("trust_region")(
         sweeps={
             "steps": Sweep(("ratio", "steps_per_batch"), "optimizer_steps", at=COUNTING | LENGTH),
             "clipped_steps": Sweep(
-                ("ratio", "steps_per_batch"), "optimizer_clipped_steps", at=COUNTING | LENGTH | USUAL
+                ("steps_per_batch",),
+                "optimizer_clipped_steps",
+                at=COUNTING | {"ratio": "token"} | LONG | USUAL,
             ),
             "sampled_steps": Sweep(
                 ("ratio", "steps_per_batch"),

@@ -10,7 +10,7 @@ from ...sweep.study import Analysis
 from ...theory import exponents, optimizers
 from ...thresholds.exact import Search
 from ...training.ratios import RATIOS
-from . import GROUPS, LENGTH, RULE, STEPS
+from . import GROUPS, LENGTH, LONG, RULE, STEPS
 
 #: Steps are small where one goes back less than this, in standard deviations, once all token ratios are clipped.
 _SMALL = 0.6
@@ -25,6 +25,8 @@ def _steps(dataset, sweep, ends=("",)):
     """Half-kept learning rates of a sweep over steps a batch, in units of that of one step, beside the prediction."""
     columns = {f"half_kept_{sweep}{end}": f"rate{end}" for end in ends}
     points = _frame(dataset, columns)
+    if "ratio" not in points:
+        points["ratio"] = "token"
     first = points[points.steps_per_batch == points.steps_per_batch.min()].set_index("ratio").rate
     of_one = points.ratio.map(first).to_numpy()
     for end in ends:
@@ -112,7 +114,11 @@ def analyse(dataset, settings):
     exact, clipped = _steps(dataset, "steps"), _steps(dataset, "clipped_steps")
     sampled = _steps(dataset, "sampled_steps", ("", "_low", "_high"))
     lengths = _frame(dataset, {f"half_kept_step_lengths{end}": f"rate{end}" for end in ("", "_low", "_high")})
-    rows = _step_rows(exact, "exact") + _step_rows(clipped, "exact, clipped") + _step_rows(sampled, "sampled")
+    rows = (
+        _step_rows(exact, "exact")
+        + _step_rows(clipped, f"exact, clipped, T = {LONG['length']}")
+        + _step_rows(sampled, "sampled")
+    )
     rows += _length_rows(lengths, least)
 
     batches = _clips(dataset, "batches")
@@ -142,7 +148,7 @@ def analyse(dataset, settings):
             name: _range((of.factor / of.predicted)[of.steps_per_batch > 1])
             for name, of in exact.groupby("ratio", sort=False)
         },
-        "clipped": _range(clipped.rate / exact.rate),
+        "clipped": _range((clipped.factor / clipped.predicted)[clipped.steps_per_batch > 1]),
         "sampled": {
             name: _range((of.factor / of.predicted)[of.steps_per_batch > 1])
             for name, of in sampled.groupby("ratio", sort=False)
@@ -159,6 +165,7 @@ def analyse(dataset, settings):
         "group_size": int(GROUPS["group_size"]),
         "steps_of_lengths": int(STEPS["steps_per_batch"]),
         "length_of_steps": int(LENGTH["length"]),
+        "length_clipped": int(LONG["length"]),
         "batch_rate_ratio": float(settings["batch_rate_ratio"]),
         "undecided": int(exact.rate.isna().sum() + clipped.rate.isna().sum() + sampled.rate.isna().sum()),
         "thresholds": len(exact) + len(clipped) + len(sampled),

@@ -47,11 +47,10 @@ def _steps(panel, exact, clipped, sampled):
             markerfacecolor="none",
             **look,
         )
-        last = clipped[clipped.ratio == ratio].sort_values("steps_per_batch")
-        panel.plot(last.steps_per_batch, last.factor, linestyle="none", marker="x", color="0.35", zorder=4)
+    panel.plot(clipped.steps_per_batch, clipped.factor, linestyle="none", marker="x", color="0.35", zorder=4)
     handles += [
         style.legend_entry("in groups", marker="o", markerfacecolor="none", linestyle="none", color="0.35"),
-        style.legend_entry("clip 0.2/0.28", marker="x", linestyle="none", color="0.35"),
+        style.legend_entry("token, clip 0.2/0.28", marker="x", linestyle="none", color="0.35"),
         style.legend_entry("predicted", **style.PREDICTED),
     ]
     panel.set_xscale("log", base=2)
