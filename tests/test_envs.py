@@ -13,7 +13,12 @@ from gradgap.sweep.grid import measurement_of
 from gradgap.sweep.study import STUDIES
 
 PYTHON = "3.11"
-LOCKS = ("requirements.lock", "requirements-networks.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-networks.lock",
+    "requirements-trainer.lock",
+    "requirements-torch.txt",
+)
 
 
 def locked(root) -> dict[str, str]:
