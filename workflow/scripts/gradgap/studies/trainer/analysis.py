@@ -106,6 +106,11 @@ def analyse(dataset, settings):
     panels = {
         "lengths": lengths,
         "loss_types": loss_types,
-        "exponents": pd.DataFrame(exponents),
+        "laws": pd.DataFrame(
+            [
+                {"optimizer": optimizer, "predicted": law(optimizer)}
+                for optimizer in lengths.optimizer.unique()
+            ]
+        ),
     }
     return Analysis(panels, table(rows), findings)

@@ -19,7 +19,8 @@ def draw(panels, scaling, look):
         name: {"color": colour, "marker": style.MARKERS[k]}
         for k, (name, colour) in enumerate(zip(optimizers, style.palette(len(optimizers)), strict=True))
     }
-    _lengths(axes[0, 0], lengths, panels["exponents"], looks)
+    laws = {row.optimizer: row.predicted for row in panels["laws"].itertuples()}
+    _lengths(axes[0, 0], lengths, laws, looks)
     _loss_types(axes[0, 1], loss_types, looks)
     _forecasts(axes[1, 0], lengths, loss_types, looks)
     _control(axes[1, 1], lengths, loss_types, looks)
@@ -34,17 +35,15 @@ def _spread(group):
     return (group.replicate.rank(method="dense") - 1 - (group.replicate.nunique() - 1) / 2).to_numpy()
 
 
-def _lengths(panel, points, exponents, looks):
+def _lengths(panel, points, laws, looks):
     values = np.sort(points.length.unique()).astype(float)
     for optimizer, here in points.groupby("optimizer", sort=False):
         here = here.dropna(subset=["critical_learning_rate"])
         x = here.length * (1 + 0.03 * _spread(here))
         panel.plot(x, here.critical_learning_rate, **style.MARK | looks[optimizer])
-        law = exponents[exponents.optimizer == optimizer] if len(exponents) else exponents
-        if len(law):
-            power = law.predicted.iloc[0]
-            middle = np.exp(np.mean(np.log(here.critical_learning_rate) - power * np.log(here.length)))
-            panel.plot(values, middle * values**power, **style.PREDICTED)
+        power = laws[optimizer]
+        middle = np.exp(np.mean(np.log(here.critical_learning_rate) - power * np.log(here.length)))
+        panel.plot(values, middle * values**power, **style.PREDICTED)
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_xticks(values, [f"{value:g}" for value in values])
