@@ -314,6 +314,8 @@ class Family(ABC):
 
     #: J is even in θ and falls away from its best value at 0, for one parameter.
     even_and_unimodal: ClassVar[bool] = False
+    #: J falls to 0 as |θ| grows, for one parameter.
+    success_vanishes: ClassVar[bool] = False
     #: Powers of 1 − J with which the lengths grow at fixed T as J → 1; None where there is no law in 1 − J.
     failure_powers: ClassVar["LengthPowers | None"] = None
 
@@ -360,6 +362,11 @@ def of_one_parameter(instance: Instance) -> Instance:
     ------
     ConfigError
         If it has a vector of parameters.
+
+    Examples
+    --------
+    >>> of_one_parameter(FAMILIES.find("counting").instance(16, 0.2)).family
+    'counting'
     """
     instance._number(instance.start)
     return instance

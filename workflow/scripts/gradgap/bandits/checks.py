@@ -52,8 +52,9 @@ def check_family(family: Any, *, thorough: bool = False) -> None:
     if not isinstance(family, Family):
         raise ConfigError(f"register an instance of a subclass of Family; found {type(family).__name__}")
     _check_settings(family)
-    if not isinstance(family.even_and_unimodal, bool):
-        raise ConfigError(f"even_and_unimodal must be True or False; found {family.even_and_unimodal!r}")
+    for fact in ("even_and_unimodal", "success_vanishes"):
+        if not isinstance(getattr(family, fact), bool):
+            raise ConfigError(f"{fact} must be True or False; found {getattr(family, fact)!r}")
     if family.failure_powers is not None and not isinstance(family.failure_powers, LengthPowers):
         raise ConfigError(
             f"failure_powers must be a LengthPowers(...) or None; found {family.failure_powers!r}"

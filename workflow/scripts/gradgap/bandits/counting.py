@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..numerics.binomial import pmf, window
 from ..numerics.compiler import borrowed, kernel
-from ..numerics.elementary import exp, log, log1p
+from ..numerics.elementary import exp, log, log1p, log_factorial
 from ..numerics.roots import root
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
 from ..settings import Setting
@@ -33,6 +33,14 @@ def evaluate(theta, parameters):
         Logit of a one.
     parameters : ndarray, shape (3,)
         Long length N, half-width B of the window, and the share ε of long responses.
+
+    Examples
+    --------
+    Sixteen tokens, right with 6 to 10 ones; below the centre the gap points upwards:
+
+    >>> success, failure, gap = evaluate(-1.0, np.array([16.0, 2.0, 1.0]))
+    >>> success + failure, gap > 0
+    (1.0, True)
     """
     share = parameters[2]
     success, failure, success_slope, failure_slope = window(theta, int(parameters[0]), int(parameters[1]))
@@ -172,7 +180,13 @@ class _LongOrShort:
 
 
 def half_width(length: int, window: float) -> int:
-    """B = round(window · √length / 2), the half-width of the window in tokens."""
+    """B = round(window · √length / 2), the half-width of the window in tokens.
+
+    Examples
+    --------
+    >>> half_width(64, 1.0), half_width(64, 2.0)
+    (4, 8)
+    """
     return math.floor(window * math.sqrt(length) / 2 + 0.5)
 
 
@@ -184,7 +198,14 @@ def _log_odds(theta, length, half_width):
 
 
 def start(length: int, half_width: int, success_rate: float, failure_rate: float) -> float:
-    """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds)."""
+    """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds).
+
+    Examples
+    --------
+    >>> theta = start(64, 4, 0.2, 0.8)
+    >>> round(evaluate(theta, np.array([64.0, 4.0, 1.0]))[0], 12)
+    0.2
+    """
     target = log(success_rate) - log(failure_rate)
 
     def excess(theta: float) -> float:
@@ -196,10 +217,53 @@ def start(length: int, half_width: int, success_rate: float, failure_rate: float
     return root(excess, low, 0.0)
 
 
+_LOG_10 = 2.302585092994046
+
+
+def log10_success_rate(instance: Instance, theta: float) -> float:
+    """log₁₀ J of `counting` or `gated` at θ, also where J is smaller than the smallest float.
+
+    Below the window, Np < a with a its lower edge, the mass at a is the largest of the window, and
+    log J = log C(N, a) + a log p + (N − a) log(1 − p) + log Σ (masses of the window over the mass at a).
+
+    Parameters
+    ----------
+    instance : Instance
+        Of one of these two families.
+    theta : float
+        Logit of a one.
+
+    Examples
+    --------
+    >>> bandit = FAMILIES.find("counting").instance(4096, 0.2)
+    >>> round(log10_success_rate(bandit, 1.884), 1)
+    -670.2
+    """
+    n, width = int(instance.kernels.constants[0]), int(instance.kernels.constants[1])
+    odds, low = exp(-abs(theta)), n // 2 - width
+    if instance.kernels.constants[2] < 1.0 or n * odds / (1 + odds) >= low:
+        return log(instance.at(theta)[0]) / _LOG_10
+    inside = term = 1.0
+    for k in range(low, n // 2 + width):
+        term *= (n - k) / (k + 1) * odds
+        inside += term
+    choose = log_factorial(n) - log_factorial(low) - log_factorial(n - low)
+    return (choose - low * abs(theta) - n * log1p(odds) + log(inside)) / _LOG_10
+
+
 def make(
     family: str, length: int, half_width: int, share: float, theta0: float, **settings: float
 ) -> Instance:
-    """The instance with long length N, half-width B, share ε of long responses and start θ₀."""
+    """The instance with long length N, half-width B, share ε of long responses and start θ₀.
+
+    Examples
+    --------
+    One response in ten is long, of 100 tokens, and the others are one token:
+
+    >>> bandit = make("gated", 100, 5, 0.1, -0.5)
+    >>> bandit.length, bandit.max_length
+    (10.9, 100)
+    """
     return Instance(
         family=family,
         kernels=Kernels(
@@ -287,6 +351,7 @@ class Counting(_Window):
 
     settings: ClassVar = {"window": WINDOW}
     usual: ClassVar = {"success_rate": 0.2}
+    success_vanishes: ClassVar = True
 
     def instance(self, length, success_rate, failure_rate=None, *, window=1.0):
         _check_length(length)
