@@ -7,7 +7,8 @@ import pandas as pd
 
 from ...inference.power_laws import fit, row, table
 from ...sweep.study import Analysis
-from ...theory import closed_forms, optimizers
+from ...theory import exponents as laws
+from ...theory import optimizers
 
 COLUMNS = (
     "critical_learning_rate",
@@ -25,7 +26,7 @@ def law(optimizer: str) -> float:
     """Exponent of the bandits' threshold in length, with a mean over each response's tokens (E1, O1)."""
     if optimizer == "adam":
         return optimizers.scale_free_exponents("counting", "exact").length
-    return closed_forms.length_exponent("counting", "grpo", "seq-mean-token-mean")
+    return laws.length_exponent("counting", "grpo", "seq-mean-token-mean")
 
 
 def _points(dataset, prefix: str = "") -> pd.DataFrame:
