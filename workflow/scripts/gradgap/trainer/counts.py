@@ -8,7 +8,7 @@ downloaded.
 import math
 from dataclasses import dataclass
 
-from datasets import Dataset  # type: ignore[attr-defined]  # not the script of that name
+from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, set_seed
 
