@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
-# bars where someone looks on, lines in a log
-PROGRESS := $(shell test -t 2 && echo --logger rich)
+# a bar a stage where someone looks on, a line a job in a log
+PROGRESS := --logger gradgap
 SMOKE := results/smoke
 # what names another configuration than config.yaml
 CONFIGFILE = $(if $(CONFIG),--configfile '$(CONFIG)')
@@ -23,8 +23,8 @@ help: ## say what there is
 
 study: .venv/installed $(EXTRA) ## run config.yaml, or CONFIG=FILE: every dataset, figure, table, and the report
 	@$(BIN)/gradgap check $(CONFIGFILE)
-	$(SNAKEMAKE) $(PROGRESS) $(CONFIGFILE)
-	@$(MAKE) --no-print-directory report
+	@start=$$(date +%s) && $(SNAKEMAKE) $(PROGRESS) $(CONFIGFILE) && \
+		$(MAKE) --no-print-directory report && $(BIN)/gradgap summary $(CONFIGFILE) --since $$start
 
 smoke: .venv/installed ## run the whole workflow on a tiny configuration, under a minute
 	@mkdir -p $(SMOKE)
@@ -55,11 +55,12 @@ smoke-networks: .cache/networks/installed ## run the study of networks on a tiny
 verify: .venv/installed ## check every file of the results of config.yaml, or CONFIG=FILE, and name what is bad
 	$(BIN)/gradgap verify $(CONFIGFILE)
 
-check: .venv/installed ## formatting, lint, types, directions of imports and a dry run; changes nothing
+check: .venv/installed ## formatting, lint (scripts and styles of pages too), types, directions of imports and a dry run; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if [ -x $(BIN)/biome ]; then set -x; $(BIN)/biome check; else echo "biome is not there on this platform: JavaScript and CSS are not checked"; fi
 	$(BIN)/snakefmt --check $(SMK)
 	$(SNAKEMAKE) --lint
 	$(SNAKEMAKE) --dry-run --quiet all
@@ -68,6 +69,7 @@ format: .venv/installed ## format Python and Snakemake files
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt $(SMK)
+	@if [ -x $(BIN)/biome ]; then $(BIN)/biome format --write; fi
 
 report: .venv/installed ## make the report of config.yaml, or CONFIG=FILE, from what is there
 	@results=$$($(BIN)/gradgap check --results $(CONFIGFILE)) && \
@@ -75,7 +77,7 @@ report: .venv/installed ## make the report of config.yaml, or CONFIG=FILE, from 
 
 # newer than every table and figure, so that a second `make study` has nothing to do
 $(RESULTS)/report.html: .venv/installed $(wildcard $(RESULTS)/figures/*.png $(RESULTS)/tables/*.html)
-	$(SNAKEMAKE) $(CONFIGFILE) --report $(RESULTS)/.report.html --quiet all
+	@$(SNAKEMAKE) $(CONFIGFILE) --report $(RESULTS)/.report.html --quiet all
 	@mv $(RESULTS)/.report.html $@
 	@$(BIN)/python -m gradgap.report.digests $(RESULTS)/digests/report/report.json $@
 
@@ -99,9 +101,9 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 	for extra in requirements jax; do .cache/lock/bin/uv pip compile benchmarks/$$extra.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
 		--constraint requirements.lock --output-file benchmarks/$$extra.lock; done
-	.cache/lock/bin/uv pip compile requirements-networks.in --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
-		--output-file requirements-networks.lock
+	for group in networks site; do .cache/lock/bin/uv pip compile requirements-$$group.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
+		--constraint requirements.lock --output-file requirements-$$group.lock; done
 
 # the environment of the networks: all of the above, JAX and optax
 .cache/networks/installed: requirements.lock requirements-networks.lock pyproject.toml

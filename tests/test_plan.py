@@ -124,7 +124,10 @@ def test_the_command(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert {"points", "shards", "jobs", "core_hours", "bytes"} <= found.keys()
     assert cli.main(argv) == 0
-    assert "core-hours" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "core-hours" in text
+    assert f"on the {found['cores']} cores of this machine" in text
+    assert found["wall_seconds"] >= max(found["longest_job"], 3600 * found["core_hours"] / found["cores"])
     assert cli.main(["plan", "--configfile", str(tmp_path / "none.yaml")]) == 2
 
 

@@ -89,7 +89,8 @@ def test_the_wheel_holds_what_the_package_reads(wheel, root):
         if path.is_file() and path.suffix not in (".py", ".pyc", ".nbi", ".nbc")
     }
     assert {f"gradgap/studies/{name}/caption.rst" for name in STUDIES.discover()} <= needed
-    assert "gradgap/report/explorer.html" in needed
+    assert {f"gradgap/report/explorer.{ending}" for ending in ("html", "css", "js")} <= needed
+    assert "gradgap/report/index.html" in needed
     with zipfile.ZipFile(wheel) as archive:
         assert needed <= set(archive.namelist())
 
