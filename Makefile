@@ -16,7 +16,7 @@ SMK := Snakefile $(wildcard workflow/rules/*.smk)
 EXTRA := $(shell test -z "$(CONFIG)" || { grep -qsE '^  networks:' "$(CONFIG)" && echo .venv/networks; })
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test test-bits digests test-browser test-faults test-slurm test-networks smoke-networks verify check format report docs lock clean bench bench-study
+.PHONY: help study dist site smoke test test-bits digests test-browser test-faults test-slurm test-networks smoke-networks verify check format report docs lock clean bench bench-study
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -121,6 +121,10 @@ docs: .venv/installed ## remake the pages of docs/ that are made from the code a
 	$(BIN)/gradgap reference config > docs/config.md
 	$(BIN)/gradgap reference datasets > docs/datasets.md
 	$(BIN)/gradgap reference reproduce > docs/reproduce.md
+
+dist: .venv/installed ## build the wheel and the source distribution, into dist/
+	$(BIN)/python -c 'from setuptools import build_meta as b; b.build_sdist("dist"); b.build_wheel("dist")' >/dev/null
+	@ls dist
 
 bench: .cache/bench/installed ## measure how fast the kernels, the search and the workflow are; JAX=1 adds JAX
 	$(if $(JAX),.cache/bench/bin/pip install --quiet --require-hashes --requirement benchmarks/jax.lock)
