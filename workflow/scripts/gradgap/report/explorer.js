@@ -13,7 +13,7 @@ const REDUCTIONS = { mean: "mean", least: "least", largest: "largest" };
 const MOST_LINES = 12;
 const COARSE = window.matchMedia("(pointer: coarse)").matches;
 const LAYOUT = {
-  margin: { l: 74, r: 12, t: 34, b: 58 },
+  margin: { l: 74, r: 26, t: 34, b: 58 },
   font: { size: 13 },
   hovermode: "closest",
   showlegend: false,
@@ -85,9 +85,10 @@ function ends(v, point) {
 }
 
 // ---- words ----
-const number = (x) =>
-  x === null ? "none" : Number.isFinite(x) ? Number(x.toPrecision(6)).toString().replace("-", "−") : "infinite";
-const say = (v, x) => (v.meanings.length && x !== null ? v.meanings[x].replaceAll("_", " ") : number(x));
+// values are packed to four digits, coordinates are whole
+const number = (x, digits = 6) =>
+  x === null ? "none" : Number.isFinite(x) ? Number(x.toPrecision(digits)).toString().replace("-", "−") : "infinite";
+const say = (v, x) => (v.meanings.length && x !== null ? v.meanings[x].replaceAll("_", " ") : number(x, 4));
 const named = (thing) => thing.long_name + (thing.units === "1" ? "" : ` (${thing.units})`);
 const numeric = (axis) => typeof study.axes[axis].values[0] === "number";
 const several = (axis) => size(axis) > 1;
@@ -563,15 +564,11 @@ function lines() {
       text: found.map((f) => say(variable, f.value)),
       hovertemplate: `${axis ? `${study.axes[axis].long_name} ${name}<br>` : ""}${study.axes[across].long_name} %{x}<br>%{text}<extra></extra>`,
     });
-    if (formula)
-      traces.push(
-        line(
-          "closed form",
-          xs,
-          along(formula, across, here).map((f) => finite(f.value)),
-          { line: { color: colour, width: 1.5 } },
-        ),
-      );
+    if (formula && (k === 0 || formula.axes.includes(axis))) {
+      const found = along(formula, across, here).map((f) => finite(f.value));
+      const ink = formula.axes.includes(axis) ? colour : "#222";
+      traces.push(line("closed form", xs, found, { line: { color: ink, width: 1.5 } }));
+    }
     legend.push([SIGNS[k % 8], colour, axis ? `${name}` : name]);
     rows.push(
       ...xs.map((_, j) => [
@@ -665,10 +662,10 @@ function draw() {
   const isMap = how().kind === "map";
   el("title").textContent = `${study.title} (${study.predictions})`;
   el("description").textContent =
-    `${variable.long_name}: ${variable.description}${study.left_out.length ? ` Not in this page, but in the dataset: ${study.left_out.join(", ")}.` : ""}`;
+    `${variable.long_name}: ${variable.description} Values here have four digits, in the dataset all.${study.left_out.length ? ` Not in this page, but in the dataset: ${study.left_out.join(", ")}.` : ""}`;
   const found = at(variable, state.at);
   const interval = ends(variable, state.at) ?? (found.low === null ? null : [found.low, found.high]);
-  const range = interval ? ` (${number(interval[0])} to ${number(interval[1])})` : "";
+  const range = interval ? ` (${number(interval[0], 4)} to ${number(interval[1], 4)})` : "";
   el("readout").textContent =
     `${variable.long_name} ${say(variable, found.value)}${range}, at ${place(state.at, variable.axes) || "every point"}`;
   const files = [
@@ -720,7 +717,7 @@ function comparison() {
     fill(["AB"[i], say(variable, values[i]), place(pin, variable.axes)], "td");
   });
   if (values.length === 2 && !variable.meanings.length && values[0] !== null && values[1])
-    fill(["A / B", number(values[0] / values[1]), ""], "td");
+    fill(["A / B", number(values[0] / values[1], 4), ""], "td");
   return el("pins").replaceChildren(table);
 }
 
