@@ -21,6 +21,7 @@ STUDIES.add("phase_diagram")(
             "by": "map:learning_rate",
             "rule": "GRPO",
         },
+        more_figures={"failure_rate": f"{__name__}.figure_failure_rate"},
         settings=("fit_from_length", "fit_from_success_rate"),
         defaults={"family": ["gated"], "iteration": [1, 2, 5, 10]},
     )
