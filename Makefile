@@ -93,6 +93,13 @@ $(RESULTS)/report.html: .venv/installed $(wildcard $(RESULTS)/figures/*.png $(RE
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements-networks.lock
 	@touch $@
 
+.venv/site: .venv/installed requirements-site.lock
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements-site.lock
+	@touch $@
+
+site: .venv/site ## make the documentation as a site, into site/; figures are those of the results that are there
+	$(BIN)/python docs/site/build.py site $(RESULTS) $(SITE)
+
 lock: ## choose versions anew: requirements.in to requirements.lock
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet uv
@@ -140,5 +147,5 @@ bench-study: .cache/bench/installed ## time the default study, twice, against it
 	.cache/bench/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test-browser: .venv/installed ## test the two HTML pages in a headless Chromium without network, after `make study`
+test-browser: .venv/installed ## test the HTML pages in a headless Chromium without network, after `make study`
 	$(BIN)/pytest tests/browser.py

@@ -6,6 +6,7 @@ Chromium is driven through chromedriver's HTTP interface (W3C WebDriver). Screen
 """
 
 import base64
+import html
 import json
 import os
 import re
@@ -29,6 +30,10 @@ SIZES = {"desktop": (1440, 900), "tablet": (768, 1024), "phone": (390, 844)}
 READY = 2.0
 #: Settings of the explorer that are drawn.
 SETTINGS = 240
+#: What a page asked of any other place than this machine's files.
+OUTSIDE = (
+    "performance.getEntriesByType('resource').map(e => e.name).filter(u => !/^(file|data|blob):/.test(u))"
+)
 
 
 class Browser:
@@ -117,9 +122,9 @@ class Browser:
             mobile=mobile,
         )
 
-    def screenshot(self, path: Path) -> None:
+    def screenshot(self, path: Path, whole: bool = True) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        image = self.cdp("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        image = self.cdp("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
         path.write_bytes(base64.b64decode(image))
 
     def complaints(self, *levels: str) -> list[str]:
@@ -157,10 +162,7 @@ def explore(browser):
     browser.wait("document.body.dataset.ready === 'yes'")
     yield browser
     assert browser.complaints("SEVERE", "WARNING") == []
-    outside = (
-        "performance.getEntriesByType('resource').map(e => e.name).filter(u => !/^(file|data|blob):/.test(u))"
-    )
-    assert browser.js(f"return {outside}") == []
+    assert browser.js(f"return {OUTSIDE}") == []
 
 
 def expected(data, name, at, axis=None):
@@ -439,3 +441,46 @@ def test_report_shows_every_figure_and_table_with_its_caption(browser):
         first = (RESULTS / f"analysis/{study}.rst").read_text(encoding="utf-8").split("**")[1]
         assert f"<strong>{first}</strong>" in text
     assert browser.complaints("SEVERE") == []  # a library that Snakemake packs in warns of itself
+
+
+@pytest.mark.parametrize("device", SIZES)
+def test_site_opens_without_internet(browser, device):
+    """Pages of each kind: mathematics is set, pictures load, nothing is asked of the internet."""
+    site = Path(__file__).parents[1] / "site"
+    if not (site / "index.html").is_file():
+        pytest.skip("needs site/: run `make site` first")
+    browser.size(*SIZES[device])
+    for name in ("index", "theory", "gallery", "glossary", "reproduce", "api_probe", "changelog"):
+        browser.open(site / f"{name}.html")
+        browser.wait("document.readyState === 'complete'")
+        if name == "theory":
+            browser.wait("document.querySelectorAll('mjx-container').length > 300")
+            assert browser.js("return document.querySelectorAll('mjx-merror').length") == 0
+        browser.wait(
+            "[...document.images].every(i => i.loading === 'lazy' || (i.complete && i.naturalWidth > 0))"
+        )
+        assert browser.js(f"return {OUTSIDE}") == [], name
+        assert browser.js("return document.documentElement.scrollWidth") <= SIZES[device][0] + 1, name
+        browser.screenshot(SCREENSHOTS / f"site-{name}-{device}.png", whole=False)
+    assert browser.complaints("SEVERE") == []
+
+
+def test_links_of_the_site_lead_somewhere():
+    site = Path(__file__).parents[1] / "site"
+    if not (site / "index.html").is_file():
+        pytest.skip("needs site/: run `make site` first")
+    texts = {path: path.read_text(encoding="utf-8") for path in site.glob("*.html")}
+    names = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in texts.items()}
+    broken, seen = [], 0
+    for path, text in texts.items():
+        for href in re.findall(r'(?:href|src)="([^"]+)"', text):
+            if re.match(r"[a-z]+:", href):
+                continue
+            file, _, anchor = html.unescape(urllib.parse.unquote(href)).partition("#")
+            target = path if not file else (path.parent / file.split("?")[0])
+            seen += 1
+            known = target.exists() and (not anchor or target not in names or anchor in names[target])
+            if not known and path.name not in ("search.html", "genindex.html", "py-modindex.html"):
+                broken.append((path.name, href))
+    assert seen > 500
+    assert sorted(set(broken)) == []

@@ -122,7 +122,7 @@ def test_summary_counts_verdicts_and_says_where_to_look(results, capsys, monkeyp
     (results / "results/benchmarks/x/y.tsv").write_text("s\tcpu_time\n1\t30.5\n2\tNA\n3\t40\n")
     (results / "results/index.html").write_text("")
     (results / "mine.yaml").write_text(
-        "studies:\n  stagnation:\n    length: [16]\n    success_rate: [0.2]\n    learning_rate: [0.1]\n"
+        "studies:\n  stagnation:\n    length: [64]\n    success_rate: [0.2]\n    learning_rate: [0.1]\n"
     )
     monkeypatch.chdir(results)
     command = ["summary", "--configfile", "mine.yaml"]

@@ -24,7 +24,9 @@ def test_counts_are_those_of_the_grid(tmp_path):
     cut = shard_files(SMALL, tmp_path)
     assert found["shards"] == len(cut)
     assert found["points"] == sum(shard.points for shard in cut.values())
-    assert found["jobs"] == len(cut) + 3 * 4 + 2
+    studies = config.parse(SMALL).studies
+    figures = sum(len(study.study.figures(name)) for name, study in studies.items())
+    assert found["jobs"] == len(cut) + 2 * len(studies) + figures + 3
 
 
 @pytest.mark.workflow

@@ -204,8 +204,9 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
         # byte a point to tell which are there
         aggregation = max(aggregation, 6 * pieces + 2 * largest_shard + mask)
     shards = sum(sweep["shards"] for sweep in sweeps)
-    # a dataset, an analysis and a figure each; tables, and the two pages
-    jobs = shards + 3 * len(config.studies) + 3
+    figures = sum(len(study.study.figures(name)) for name, study in config.studies.items())
+    # a dataset and an analysis each, the figures, the tables, and two pages
+    jobs = shards + 2 * len(config.studies) + figures + 3
     whole = sum(sweep["seconds"] for sweep in sweeps) + jobs * start
     longest = max(sweep["longest_job"] for sweep in sweeps)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
