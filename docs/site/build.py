@@ -126,9 +126,12 @@ def menu() -> str:
     """The first page, with the menu of all."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     first = text.split("\n## ", 1)[0].replace("docs/learning_curves.png", "learning_curves.png")
+    listed = {name for names in PAGES.values() for name in names} | {"reproduce"}
+    others = sorted(path.stem for path in (ROOT / "docs").glob("*.md") if path.stem not in listed)
     trees = "\n\n".join(
         f"```{{toctree}}\n:caption: {caption}\n:hidden:\n\n" + "\n".join(names) + "\n```"
-        for caption, names in PAGES.items()
+        for caption, names in {**PAGES, "More": others}.items()
+        if names
     )
     return (
         relinked(first, ROOT / "README.md")
