@@ -227,7 +227,10 @@ def test_random_settings_show_what_the_datasets_hold(explore):
         study = list(datasets)[k % len(datasets)]
         data = datasets[study]
         held = explore.js("return Object.keys(DATA.studies[arguments[0]].variables)", study)
-        variable = str(rng.choice(held))
+        # half of the settings where there are runs to show beside
+        runs = [set(data[name].dims) - {"iteration"} for name in held if "iteration" in data[name].dims]
+        beside = [name for name in held if set(data[name].dims) in runs]
+        variable = str(rng.choice(beside if beside and rng.random() < 0.5 else held))
         asked = link(study, data, variable, rng)
         found = explore.js(FOLLOW, asked)
         assert found["variable"] == variable or found["variable"] == re.sub("_(low|high)$", "", variable), (

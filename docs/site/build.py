@@ -17,6 +17,7 @@ from gradgap.sweep.study import STUDIES
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / ".cache/site"
+BUILT = ROOT / ".cache/site-built/html"
 #: In the order of the menu.
 PAGES = {
     "Start": ["quickstart", "glossary", "gallery"],
@@ -126,9 +127,12 @@ def menu() -> str:
     """The first page, with the menu of all."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     first = text.split("\n## ", 1)[0].replace("docs/learning_curves.png", "learning_curves.png")
+    listed = {name for names in PAGES.values() for name in names} | {"reproduce"}
+    others = sorted(path.stem for path in (ROOT / "docs").glob("*.md") if path.stem not in listed)
     trees = "\n\n".join(
         f"```{{toctree}}\n:caption: {caption}\n:hidden:\n\n" + "\n".join(names) + "\n```"
-        for caption, names in PAGES.items()
+        for caption, names in {**PAGES, "More": others}.items()
+        if names
     )
     return (
         relinked(first, ROOT / "README.md")
@@ -166,7 +170,12 @@ def main(site: str, results: str, *options: str) -> int:
     from sphinx.cmd.build import main as sphinx
 
     assemble(Path(results))
-    return sphinx(["-q", "-b", "html", *options, str(SOURCE), site])
+    # into a folder of its own first: executed notebooks are left beside it, and a failure leaves the old site
+    failed = sphinx(["-q", "-b", "html", *options, str(SOURCE), str(BUILT)])
+    if not failed:
+        shutil.rmtree(site, ignore_errors=True)
+        shutil.copytree(BUILT, site)
+    return failed
 
 
 if __name__ == "__main__":
