@@ -1,6 +1,8 @@
 """The command line: the keys it promises, the numbers of the library, errors without a trace."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -60,7 +62,7 @@ def test_threshold_on_a_wide_window_says_that_the_closed_form_is_local(capsys):
     found = json.loads(out)
     assert found["closed_form"]["critical"] > 40 * found["critical"]
     assert found["closed_form"]["reach"] == "local"
-    assert "reach: local" in text
+    assert "(local: " in text
     assert found["closed_form"]["safe"] < found["critical"]
 
 
@@ -253,8 +255,39 @@ def test_text_and_json_say_the_same(capsys):
     arguments = ("threshold", "counting", "--length", 16, "--success-rate", 0.2, "--iterations", 100)
     _, text, _ = call(capsys, *arguments)
     _, out, _ = call(capsys, *arguments, "--json")
-    assert f"critical: {json.loads(out)['critical']:.9g}" in text
-    assert "prop3: unknown" in text  # 1 − J > ½
+    found = json.loads(out)
+    for key in ("critical", "one_step", "half_kept", "gap_norm", "theta0"):
+        assert f"{found[key]:.6g}" in text
+    for symbol in ("α*", "η*", "α½", "‖g‖", "θ₀", "tokens"):
+        assert symbol in text
+    for name in ("Proposition 3, largest length", "Proposition 5, largest length"):
+        assert re.search(rf"{name} +does not apply: 1 − J > ½", text)
+    assert "unknown" not in text
+    assert "None" not in text
+
+
+def test_a_preset_stands_for_its_advantage_and_aggregation(capsys):
+    bandit = ("threshold", "counting", "--length", 16, "--success-rate", 0.2, "--iterations", 100, "--json")
+    preset = call(capsys, *bandit, "--rule", "DAPO")
+    both = call(capsys, *bandit, "--advantage", "grpo", "--aggregation", "token-mean")
+    assert preset == both
+    code, _, err = call(capsys, *bandit, "--rule", "DAPO", "--advantage", "grpo")
+    assert code == 2
+    assert "--rule" in err
+    code, _, err = call(capsys, *bandit, "--rule", "PPO")
+    assert code == 2
+    assert "Dr. GRPO" in err
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    """As with `| head -1`: the reading end is closed before anything is written."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "gradgap", "reference", "config"]
+    found = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert found.stderr == ""
+    assert found.returncode == 0
 
 
 @pytest.mark.parametrize(

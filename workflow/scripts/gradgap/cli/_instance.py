@@ -2,6 +2,9 @@
 
 import argparse
 
+#: The rule where none is asked for.
+ADVANTAGE, AGGREGATION = "grpo", "seq-mean-token-sum"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Family, response length, success rate, the family's own settings, and the rule."""
@@ -15,13 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start-failure-rate",
         help="failure rate of a long response at the start (gated; default 0.8)",
     )
-    parser.add_argument("--advantage", default="grpo", metavar="A", help="advantage (default: grpo)")
-    parser.add_argument(
-        "--aggregation",
-        default="seq-mean-token-sum",
-        metavar="G",
-        help="aggregation (default: seq-mean-token-sum)",
-    )
+    parser.add_argument("--advantage", metavar="A", help=f"advantage (default: {ADVANTAGE})")
+    parser.add_argument("--aggregation", metavar="G", help=f"aggregation (default: {AGGREGATION})")
+    parser.add_argument("--rule", metavar="R", help="both at once: REINFORCE, RLOO, GRPO, 'Dr. GRPO' or DAPO")
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,7 +114,7 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
 
 
 def instance(arguments: argparse.Namespace):
-    """The bandit that the arguments name, after checking the rule.
+    """The bandit that the arguments name, after checking the rule, which is written into the arguments.
 
     Raises
     ------
@@ -125,8 +124,16 @@ def instance(arguments: argparse.Namespace):
     from ..bandits import FAMILIES
     from ..errors import ConfigError
     from ..sweep.config import one_number
-    from ..training.rules import ADVANTAGES, AGGREGATIONS
+    from ..training.rules import ADVANTAGES, AGGREGATIONS, rule
 
+    if arguments.rule is not None:
+        if arguments.advantage is not None or arguments.aggregation is not None:
+            raise ConfigError(
+                "--rule: stands for an advantage and an aggregation; give it or these, not both"
+            )
+        arguments.advantage, arguments.aggregation = rule(arguments.rule)
+    arguments.advantage = arguments.advantage or ADVANTAGE
+    arguments.aggregation = arguments.aggregation or AGGREGATION
     length, rate = value(arguments, "length"), success_rate(arguments)
     family = FAMILIES.find(arguments.family)
     ADVANTAGES.find(arguments.advantage)
