@@ -58,7 +58,8 @@ def main(arguments):
     divisor = AGGREGATIONS.find(arguments.aggregation).divisor(instance)
     settings = options.get("optimizer_settings")
     steps = options.get("steps_per_batch", 1)
-    of_steps = optimizers.epochs_factor(steps, arguments.ratio, instance.max_length)
+    excess = 0.0 if instance.length == instance.max_length else math.nan
+    of_steps = optimizers.epochs_factor(steps, arguments.ratio, instance.max_length, excess)
     if steps > 1 and arguments.optimizer != "sgd":
         of_steps = math.nan  # not derived together
     plain = arguments.optimizer == "sgd" and steps == 1

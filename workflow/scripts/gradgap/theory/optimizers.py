@@ -344,7 +344,7 @@ def scale_free_exponents(family: str, regime: str) -> Exponents:
     return laws[regime]
 
 
-def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
+def epochs_factor(steps: int, ratio: str, length: float = math.inf, excess: float = 0.0) -> float:
     """Critical learning rate with `steps` steps on one batch, over that with one (O10).
 
     With κ the curvature of the ratio's surrogate over that of J: (1 − (1 − 2κ)^(1/μ))/(2κ) for κ below ½, which is
@@ -359,6 +359,9 @@ def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
         Name in `training.ratios.RATIOS`.
     length : float
         N; by default the limit of long responses.
+    excess : float
+        E[A s′]/λ at the best θ, 0 where all responses are of one length; F(1−ε)N/(4|J″|) on `gated`. Token and
+        sequence ratios do not feel it.
 
     Raises
     ------
@@ -372,7 +375,11 @@ def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
     >>> round(16 * epochs_factor(16, "gspo", 64), 4)
     1.015
     """
-    curvature = RATIOS.find(ratio).curvature(length)
+    chosen = RATIOS.find(ratio)
+    curvature = chosen.curvature(length)
+    felt = 1.0 - chosen.token - curvature
+    if felt != 0.0:
+        curvature -= felt * excess
     if curvature == 0.0:
         return 1.0 / steps
     rest = 1.0 - 2.0 * curvature
