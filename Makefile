@@ -125,16 +125,13 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 	for extra in requirements jax; do .cache/lock/bin/uv pip compile benchmarks/$$extra.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
 		--constraint requirements.lock --output-file benchmarks/$$extra.lock; done
-	.cache/lock/bin/uv pip compile requirements-networks.in --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
-		--output-file requirements-networks.lock
+	for group in networks site; do .cache/lock/bin/uv pip compile requirements-$$group.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
+		--constraint requirements.lock --output-file requirements-$$group.lock; done
 	echo "torch ; sys_platform == 'none'" > .cache/lock/without-torch.txt
 	.cache/lock/bin/uv pip compile requirements-trainer.in --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
 		--override .cache/lock/without-torch.txt --no-emit-package torch --output-file requirements-trainer.lock
-	.cache/lock/bin/uv pip compile requirements-site.in --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
-		--output-file requirements-site.lock
 
 # the environment of the networks: all of the above, JAX and optax
 .cache/networks/installed: requirements.lock requirements-networks.lock pyproject.toml

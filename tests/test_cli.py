@@ -11,6 +11,7 @@ from gradgap import cli
 from gradgap.bandits import FAMILIES
 from gradgap.theory import closed_forms
 from gradgap.thresholds import exact, sampled
+from gradgap.training.run import run
 
 
 def call(capsys, *argv):
@@ -115,6 +116,33 @@ def test_threshold_with_optimizer_settings_and_a_clip(capsys):
     plain = json.loads(out)
     assert clipped["critical"] == pytest.approx(plain["critical"], rel=5e-3)  # a clip does not move α* (O7)
     assert clipped["half_kept"] > 1.5 * plain["half_kept"]
+
+
+def test_several_steps_a_batch(capsys):
+    """μ steps divide the critical learning rate by μ with token ratios, and by 1 with the whole ratio (O10)."""
+    rule = ("--advantage", "dr_grpo", "--steps-per-batch", 4)
+    arguments = ("threshold", *COUNTING, *rule, "--json")
+    _, out, _ = call(capsys, *arguments, "--clip-range", 0.2, "--clip-range-high", 0.28)
+    found = json.loads(out)
+    assert found["critical"] == pytest.approx(found["closed_form"]["critical"], rel=5e-3)
+    assert found["closed_form"]["reach"] == "local"
+    _, out, _ = call(capsys, *arguments, "--ratio", "sequence")
+    whole = json.loads(out)
+    assert whole["closed_form"]["critical"] == pytest.approx(4 * found["closed_form"]["critical"])
+    options = ("--iterations", 5, "--learning-rate", 0.1, "--ratio", "gspo", "--clip-range", 0.01, "--json")
+    _, out, _ = call(capsys, "run", *COUNTING[:5], *rule, *options)
+    again = run(
+        FAMILIES.find("counting").instance(64, 0.2),
+        "dr_grpo",
+        "seq-mean-token-sum",
+        0.1,
+        iterations=5,
+        steps_per_batch=4,
+        ratio="gspo",
+        clip_range=0.01,
+        path=True,
+    )
+    assert json.loads(out)["success_rate"] == again.success_rate.tolist()
 
 
 def test_threshold_with_a_group_size_is_sampled(capsys):
@@ -292,6 +320,13 @@ def test_a_reader_who_has_seen_enough_is_no_error():
                     ["weight_decay", "twice"],
                 ),
                 (("--clip-norm", "0"), ["--clip-norm", "above 0"]),
+                (("--steps-per-batch", "0"), ["--steps-per-batch", "at least 1"]),
+                (("--ratio", "word", "--steps-per-batch", "2"), ["word", "gspo, sequence, token"]),
+                (("--clip-range", "0.2"), ["--clip-range", "--steps-per-batch"]),
+                (
+                    ("--steps-per-batch", "2", "--clip-range-high", "0.2"),
+                    ["--clip-range-high", "--clip-range "],
+                ),
                 (("--dynamic-sampling",), ["--dynamic-sampling", "--group-size"]),
                 (("--group-size", "1"), ["--group-size", "at least 2"]),
                 (("--group-size", "8", "--replicates", "1"), ["--replicates", "at least 2"]),

@@ -17,6 +17,7 @@ from gradgap.sweep.study import STUDIES
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / ".cache/site"
+BUILT = ROOT / ".cache/site-built/html"
 #: In the order of the menu.
 PAGES = {
     "Start": ["quickstart", "glossary", "gallery"],
@@ -169,7 +170,12 @@ def main(site: str, results: str, *options: str) -> int:
     from sphinx.cmd.build import main as sphinx
 
     assemble(Path(results))
-    return sphinx(["-q", "-b", "html", *options, str(SOURCE), site])
+    # into a folder of its own first: executed notebooks are left beside it, and a failure leaves the old site
+    failed = sphinx(["-q", "-b", "html", *options, str(SOURCE), str(BUILT)])
+    if not failed:
+        shutil.rmtree(site, ignore_errors=True)
+        shutil.copytree(BUILT, site)
+    return failed
 
 
 if __name__ == "__main__":

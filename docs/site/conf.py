@@ -1,5 +1,7 @@
 """How Sphinx makes the site; build.py puts the pages together and calls it."""
 
+from pathlib import Path
+
 import gradgap
 
 project = "gradgap"
@@ -12,6 +14,7 @@ myst_dmath_double_inline = True
 # a link to a folder of the project has no page here; build.py has taken it away, and names what it leaves
 suppress_warnings = ["myst.xref_missing", "myst.header", "misc.highlighting_failure", "ref.python"]
 nb_execution_mode = "cache"
+nb_execution_cache_path = str(Path(__file__).parent / "../notebooks")  # .cache/notebooks: build.py copies this file
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 autodoc_member_order = "bysource"

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Optimizer, its settings, the clip by norm, and dynamic sampling."""
+    """Optimizer, its settings, the clip by norm, the use of a batch, and dynamic sampling."""
     parser.add_argument("--optimizer", default="sgd", metavar="O", help="optimizer (default: sgd)")
     parser.add_argument(
         "--optimizer-setting",
@@ -34,6 +34,17 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting of the optimizer, such as beta2=0.95; may be repeated",
     )
     parser.add_argument("--clip-norm", metavar="C", help="largest norm of an update (default: no limit)")
+    parser.add_argument(
+        "--steps-per-batch", metavar="μ", help="steps on each batch, the first of them on-policy (default 1)"
+    )
+    parser.add_argument(
+        "--ratio",
+        default="token",
+        metavar="R",
+        help="importance ratio: token, sequence or gspo (default: token)",
+    )
+    parser.add_argument("--clip-range", metavar="c", help="ratios stay above 1 − c (default: no clip)")
+    parser.add_argument("--clip-range-high", metavar="c", help="and below 1 + c (default: as --clip-range)")
     parser.add_argument(
         "--dynamic-sampling",
         action="store_true",
@@ -53,6 +64,7 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
     """
     from ..errors import ConfigError
     from ..training.optimizers import OPTIMIZERS
+    from ..training.ratios import RATIOS
     from ..values import canonical, read_number
 
     options: dict = {}
@@ -80,6 +92,19 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
     if arguments.clip_norm is not None:
         options["clip_norm"] = value(arguments, "clip_norm")
         coordinates["clip_norm"] = canonical(options["clip_norm"])
+    RATIOS.find(arguments.ratio)
+    for name in ("steps_per_batch", "clip_range", "clip_range_high"):
+        if getattr(arguments, name) is not None:
+            options[name] = value(arguments, name)
+            coordinates[name] = canonical(options[name])
+    if options.get("steps_per_batch", 1) > 1:
+        options["ratio"] = coordinates["ratio"] = arguments.ratio
+    elif arguments.ratio != "token" or "clip_range" in options or "clip_range_high" in options:
+        raise ConfigError(
+            "--ratio, --clip-range: all ratios are 1 with one step a batch; give --steps-per-batch"
+        )
+    if "clip_range_high" in options and "clip_range" not in options:
+        raise ConfigError("--clip-range-high: give --clip-range as well")
     if arguments.dynamic_sampling:
         if arguments.group_size is None:
             raise ConfigError("--dynamic-sampling: needs sampled groups; give --group-size")

@@ -5,6 +5,8 @@ gradgap run gated --length 64 --success-rate 0.99 --rule GRPO --learning-rate 0.
 gradgap run gated --length 64 --success-rate 0.99 --advantage rloo --learning-rate 0.02 --group-size 64 --seed 7
 gradgap run gated --length 64 --success-rate 0.99 --learning-rate 0.01 --group-size 16 --optimizer adam
                  --optimizer-setting beta2=0.95 --clip-norm 1
+gradgap run counting --length 256 --success-rate 0.2 --advantage dr_grpo --learning-rate 0.01
+                 --steps-per-batch 4 --ratio gspo --clip-range 0.005
 gradgap run contextual --length 32 --success-rate 0.3 --advantage grpo --learning-rate 5 --group-size 16
 """
 

@@ -4,6 +4,7 @@ gradgap threshold counting --length 1024 --success-rate 0.2 --advantage grpo
 gradgap threshold gated --length 64 --success-rate 0.99 --rule DAPO --json
 gradgap threshold gated --length 64 --success-rate 0.99 --group-size 16 --optimizer adam
                        --optimizer-setting beta2=0.95
+gradgap threshold counting --length 256 --success-rate 0.2 --advantage dr_grpo --steps-per-batch 4 --clip-range 0.2
 """
 
 from . import _instance
@@ -56,7 +57,11 @@ def main(arguments):
     rule = arguments.advantage, arguments.aggregation
     divisor = AGGREGATIONS.find(arguments.aggregation).divisor(instance)
     settings = options.get("optimizer_settings")
-    plain = arguments.optimizer == "sgd"
+    steps = options.get("steps_per_batch", 1)
+    of_steps = optimizers.epochs_factor(steps, arguments.ratio, instance.max_length)
+    if steps > 1 and arguments.optimizer != "sgd":
+        of_steps = math.nan  # not derived together
+    plain = arguments.optimizer == "sgd" and steps == 1
     critical = search = None
     if OPTIMIZERS.find(arguments.optimizer).stability is not None:
         # an aggregation divides updates, so the clip that binds on token sums is as much larger
@@ -77,7 +82,7 @@ def main(arguments):
         **_half_kept(arguments, instance, iterations, options, coordinates),
         "closed_form": {
             "one_step": closed_forms.one_step_closed_form(instance),
-            "critical": closed * optimizers.stability_factor(arguments.optimizer, settings),
+            "critical": closed * optimizers.stability_factor(arguments.optimizer, settings) * of_steps,
             # a step with memory can go farther than it should although each is short
             "reach": reach.word if plain else word,
             "safe": reach.safe if plain else math.nan,
