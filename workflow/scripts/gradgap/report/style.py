@@ -127,6 +127,15 @@ def power(value: float, _position: float = 0) -> str:
     return f"{value:g}" if -2 <= exponent <= 3 else "10" + str(exponent).translate(_RAISED)
 
 
+def two_and_five(value: float, _position: float = 0) -> str:
+    """2, 5, 20, 50 … as the label of a tick between two powers of ten.
+
+    >>> two_and_five(0.2), two_and_five(50.0), two_and_five(30.0)
+    ('0.2', '50', '')
+    """
+    return f"{value:.3g}" if f"{value:.0e}"[0] in "25" else ""
+
+
 def decades(axis: Axis, most: int = 6) -> None:
     """Label whole powers of ten, at most so many of them, with unlabelled ticks at every power or between."""
     axis.set_major_locator(LogLocator(numticks=most))
@@ -136,7 +145,8 @@ def decades(axis: Axis, most: int = 6) -> None:
     else:
         axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=99))
     axis.set_major_formatter(power)
-    axis.set_minor_formatter(NullFormatter())
+    few = high / low < 30  # at most one whole power may lie within
+    axis.set_minor_formatter(two_and_five if few else NullFormatter())
 
 
 #: How a mark that was measured is set off from what lies under it.
