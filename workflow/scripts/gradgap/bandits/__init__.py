@@ -28,6 +28,9 @@ OUTCOMES = function_type(
     types.UniTuple(i8, 2), stream_pointer, vector, vector, vector, matrix, i8, i8, matrix
 )
 SCORE = function_type(types.none, stream_pointer, vector, vector, vector, i8, matrix, vector)
+EVERY = function_type(i8, vector, vector, vector, vector, matrix)
+REVISIT = function_type(types.none, vector, vector, vector, vector, i8, matrix, vector, vector)
+DIVERGENCE = function_type(types.none, vector, vector, vector, vector, vector)
 
 
 class LengthPowers(NamedTuple):
@@ -138,6 +141,19 @@ class Kernels(NamedTuple):
         Whether a row stands for several responses, so that the number of rows does not grow with the group size.
     sample_reads_rates : bool
         Whether `evaluate` must run at the same θ before `outcomes`, which then reads its rates and workspace.
+    revisit : compiled function or None
+        ``revisit(theta, old, constants, workspace, rows, group, surrogate, update)`` adds to `update` the gradient at
+        θ of a surrogate (see `surrogates`) of the rows of a batch that was drawn, by `outcomes` or `every`, at `old`.
+        None where a batch serves for one step only, at the parameters it was drawn at.
+    every : compiled function or None
+        ``every(theta, constants, workspace, surrogate, group) -> rows`` fills the rows with all responses, their
+        probability as their count: a batch in expectation. Responses that `revisit` would treat alike under this
+        surrogate may share a row, with their mean score. None where they are too many.
+    every_rows : int
+        Rows that `every` fills at the most.
+    divergence : compiled function or None
+        ``divergence(theta, start, constants, workspace, slope)`` fills the gradient at θ of the Kullback–Leibler
+        divergence of whole responses, KL(π_θ ‖ π_start); None where it is not known.
     """
 
     evaluate: Callable
@@ -149,6 +165,10 @@ class Kernels(NamedTuple):
     rows_beside: int = 1
     grouped: bool = False
     sample_reads_rates: bool = False
+    revisit: Callable | None = None
+    every: Callable | None = None
+    every_rows: int = 0
+    divergence: Callable | None = None
 
     def rows(self, size: int) -> int:
         """The largest number of rows that a batch of groups of this size can have."""
@@ -161,10 +181,13 @@ class Compiled(NamedTuple):
     evaluate: Callable
     outcomes: Callable
     score: Callable
+    every: Callable
+    revisit: Callable
+    divergence: Callable
     constants: np.ndarray
 
 
-COMPILED = structure(Compiled, EVALUATE, OUTCOMES, SCORE, vector)
+COMPILED = structure(Compiled, EVALUATE, OUTCOMES, SCORE, EVERY, REVISIT, DIVERGENCE, vector)
 
 
 @dataclass(frozen=True)

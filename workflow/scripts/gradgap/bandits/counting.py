@@ -22,6 +22,7 @@ from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels, LengthPowers
 from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
 from .responses import Responses
+from .surrogates import RESPONSE, TOKEN, bounded, counted_ratio, response_share
 
 
 @kernel
@@ -59,6 +60,16 @@ def _evaluate(theta, constants, workspace, rates, gaps):
     rates[0, 0], rates[1, 0], gap = evaluate(theta[0], constants)
     if gaps.shape[0] > 0:
         gaps[0, 0] = gap
+
+
+@kernel
+def _chances(theta):
+    """Probabilities of a one and of a zero, each to full accuracy."""
+    odds = exp(-abs(theta))
+    p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
+    if theta > 0.0:
+        return q, p
+    return p, q
 
 
 @kernel
@@ -109,10 +120,7 @@ def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
         if before == most:
             return 0, most
         long = some(state, size, share)
-    odds = exp(-abs(theta[0]))
-    p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
-    if theta[0] > 0.0:
-        p, q = q, p
+    p, q = _chances(theta[0])
     binomials(state, n, p, q, long, workspace, group[SCORE])
     for i in range(long):
         ones = group[SCORE, i]
@@ -131,9 +139,123 @@ def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
     return long + 1, before + 1
 
 
-def _softplus(x: float) -> float:
+@kernel
+def _softplus(x):
     """log(1 + e^x)."""
     return max(x, 0.0) + log1p(exp(-abs(x)))
+
+
+#: Counts whose probability is below this share of the largest are left out of a batch in expectation: 15 standard
+#: deviations, which ratios of whole responses need where one batch moves θ by several.
+_NEVER = 1e-50
+
+
+@kernel
+def _every(theta, parameters, workspace, surrogate, group):
+    """`Kernels.every`: a row for each count of ones of a long response, and one for the short response.
+
+    Ratios of single tokens are the same in all responses, so that the counts of right and of wrong ones share a row.
+    """
+    n, half_width, share = int(parameters[0]), int(parameters[1]), parameters[2]
+    logit = bounded(theta[0])
+    p, q = _chances(logit)
+    odds = exp(logit)
+    mode = min(math.floor((n + 1) * p), n)
+    largest = pmf(mode, n, p, q)
+    together = surrogate[RESPONSE] == 0.0
+    rows = 0
+    if together:
+        for right in range(2):
+            _long_row(group, right, right, n, 0.0, 0.0)
+        rows = 2
+    mass = largest
+    for ones in range(mode, -1, -1):  # down from the mode, then up
+        rows = _add_count(group, rows, together, ones, n, half_width, p, q, share * mass)
+        mass *= ones / ((n - ones + 1) * odds)
+        if mass < _NEVER * largest:
+            break
+    mass = largest
+    for ones in range(mode + 1, n + 1):
+        mass *= (n - ones + 1) * odds / ones
+        if mass < _NEVER * largest:
+            break
+        rows = _add_count(group, rows, together, ones, n, half_width, p, q, share * mass)
+    if together:
+        for right in range(2):
+            if group[COUNT, right] > 0.0:
+                group[SCORE, right] /= group[COUNT, right]
+    if share == 1.0:
+        return rows
+    group[REWARD, rows] = 1.0
+    group[LENGTH, rows] = 1.0
+    group[COUNT, rows] = 1.0 - share
+    group[SCORE, rows] = 0.0
+    group[PROMPT, rows] = 0.0
+    return rows + 1
+
+
+@kernel
+def _long_row(group, row, reward, n, probability, score):
+    group[REWARD, row] = reward
+    group[LENGTH, row] = n
+    group[COUNT, row] = probability
+    group[SCORE, row] = score
+    group[PROMPT, row] = 0.0
+
+
+@kernel
+def _add_count(group, rows, together, ones, n, half_width, p, q, probability):
+    """Add the responses with that many ones; returns the number of rows then."""
+    right = 1 if abs(ones - n // 2) <= half_width else 0
+    score = ones * q - (n - ones) * p
+    if together:
+        group[COUNT, right] += probability
+        group[SCORE, right] += probability * score
+        return rows
+    _long_row(group, rows, right, n, probability, score)
+    return rows + 1
+
+
+@kernel
+def _revisit(theta, old, parameters, workspace, rows, group, surrogate, update):
+    """`Kernels.revisit`: a long response has tokens of two kinds, ones and zeros, and is known by its count of ones.
+
+    Counts, or their means, are found again from the scores, ones − Np.
+    """
+    length = parameters[0]
+    now, then = bounded(theta[0]), bounded(old[0])
+    p, q = _chances(now)
+    drawn_at = _chances(then)[0]
+    log_one = _softplus(-then) - _softplus(-now)
+    log_zero = _softplus(then) - _softplus(now)
+    of_token, of_response = surrogate[TOKEN], response_share(surrogate, length)
+    total = 0.0
+    # ratios of tokens are those of every response whose weight has the same sign
+    one_up, zero_up = counted_ratio(log_one, 1.0, surrogate), counted_ratio(log_zero, 1.0, surrogate)
+    one_down, zero_down = counted_ratio(log_one, -1.0, surrogate), counted_ratio(log_zero, -1.0, surrogate)
+    by_token = of_token == 1.0 and of_response == 0.0
+    for i in range(rows):
+        weight = group[COUNT, i] * group[WEIGHT, i]
+        if weight == 0.0 or group[LENGTH, i] != length:  # the short response has no score
+            continue
+        ones = group[SCORE, i] + length * drawn_at
+        zeros = length - ones
+        if by_token:
+            one, zero = (one_up, zero_up) if weight > 0.0 else (one_down, zero_down)
+        else:
+            shared = of_response * (ones * log_one + zeros * log_zero)
+            one = counted_ratio(of_token * log_one + shared, weight, surrogate)
+            zero = one if of_token == 0.0 else counted_ratio(of_token * log_zero + shared, weight, surrogate)
+        total += weight * (ones * one * q - zeros * zero * p)
+    update[0] += total
+
+
+@kernel
+def _divergence(theta, start, parameters, workspace, slope):
+    """`Kernels.divergence`: εN[p log(p/p₀) + q log(q/q₀)] has the slope εNpq(θ − θ₀)."""
+    now = bounded(theta[0])
+    p, q = _chances(now)
+    slope[0] = parameters[2] * parameters[0] * p * q * (now - start[0])
 
 
 def _sigmoid(x: float) -> float:
@@ -273,6 +395,10 @@ def make(
             score=_score,
             constants=np.array([length, half_width, share], dtype=float),
             workspace=table_size(length),
+            revisit=_revisit,
+            every=_every,
+            every_rows=length + 3,
+            divergence=_divergence,
         ),
         start=np.array([theta0]),
         best=np.zeros(1),

@@ -56,7 +56,7 @@ def main(arguments):
     rule = arguments.advantage, arguments.aggregation
     divisor = AGGREGATIONS.find(arguments.aggregation).divisor(instance)
     settings = options.get("optimizer_settings")
-    plain = arguments.optimizer == "sgd"
+    plain = OPTIMIZERS.find(arguments.optimizer).plain
     critical = search = None
     if OPTIMIZERS.find(arguments.optimizer).stability is not None:
         # an aggregation divides updates, so the clip that binds on token sums is as much larger

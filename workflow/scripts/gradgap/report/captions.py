@@ -36,13 +36,14 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
     searches = len({row["search"] for row in rows})
     text = f"Of {len(rows)} exponents from {searches} independent searches: {found}. {equivalence.RULE}"
     standing = [each.value for each in equivalence.FOR]
+    several = len({row["optimizer"] for row in rows}) > 1
     others = []
     for row in rows:
         if row["verdict"] in standing:
             continue
         known = row["closed_form"] == row["closed_form"]
         same = f"; the closed form has {row['closed_form']:.3f} on this grid" if known else ""
-        optimizer = "" if row["optimizer"] == "sgd" else f"{row['optimizer']}, "
+        optimizer = f"{row['optimizer']}, " if several else ""
         others.append(
             f"{row['verdict'].capitalize()}: {row['family']}, {optimizer}{row['advantage']}, {row['aggregation']}, "
             f"exponent in {row['axis']}: predicted {row['predicted']:.3g}, measured {row['measured']:.3f} "

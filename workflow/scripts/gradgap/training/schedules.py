@@ -28,7 +28,8 @@ def _sine(x):
 
 
 @kernel
-def _constant(iteration, iterations, failure_rate, start_failure_rate):
+def constant(iteration, iterations, failure_rate, start_failure_rate):
+    """The schedule that is always 1; where it is used, the engine may skip idle iterations."""
     return 1.0
 
 
@@ -113,7 +114,7 @@ def check_schedule(schedule: Any) -> None:
 
 #: All schedules by name.
 SCHEDULES: Registry[Callable] = Registry("schedule", check=check_schedule)
-SCHEDULES.add("constant")(_constant)
+SCHEDULES.add("constant")(constant)
 SCHEDULES.add("failure-rate")(_failure_rate)
 SCHEDULES.add("inverse-sqrt")(_inverse_sqrt)
 SCHEDULES.add("warmup-10")(_warmup_10)
