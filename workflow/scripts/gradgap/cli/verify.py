@@ -1,4 +1,4 @@
-"""Check all of a results folder, and name what is missing or damaged.
+"""Check a results folder, and name every file that is missing or damaged.
 
 gradgap verify
 gradgap verify results/smoke/results --configfile tests/smoke.yaml
@@ -16,7 +16,7 @@ def add_arguments(parser):
 
 
 def main(arguments):
-    """Check; the exit code is 1 where something is wrong.
+    """Check. The exit code is 1 if something is wrong.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Captions, filled from what was found."""
+"""Captions of figures, filled with the numbers that the analysis found."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from ..sweep.study import STUDIES, Analysis
 
 
 def template(study: str) -> str:
-    """Text of a study's caption before it is filled in: the study's own, or caption.rst beside its declaration."""
+    """The template of a study's caption: the one it declares, or the file caption.rst beside its declaration."""
     own = STUDIES.find(study).caption
     if own is not None:
         return own
@@ -23,10 +23,10 @@ def template(study: str) -> str:
 
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the rows of a study's scaling table say, with the rule by which they were judged.
+    """The verdicts of a study as text, with the rule behind them.
 
-    The rows are counted by verdict, the independent searches behind them are counted, and each row whose prediction
-    does not stand is spelled out.
+    It says how many rows have each verdict, and from how many independent searches. Every row whose prediction is
+    not confirmed is described.
     """
     if not rows:
         return "No exponent was fitted."
@@ -53,7 +53,7 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def fill(text: str, analysis: Analysis, settings: Mapping[str, Any]) -> str:
-    """Fill a caption; a name that the findings do not hold is an error."""
+    """Fill in a caption. A name that the findings do not contain is an error."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     rows = analysis.scaling[COLUMNS].to_dict("records")
     return environment.from_string(text).render(

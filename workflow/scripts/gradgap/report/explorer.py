@@ -1,4 +1,4 @@
-"""One page to explore every dataset: plotly's JavaScript and the numbers are inside, so it needs no internet."""
+"""An HTML page to explore every dataset. It contains plotly's JavaScript and all numbers, so it needs no internet."""
 
 import base64
 import gzip
@@ -21,7 +21,7 @@ MOST_VALUES = 1_000_000
 
 
 def packed(arrays: list[np.ndarray]) -> str:
-    """Arrays as 32-bit floats one after the other, as base64 text of gzip data; first bytes first packs better."""
+    """All arrays as 32-bit floats, compressed, as base64 text. Sorting bytes by significance helps compression."""
     flat = np.concatenate([array.ravel().astype("<f4") for array in arrays]) if arrays else np.empty(0, "<f4")
     planes = flat.view(np.uint8).reshape(-1, 4).T.tobytes()
     return base64.b64encode(gzip.compress(planes, compresslevel=9, mtime=0)).decode()
@@ -37,7 +37,7 @@ def _axis(coordinate: xr.DataArray) -> dict[str, Any]:
 
 
 def contents(datasets: Mapping[str, xr.Dataset]) -> tuple[dict[str, Any], str]:
-    """What the page holds.
+    """The content of the page.
 
     Parameters
     ----------

@@ -452,7 +452,7 @@ def weights(advantage: str, aggregation: str, rewards, lengths, max_length: floa
     --------
     One right response in four, each of five tokens:
 
-    >>> weights("dr_grpo", "token-mean", [1, 0, 0, 0], [5, 5, 5, 5], 5).tolist()
+    >>> weights("dr_grpo", "token-mean", [1, 0, 0, 0], [5, 5, 5, 5], 5).round(4).tolist()
     [0.0375, -0.0125, -0.0125, -0.0125]
     """
     group = np.zeros((COLUMNS, len(rewards)))
