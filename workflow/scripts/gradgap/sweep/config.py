@@ -143,7 +143,7 @@ def _possible(sweep: Sweep) -> dict[str, tuple[str, ...]]:
 
 
 def study_settings(study: Study) -> dict[str, Setting]:
-    """The settings of a study by key. They belong to its measurements, the components on its axes, and its analysis."""
+    """The settings of a study by key: those of its measurements, of components on its axes, and of its analysis."""
     found: dict[str, Setting] = {}
     shared: list[str] = []
     for sweep in study.sweeps.values():
@@ -261,7 +261,7 @@ def allowed(key: Axis | Setting) -> str:
 
 
 def _mapping(document: Document, place: Place, value: Any, known: Iterable[str]) -> dict[str, Any]:
-    """The known keys of a mapping. Unknown keys are noted; so is a value that is not a mapping, which counts as empty."""
+    """The known keys of a mapping. Unknown keys are noted, and a value that is not a mapping counts as empty."""
     known = list(known)
     if not isinstance(value, Mapping):
         document.note(

@@ -37,7 +37,7 @@ from .store import read, require, stored_variable
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything that defines a dataset, as plain data, so that the job that makes it imports no study or measurement.
+    """All that defines a dataset, as plain data, so that the job that makes it imports no study or measurement.
 
     Attributes
     ----------
