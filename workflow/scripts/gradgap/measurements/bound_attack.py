@@ -83,7 +83,7 @@ class _Candidate:
 
     @classmethod
     def of(cls, line: Line, length: int) -> "_Candidate":
-        """The candidate for a policy of at most `length` tokens. Contexts that are never reached are like the first."""
+        """The candidate for a policy of at most `length` tokens. Contexts never reached are like the first."""
         shape = tree(length, line.logit.shape[1], False)
         logit = np.tile(line.logit[0], (len(shape.child), 1))
         slope = np.tile(line.slope[0], (len(shape.child), 1))

@@ -48,7 +48,7 @@ def start_deviations(success_rate: float = 0.2, window: float = 1.0) -> float:
     Examples
     --------
     >>> round(start_deviations(0.2), 2)
-    1.84
+    1.83
     """
     best = _inside(0.0, window)
     if not 0.0 < success_rate < best:
