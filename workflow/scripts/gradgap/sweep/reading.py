@@ -298,9 +298,12 @@ class _Builder:
             name = self.node(following, depth + 1)
             child = self.node(next(self.events), depth + 1)
             if name.problems or not isinstance(name.value, str) or not name.value:
-                shown = name.problems[0][1] if name.problems else name.texts.get((), short(repr(name.value)))
+                found = name.texts.get((), short(repr(name.value))) + " is none"
                 node.problems.append(
-                    ((), f"the key {shown} (line {name.line}) is not allowed; a key is a name")
+                    (
+                        (),
+                        f"a key is a name; on line {name.line} {name.problems[0][1] if name.problems else found}",
+                    )
                 )
                 continue
             if name.value == "<<":
