@@ -122,11 +122,6 @@ class Rate:
         """1 − J, correctly rounded."""
         return float(1 - Decimal(self.text))
 
-    @property
-    def failure_text(self) -> str:
-        """1 − J as canonical decimal text."""
-        return complement(self.text)
-
 
 def _decimal(written: str | float) -> str:
     """A rate as decimal text without exponent."""

@@ -4,15 +4,9 @@ gradgap verify
 gradgap verify results/smoke/results --configfile tests/smoke.yaml
 """
 
+from ._results import add_arguments as add_arguments
+
 HELP = "check every file of a results folder"
-
-
-def add_arguments(parser):
-    """Arguments of the command."""
-    parser.add_argument(
-        "results", nargs="?", metavar="RESULTS", help="results folder (default: that of the configuration)"
-    )
-    parser.add_argument("--configfile", default="config.yaml", metavar="F", help="default: config.yaml")
 
 
 def main(arguments):

@@ -179,17 +179,6 @@ def stability_factor(optimizer: str, settings: dict[str, float] | None = None) -
     return math.nan if found.stability is None else found.stability(found.complete(settings)) / 2.0
 
 
-def averaged_momentum_factor(momentum: float) -> float:
-    """`stability_factor` of momentum in the averaged form m ← βm + (1−β)u, which is (1+β)/(1−β) (O4).
-
-    Examples
-    --------
-    >>> averaged_momentum_factor(0.5)
-    3.0
-    """
-    return (1.0 + momentum) / (1.0 - momentum)
-
-
 def delay_factor(delay: int) -> float:
     """Critical learning rate with updates that are τ iterations old, divided by that without: sin(π/(4τ+2)) (O5).
 
