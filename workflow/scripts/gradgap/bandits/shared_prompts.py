@@ -50,6 +50,15 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
         Filled with J_q = Π p and 1 − J_q, each computed directly.
     ascent : ndarray, shape (Q, d)
         Filled with ∇ log J_q = Σ_t (φ_right − φ̄_t). Divided by 1 − J_q it is the gradient gap of the prompt.
+
+    Examples
+    --------
+    On the teacher's ray all prompts have the same success rate (`Instance.rates` calls this function):
+
+    >>> bandit = FAMILIES.find("contextual").instance(8, 0.3)
+    >>> success, failure, _ = bandit.rates(bandit.start)
+    >>> success.round(6)
+    array([0.3, 0.3, 0.3, 0.3])
     """
     prompts, contexts, others, dimension = differences.shape
     for q in range(prompts):
