@@ -1,6 +1,8 @@
 """The callback of a real trainer: what it logs, against weights saved on the way and log-probabilities of its own."""
 
 import os
+import re
+import runpy
 import warnings
 
 import numpy as np
@@ -263,3 +265,15 @@ def test_groups_are_as_large_as_the_trainer_makes_them():
     found = run(Counts(4), 0.01, optimizer="sgd", steps=2, seed=1, probed=True)
     (record,) = found.records
     assert np.bincount(record.prompts).tolist() == [GROUP] * 8
+
+
+@pytest.mark.parametrize("control", [[], ["--control"]])
+def test_the_example_prints_what_it_logs(root, capsys, control):
+    example = runpy.run_path(str(root / "examples/trl_headroom.py"))
+    example["main"](["--length", "6", "--steps", "6", "--learning-rate", "0.02", *control])
+    *_, head, first, second, third, fourth, fifth, sixth, last = capsys.readouterr().out.splitlines()
+    assert head.split() == ["step", "rate", "reward", "gain", "headroom", "reach", "edge"]
+    assert first.split()[3:] == ["–"] * 4
+    rates = {row.split()[1] for row in (first, second, third, fourth, fifth, sixth)}
+    assert (len(rates) > 1) == bool(control)
+    assert re.fullmatch(r"3\.3 forward passes a step for the probe, \d+% of the time of training", last)
