@@ -298,12 +298,9 @@ class _Builder:
             name = self.node(following, depth + 1)
             child = self.node(next(self.events), depth + 1)
             if name.problems or not isinstance(name.value, str) or not name.value:
-                found = name.texts.get((), short(repr(name.value))) + " is none"
+                shown = name.problems[0][1] if name.problems else name.texts.get((), short(repr(name.value)))
                 node.problems.append(
-                    (
-                        (),
-                        f"a key is a name; on line {name.line} {name.problems[0][1] if name.problems else found}",
-                    )
+                    ((), f"the key {shown} (line {name.line}) is not allowed; a key is a name")
                 )
                 continue
             if name.value == "<<":
