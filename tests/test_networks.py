@@ -7,7 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
+from conftest import ROOT
 from gradgap.errors import ConfigError
+from gradgap.measurements import network_forecasts
+from gradgap.probe import Status, pool
+from gradgap.sweep import config
 from gradgap.training import rules
 from gradgap.training.rules import weights
 
@@ -16,6 +21,7 @@ pytest.importorskip("optax")
 
 import jax
 import jax.numpy as jnp
+import optax
 from gradgap.networks import cache, half_kept, instance, training
 from gradgap.networks.policies import KINDS, draw, network
 from gradgap.networks.tasks import Sum, Window, task
@@ -281,20 +287,59 @@ def test_first_steps_are_those_of_the_optimizers():
     np.testing.assert_allclose(float(training.norm(clipped)), 0.1, rtol=1e-4)
 
 
-def test_looks_score_fresh_batches_along_the_last_step():
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_forecast_of_a_run_is_that_of_enumeration(optimizer):
+    """Batches are scored along the step before them; pooled, they give what slopes and curvatures of J give."""
     made = instance.instance("window", 8, 0.7)
-    setup = training.Setup(iterations=4, looks=(-1.0, 0.0))
-    curve = training.run(made, "grpo", "seq-mean-token-sum", 0.1, instance.key(0, {"replicate": "0"}), setup)
-    assert curve.log_probabilities.shape == (4, 2, 128)
-    assert curve.rewards.shape == (4, 128)
+    rate = {"sgd": 0.1, "adam": 0.01}[optimizer]
+    setup = training.Setup(optimizer, iterations=17, groups=64, looks=network_forecasts.LOOKS)
+    random = instance.key(0, {"replicate": "0"})
+    curve = training.run(made, "grpo", "seq-mean-token-sum", rate, random, setup)
+    assert curve.log_probabilities.shape == (17, 5, 512)
     np.testing.assert_allclose(curve.rewards.mean(axis=1), curve.success_rate, rtol=1e-6)
-    before, now = curve.log_probabilities.transpose(1, 0, 2)
-    np.testing.assert_array_equal(before[0], now[0])  # no step has been made yet
-    # responses of the new policy: the mean of exp(old − new) is 1, and the mean log-ratio is negative
-    ratio = before[1:] - now[1:]
-    assert (ratio.mean(axis=1) < 0).all()
-    error = np.exp(ratio).std() / np.sqrt(ratio.size)
-    assert abs(np.exp(ratio).mean() - 1) < 5 * error
+    found = pool(network_forecasts.records_of(curve, setup, rate, prompts=False), seed=1)
+
+    table = training.tables("grpo", "seq-mean-token-sum", made.task, 8)
+    moving = training.OPTIMIZERS[optimizer]()
+    responses = every(2, 8)
+    prompts = np.zeros((len(responses), 0), np.int32)
+    right = np.asarray(made.task.right(prompts, responses))
+
+    def along(now, step, t, prompts, responses):
+        there = jax.tree.map(lambda x, dx: x + t * dx, now, step)
+        return made.network.log_probabilities(there, prompts, responses)
+
+    @jax.jit
+    def once(now, memory, last, key):
+        """One update, what is scored before it, and J′ and J″ along the step before it."""
+        batch = training.collect(now, key, made.task, made.network, setup)
+        scored = jnp.stack([along(now, last, t, batch.prompts, batch.tokens) for t in setup.looks])
+        slope = jax.grad(lambda t: jnp.exp(along(now, last, t, prompts, responses))[right].sum())
+        u = training.update(now, batch, table, made.network, setup.groups)
+        moves, memory = moving.update(jax.tree.map(jnp.negative, u), memory)
+        moves = jax.tree.map(lambda move: rate * move, moves)
+        return optax.apply_updates(now, moves), memory, moves, (scored, slope(0.0), jax.grad(slope)(0.0))
+
+    now, memory = made.parameters, moving.init(made.parameters)
+    last = jax.tree.map(jnp.zeros_like, now)
+    outs = []
+    for key in jax.random.split(random, setup.iterations + 1)[1:]:
+        now, memory, last, out = once(now, memory, last, key)
+        outs.append(out)
+    scored, slopes, curvatures = map(np.array, zip(*outs, strict=True))
+    # sums in another order may flip a draw sooner or later, so only the first updates are the same to the last digits
+    np.testing.assert_allclose(curve.log_probabilities[:3], scored[:3], rtol=1e-4, atol=1e-4)
+    exact = 2 * (slopes - curvatures)[1:].sum() / -curvatures[1:].sum()
+    assert found.status is Status.measured
+    low, high = found.headroom_interval
+    assert abs(np.log(found.headroom / exact)) < np.log(high / low)  # twice the half-width of 90 %
+
+
+def test_windows_of_safe_runs_end_within_the_run():
+    raw = yaml.safe_load((ROOT / "tests/networks.yaml").read_text())
+    raw["studies"]["networks"]["iteration"] = [10, 21]
+    with pytest.raises(ConfigError, match=r"iteration: 21 is not allowed; .* have 20 \(iterations\)"):
+        config.parse(raw)
 
 
 def test_alignment_of_the_gap_with_itself_is_its_norm():
