@@ -46,11 +46,12 @@ test-slurm: .venv/installed ## run the workflow on a Slurm of its own (needs slu
 	$(BIN)/pytest -m slurm -rs tests/test_slurm.py
 
 test-networks: .cache/networks/installed ## test the policies that are networks, in an environment with JAX
-	.cache/networks/bin/python -m pytest --numprocesses 2 tests/test_networks.py
+	.cache/networks/bin/python -m pytest --numprocesses 2 --doctest-modules tests/test_networks.py workflow/scripts/gradgap/networks
 
+# runs of seconds: what JAX compiles without its optimizations is there in half the time
 smoke-networks: .cache/networks/installed ## run the study of networks on a tiny configuration, in that environment
 	@mkdir -p $(SMOKE)-networks
-	.cache/networks/bin/python -m snakemake --directory $(SMOKE)-networks --configfile $(CURDIR)/tests/networks.yaml
+	JAX_DISABLE_MOST_OPTIMIZATIONS=1 .cache/networks/bin/python -m snakemake --directory $(SMOKE)-networks --configfile $(CURDIR)/tests/networks.yaml
 
 verify: .venv/installed ## check every file of the results of config.yaml, or CONFIG=FILE, and name what is bad
 	$(BIN)/gradgap verify $(CONFIGFILE)

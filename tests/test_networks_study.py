@@ -115,9 +115,7 @@ def test_figures_and_caption_are_made():
     study = STUDIES.find("networks")
     drawn = {}
     for name, module in study.figures("networks").items():
-        figure = plugins.module(module).draw(
-            analysis.panels, analysis.scaling, style.Look.from_config(LOOK)
-        )
+        figure = plugins.module(module).draw(analysis.panels, analysis.scaling, style.Look.from_config(LOOK))
         figure.canvas.draw()
         drawn[name] = [[line.get_ydata() for line in axes.get_lines()] for axes in figure.axes]
         plt.close(figure)

@@ -37,7 +37,7 @@ def _law(panel, x, here, exponents, axis, optimizer):
 
 
 def draw(panels, scaling, look):
-    """Above: thresholds against length, a panel a task; success around them; below: rules under each optimizer, 1 − J."""
+    """Above: thresholds against length, a panel a task; then success around them; below: rules, and 1 − J."""
     points, others, failures, around, by_rule, exponents = (
         panels.get(name, pd.DataFrame()).reindex(columns=columns) for name, columns in PANELS.items()
     )
@@ -52,6 +52,7 @@ def draw(panels, scaling, look):
     figure = plt.figure(figsize=(look.page_width, look.page_width * 1.0), layout="constrained")
     top, middle, bottom = figure.subfigures(3, 1)
 
+    lengths = sorted(points.length.unique())
     row = top.subplots(1, len(tasks), squeeze=False, sharex=True)[0]
     for panel, task in zip(row, tasks, strict=True):
         for optimizer in optimizers:
@@ -66,6 +67,7 @@ def draw(panels, scaling, look):
                 own = exponents[(exponents.task == task) & (exponents.network == network)]
                 _law(panel, here.length.to_numpy(float), here, own, "length", optimizer)
         panel.set_xscale("log", base=2)
+        panel.set_xticks(lengths, [f"{length:g}" for length in lengths])
         panel.set_yscale("log")
         panel.set_title(task)
         panel.set_xlabel("mean response length T (tokens)")
@@ -86,7 +88,6 @@ def draw(panels, scaling, look):
     top.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
     row = middle.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
-    lengths = sorted(points.length.unique())
     shades = dict(zip(lengths, np.linspace(0.35, 1, len(lengths)), strict=True))
     for panel, task in zip(row, tasks, strict=True):
         here = around[(around.task == task) & (around.network == networks[0])].sort_values("learning_rate")
@@ -118,7 +119,9 @@ def draw(panels, scaling, look):
         panel.set_xticks(range(len(names)), names, rotation=30, ha="right")
         panel.set_title(f"rules under {NAMES.get(optimizer, optimizer)}")
     if len(by_rule):  # the same decades, so that the spreads of the optimizers can be compared
-        ends = np.log10([min(p.get_ylim()[0] for p in rules_panels), max(p.get_ylim()[1] for p in rules_panels)])
+        ends = np.log10(
+            [min(p.get_ylim()[0] for p in rules_panels), max(p.get_ylim()[1] for p in rules_panels)]
+        )
         for panel in rules_panels:
             panel.set_ylim(*10**ends)
     rules_panels[0].set_ylabel("half-kept learning rate")

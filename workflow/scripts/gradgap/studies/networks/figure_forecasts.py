@@ -33,7 +33,8 @@ def draw(panels, scaling, look):
         for mark, optimizer in zip(style.MARKERS, optimizers, strict=False):
             colour = colours[optimizer]
             here = along[(along.task == task) & (along.optimizer == optimizer)]
-            shown = here[np.isfinite(here.forecast) & (here.forecast > 0)]
+            known = here[np.isfinite(here.forecast)]
+            shown = known[known.forecast > 0]
             panel.plot(
                 shown.iteration,
                 shown.forecast,
@@ -44,17 +45,20 @@ def draw(panels, scaling, look):
                 markeredgewidth=0,
                 ls="none",
             )
-            middle = shown.groupby("iteration").forecast.median()
+            middle = known.groupby("iteration").forecast.median()
+            middle = middle[middle > 0]
             panel.plot(middle.index, middle, marker=mark, color=colour, markersize=4, linewidth=0.9)
             own = forecasts[(forecasts.task == task) & (forecasts.optimizer == optimizer)].iloc[0]
             at, low, high = (own[name] for name in HALF_KEPT)
             if np.isfinite(at):
                 panel.axhline(at, color=colour, linewidth=1.2, linestyle=(0, (4, 2)))
+                panel.plot(last * 1.05, at, marker=mark, markersize=4, color=colour, clip_on=False)
                 if np.isfinite([low, high]).all():
                     panel.axhspan(low, high, color=colour, alpha=0.15, linewidth=0)
             panel.axhline(own.safe_learning_rate, color=colour, linewidth=0.9, linestyle=(0, (1, 1.5)))
         panel.set_yscale("log")
         panel.set_xlim(0, last * 1.05)
+        panel.set_xticks([0, *sorted(along.iteration.unique())])
         panel.set_xlabel("updates of the safe run")
         panel.set_title(task)
         style.letter(panel, letter)
@@ -71,7 +75,9 @@ def draw(panels, scaling, look):
     ]
     handles += [
         style.legend_entry("collapse as measured, α*", color="0.4", linewidth=1.2, linestyle=(0, (4, 2))),
-        style.legend_entry("of the safe run", color="0.4", linewidth=0.9, linestyle=(0, (1, 1.5))),
+        style.legend_entry(
+            "learning rate of the safe run", color="0.4", linewidth=0.9, linestyle=(0, (1, 1.5))
+        ),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure
