@@ -97,11 +97,11 @@ def success_rate(
     return rate, math.sqrt(rate * (1 - rate) / responses)
 
 
-def _crossing(below: Callable[[float], bool], low: float, high: float) -> float:
-    """Where something that is below its target at `low` and not at `high` crosses it, by bisection."""
+def _crossing(rate_at: Callable[[float], float], low: float, high: float, target: float) -> float:
+    """Where a rate that is below the target at `low` and not at `high` crosses it, by bisection."""
     for _ in range(14):
         middle = (low + high) / 2
-        low, high = (middle, high) if below(middle) else (low, middle)
+        low, high = (middle, high) if rate_at(middle) < target else (low, middle)
     return high
 
 
@@ -129,7 +129,7 @@ def _biased(task: Task, network: Network, random: jax.Array, target: float) -> P
             rate = rate_at(low + 0.5)
             best = max(best, rate)
             if rate >= target:
-                return at(_crossing(lambda bias, of=rate_at: of(bias) < target, low, low + 0.5))
+                return at(_crossing(rate_at, low, low + 0.5, target))
     raise ConfigError(
         f"success_rate: {target:g} is out of reach for {_NETWORKS} random networks of width {network.width} at "
         f"length {task.tokens} by the bias of their output; allowed: below {best:.3g}"
@@ -185,7 +185,7 @@ def _supervised(task: Sum, network: Network, random: jax.Array, target: float) -
     def rate_at(part: float) -> float:
         return float(_exact_success(between(part), held, task, network))
 
-    return between(_crossing(lambda part: rate_at(part) < target, 0.0, 1.0))
+    return between(_crossing(rate_at, 0.0, 1.0, target))
 
 
 def instance(
