@@ -68,5 +68,3 @@ def following(state):
 def uniform(state):
     """A number from [0, 1), a multiple of 2⁻⁵³."""
     return (following(state) >> np.uint64(11)) * 1.1102230246251565e-16
-
-    # only by rounding does a uniform number lie above the whole sum: draw again

@@ -399,8 +399,9 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
                             for q in range(prompts):
                                 other[i, q] = rates[i, q]
                     for j in range(theta.size):
-                        theta[j] += factor * step[j]
-                    stale = True
+                        moved = theta[j] + factor * step[j]
+                        stale = stale or moved != theta[j]  # an update of 0 leaves the rates as they are
+                        theta[j] = moved
                 if stale and (always or k >= iterations - tail):
                     evaluate(theta, constants, space, rates, gaps)
                     failure = _mean_failure(rates)
