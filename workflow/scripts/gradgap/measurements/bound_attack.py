@@ -4,6 +4,7 @@ Of a policy and a direction only the logit and the slope of every token enter, s
 share them over all contexts, over contexts of one depth, or not at all, which sets how many there are.
 """
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -53,6 +54,12 @@ def ratio(line: Line, name: str) -> float:
     return found if math.isfinite(found) else _NONE
 
 
+@functools.lru_cache(maxsize=64)
+def _cut(length: int, vocabulary: int, ends: bytes) -> tuple[Tree, np.ndarray, np.ndarray]:
+    """`pruned` of the full tree: an optimiser varies logits and slopes, and leaves the ends of responses alone."""
+    return pruned(tree(length, vocabulary, False), np.frombuffer(ends, bool))
+
+
 @dataclass(frozen=True)
 class _Candidate:
     """A policy as a search varies it: a full tree, where its responses end, and a reward wherever one could end.
@@ -95,7 +102,7 @@ class _Candidate:
 
     def line(self) -> Line:
         """The policy."""
-        shape, kept, leaf = pruned(self.shape, self.ends)
+        shape, kept, leaf = _cut(int(self.shape.depth[-1]) + 1, self.right.shape[1], self.ends.tobytes())
         return Line(shape, self.logit[kept], self.slope[kept], self.right[leaf[:, 0], leaf[:, 1]])
 
     def tied(self, group: np.ndarray, first: np.ndarray, values: np.ndarray | None = None) -> "_Candidate":

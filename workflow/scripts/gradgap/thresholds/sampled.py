@@ -93,13 +93,26 @@ def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Sea
     return None, Search.always_converged if seen else Search.never_converged
 
 
+def _clear(kept: np.ndarray) -> int:
+    """1 where the mean of kept lies above ½ by more than noise, −1 where below, 0 where it is not clear.
+
+    Noise is three standard errors, those of replicates that keep all or nothing: none has a larger variance.
+    """
+    mean = float(kept.mean())
+    if (mean - 0.5) * (mean - 0.5) * len(kept) <= 9 * mean * (1 - mean):
+        return 0
+    return 1 if mean > 0.5 else -1
+
+
 def _ladder(
     first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int
 ) -> tuple[np.ndarray, np.ndarray, Search]:
     """Rungs around the one at which half is kept, and what each replicate kept at each.
 
-    A coarse pass goes up to the first rung at which the mean of a few replicates, having been above, is below
-    halfway; the ladder around it is then run with all replicates.
+    A few replicates bracket it: a coarse pass goes up to the first rung at which their mean, having been above, is
+    below halfway, and halving finds the two neighbours between which it falls. From there all replicates run rung
+    after rung, down to one that clearly keeps half and up to one that clearly does not. Rungs farther off would
+    cost as much, and say nothing about where the crossing lies.
 
     Parameters
     ----------
@@ -108,7 +121,7 @@ def _ladder(
     kept_at : callable
         ``kept_at(rung, replicates)``: kept by so many replicates, of that shape.
     scouts, replicates : int
-        Replicates of the coarse pass, and of the ladder.
+        Replicates that bracket it, and of the ladder.
 
     Returns
     -------
@@ -120,9 +133,14 @@ def _ladder(
     below, search = _scout(first, lambda rung: float(kept_at(rung, scouts).mean()))
     if below is None:
         return np.empty(0), np.empty((0, replicates)), search
-    low, high = below - 2 * STRIDE, below + STRIDE
-    while kept_at(high, replicates).mean() >= 0.5 and high < below + 4 * STRIDE:
-        high += STRIDE
+    low, high = below - STRIDE, below
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if kept_at(middle, scouts).mean() >= 0.5 else (low, middle)
+    while low > below - 2 * STRIDE and _clear(kept_at(low, replicates)) < 1:
+        low -= 1
+    while high < below + 4 * STRIDE and _clear(kept_at(high, replicates)) > -1:
+        high += 1
     rungs = np.arange(low, high + 1)
     return rungs, np.array([kept_at(int(rung), replicates) for rung in rungs]), search
 
