@@ -23,7 +23,9 @@ from ..files import replacing
 #: Plain dark axes, and ticks of a size for paper.
 _PAPER: dict[str, Any] = {
     "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
-    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), "0.15"),
+    **dict.fromkeys(
+        ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), "0.15"
+    ),
     **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 4.8),
     **dict.fromkeys(("xtick.minor.size", "ytick.minor.size"), 3.2),
     "axes.axisbelow": True,
