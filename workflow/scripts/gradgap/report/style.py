@@ -11,7 +11,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -20,26 +20,6 @@ from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter
 
 from ..files import replacing
 
-#: Plain dark axes, and ticks of a size for paper.
-_PAPER: dict[str, Any] = {
-    "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
-    **dict.fromkeys(
-        ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), "0.15"
-    ),
-    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 4.8),
-    **dict.fromkeys(("xtick.minor.size", "ytick.minor.size"), 3.2),
-    "axes.axisbelow": True,
-    "grid.color": "0.8",
-    "lines.solid_capstyle": "round",
-    "patch.edgecolor": "white",
-    "patch.force_edgecolor": True,
-    "patch.linewidth": 0.8,
-}
-#: Colours that the colour-blind can tell apart, after Okabe and Ito.
-_COLOURS = [
-    tuple(int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4))
-    for colour in ("0173b2", "de8f05", "029e73", "d55e00", "cc78bc", "ca9161")
-]
 #: Markers and dashes that tell series apart without colour.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p"]
 #: What a line drawn from theory looks like everywhere: thin and dark, never with markers.
@@ -72,7 +52,7 @@ class Look:
     def applied(self) -> Iterator[None]:
         """Draw with this look inside the block."""
         small = max(SMALLEST, self.font_size * 0.9)
-        settings: Any = _PAPER | {
+        settings: Any = {
             "font.size": self.font_size,
             "axes.titlesize": self.font_size,
             "axes.labelsize": self.font_size,
@@ -95,24 +75,18 @@ class Look:
             "savefig.dpi": self.dpi,
             "figure.constrained_layout.use": True,
         }
-        with plt.rc_context(settings):
+        with sns.axes_style("ticks"), sns.plotting_context("paper"), plt.rc_context(settings):
             yield
 
 
 def palette(count: int) -> list:
     """Colours that the colour-blind can tell apart, and that differ in lightness."""
-    return _COLOURS[:count] if count <= len(_COLOURS) else _viridis(count)
+    return sns.color_palette("colorblind", count) if count <= 6 else sns.color_palette("viridis", count)
 
 
 def shades(count: int) -> list:
     """Colours of an ordered quantity, dark to light, none too light to be seen on white."""
-    return _viridis(count + 1)[:count]
-
-
-def _viridis(count: int) -> list:
-    """So many colours of the map, evenly spaced between its ends."""
-    colours = plt.get_cmap("viridis")(np.linspace(0, 1, count + 2)[1:-1])
-    return [tuple(colour) for colour in colours[:, :3].tolist()]
+    return sns.color_palette("viridis", count + 1)[:count]
 
 
 def head(axes: Axes, letter: str, title: str = "") -> None:
