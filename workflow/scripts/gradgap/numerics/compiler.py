@@ -2,7 +2,8 @@
 
 Kernels are compiled without fast-math and run in one thread, so that a number never depends on the number of
 cores; jobs, not threads, use the cores. Compiled code is cached on disk in a folder keyed by the numba version
-and by a hash of all sources, because numba's own check does not see edits in functions that a kernel calls.
+and by a hash of all sources that kernels may follow from, because numba's own check does not see edits in functions
+that a kernel calls.
 
 Only documented parts of numba are used. A kernel that is an argument of another one is a first-class function: it
 is compiled once for its type, and called through its address, so that one compiled engine, found in the cache,
@@ -25,7 +26,7 @@ from numba import types
 from numba.extending import intrinsic, is_jitted
 
 from ..errors import ConfigError
-from ..fingerprint import package_fingerprint
+from ..fingerprint import kernel_fingerprint
 
 f8 = types.float64
 i8 = types.int64
@@ -41,20 +42,20 @@ _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
 
 @functools.cache
-def cache_folder() -> Path:
-    """Where compiled code is kept: below ``NUMBA_CACHE_DIR``, or below the user's cache folder."""
+def cache_folder(plugins: bool = False) -> Path:
+    """Where compiled code is kept, that of plugins apart: below ``NUMBA_CACHE_DIR``, or the user's cache folder."""
     base = os.environ.get("NUMBA_CACHE_DIR") or Path(
         os.environ.get("XDG_CACHE_HOME") or "~/.cache", "gradgap"
     )
-    return Path(base).expanduser() / f"numba-{numba.__version__}-{package_fingerprint()}"
+    return Path(base).expanduser() / f"numba-{numba.__version__}-{kernel_fingerprint(plugins)}"
 
 
 @contextlib.contextmanager
-def _own_cache() -> Iterator[None]:
-    """What is decorated inside the block is cached in `cache_folder`; other users of numba see no change."""
+def _own_cache(function: Callable) -> Iterator[None]:
+    """A function decorated inside the block is cached in `cache_folder`; other users of numba see no change."""
     config: Any = numba.config
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder())
+    config.CACHE_DIR = str(cache_folder(function.__module__.partition(".")[0] != __name__.partition(".")[0]))
     try:
         yield
     finally:
@@ -63,7 +64,7 @@ def _own_cache() -> Iterator[None]:
 
 def _compiled(compiler: Callable[..., Any], function: Callable, **options: Any) -> Any:
     """The function through a compiler of numba, cached where the function stands in a file."""
-    with _own_cache():
+    with _own_cache(function):
         try:
             return compiler(cache=True, **options)(function)
         except RuntimeError:  # typed at a prompt: there is no file to cache it beside
