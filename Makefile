@@ -12,11 +12,12 @@ CONFIGFILE = $(if $(CONFIG),--configfile '$(CONFIG)')
 RESULTS ?= results
 SMK := Snakefile $(wildcard workflow/rules/*.smk)
 
-# JAX and optax, where the configuration has policies that are networks
-EXTRA := $(shell test -z "$(CONFIG)" || { grep -qsE '^  networks:' "$(CONFIG)" && echo .venv/networks; })
+# what some studies need beside the rest, where the configuration has them: JAX and optax, or PyTorch and TRL
+EXTRA := $(shell test -z "$(CONFIG)" || for study in networks trainer; do \
+	grep -qsE "^  $$study:" "$(CONFIG)" && echo .venv/$$study; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test test-bits digests test-browser test-faults test-slurm test-networks smoke-networks verify check format report docs lock clean bench bench-study
+.PHONY: help study smoke test test-bits digests test-browser test-faults test-slurm test-networks smoke-networks test-trl smoke-trl verify check format report docs lock clean bench bench-study
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +52,13 @@ test-networks: .cache/networks/installed ## test the policies that are networks,
 smoke-networks: .cache/networks/installed ## run the study of networks on a tiny configuration, in that environment
 	@mkdir -p $(SMOKE)-networks
 	.cache/networks/bin/snakemake --directory $(SMOKE)-networks --configfile $(CURDIR)/tests/networks.yaml
+
+test-trl: .cache/trainer/installed ## test the callback of TRL's GRPOTrainer, in an environment with PyTorch
+	.cache/trainer/bin/pytest tests/test_trainer.py
+
+smoke-trl: .cache/trainer/installed ## run the study of a real trainer on a tiny configuration, in that environment
+	@mkdir -p $(SMOKE)-trl
+	.cache/trainer/bin/snakemake --directory $(SMOKE)-trl --configfile $(CURDIR)/tests/trl.yaml
 
 verify: .venv/installed ## check every file of the results of config.yaml, or CONFIG=FILE, and name what is bad
 	$(BIN)/gradgap verify $(CONFIGFILE)
@@ -91,6 +99,15 @@ $(RESULTS)/report.html: .venv/installed $(wildcard $(RESULTS)/figures/*.png $(RE
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements-networks.lock
 	@touch $@
 
+# PyTorch last and without hashes (requirements-torch.txt says why); all that it asks for is in the lock
+TRAINER = install --quiet --no-deps --require-hashes --requirement requirements-trainer.lock
+TORCH = install --quiet --requirement requirements-torch.txt
+
+.venv/trainer: .venv/installed requirements-trainer.lock requirements-torch.txt
+	$(BIN)/pip $(TRAINER)
+	$(BIN)/pip $(TORCH)
+	@touch $@
+
 lock: ## choose versions anew: requirements.in to requirements.lock
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet uv
@@ -102,6 +119,10 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 	.cache/lock/bin/uv pip compile requirements-networks.in --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
 		--output-file requirements-networks.lock
+	echo "torch ; sys_platform == 'none'" > .cache/lock/without-torch.txt
+	.cache/lock/bin/uv pip compile requirements-trainer.in --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
+		--override .cache/lock/without-torch.txt --no-emit-package torch --output-file requirements-trainer.lock
 
 # the environment of the networks: all of the above, JAX and optax
 .cache/networks/installed: requirements.lock requirements-networks.lock pyproject.toml
@@ -109,6 +130,15 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 	.cache/networks/bin/pip install --quiet --require-hashes --requirement requirements.lock
 	.cache/networks/bin/pip install --quiet --require-hashes --requirement requirements-networks.lock
 	.cache/networks/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# the environment of the real trainer: all of the above but networks, TRL and PyTorch
+.cache/trainer/installed: requirements.lock requirements-trainer.lock requirements-torch.txt pyproject.toml
+	$(PYTHON) -m venv .cache/trainer
+	.cache/trainer/bin/pip install --quiet --require-hashes --requirement requirements.lock
+	.cache/trainer/bin/pip $(TRAINER)
+	.cache/trainer/bin/pip $(TORCH)
+	.cache/trainer/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 clean: ## remove what was computed; the environment stays

@@ -9,7 +9,7 @@ from gradgap.measurements.prompt_runs import instance_at
 from gradgap.numerics import sampling, streams
 from gradgap.studies.alignment import analysis as study
 from gradgap.sweep.measurement import measure
-from gradgap.theory import closed_forms
+from gradgap.theory import bounds
 
 SETTINGS = {
     "prompts": 3,
@@ -47,7 +47,7 @@ def plain(point):
     aside = np.empty(len(instance.start))
     sampling.normals(bits, aside)
     angle = math.radians(float(point["angle"]))
-    bounds = closed_forms.bounds(1.0, 0.5, 0.5, instance.length, instance.max_length, 2.0, 1.0)
+    guaranteed = bounds.bounds(1.0, 0.5, 0.5, instance.length, instance.max_length, 2.0, 1.0)
     theta, gained, cumulative = instance.start.copy(), [], [0.0]
     for _ in range(SETTINGS["iterations"] + 1):
         success, failure, gap = instance.at(theta)
@@ -55,7 +55,7 @@ def plain(point):
         unit = gap / np.linalg.norm(gap)
         across = aside - (aside @ unit) * unit
         direction = math.cos(angle) * unit + math.sin(angle) * across / np.linalg.norm(across)
-        step = float(point["bound_fraction"]) * getattr(bounds, point["bound"]) * np.linalg.norm(gap)
+        step = float(point["bound_fraction"]) * getattr(guaranteed, point["bound"]) * np.linalg.norm(gap)
         cumulative.append(cumulative[-1] + max(direction @ gap, 0.0) * step)
         theta = theta + step * direction
     return np.array(gained) - gained[0], np.array(cumulative[:-1])

@@ -11,7 +11,8 @@ from gradgap import plugins
 from gradgap.bandits import FAMILIES, LengthPowers
 from gradgap.bandits.checks import check_family
 from gradgap.errors import ConfigError
-from gradgap.theory.closed_forms import critical_closed_form, failure_exponent, length_exponent
+from gradgap.theory.closed_forms import critical_closed_form
+from gradgap.theory.exponents import failure_exponent, length_exponent
 from gradgap.training import optimizers, rules, schedules
 from gradgap.training.rules import ADVANTAGES, AGGREGATIONS, Advantage, Aggregation, check_rule
 from gradgap.training.schedules import SCHEDULES, check_schedule

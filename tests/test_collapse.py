@@ -6,13 +6,14 @@ import mpmath as mp
 import numpy as np
 import pytest
 from gradgap.bandits import FAMILIES
+from gradgap.bandits.counting import log10_success_rate
 from gradgap.measurements import collapse
 from gradgap.report import captions, style
 from gradgap.studies.collapse import figure
 from gradgap.studies.collapse.analysis import analyse
 from gradgap.sweep import compute, config, dataset, grid, store
 from gradgap.sweep.measurement import measure
-from gradgap.theory import closed_forms
+from gradgap.theory import catastrophe, closed_forms
 
 LENGTH, RATE = 256, 0.2
 
@@ -31,7 +32,7 @@ def test_log_success_rate_against_mpmath(theta):
     instance = FAMILIES.find("counting").instance(LENGTH, RATE)
     with mp.workdps(30):
         exact = float(mp.log10(success_rate(instance, mp.mpf(theta))))
-    assert closed_forms.log10_success_rate(instance, theta) == pytest.approx(exact, rel=1e-11, abs=1e-12)
+    assert log10_success_rate(instance, theta) == pytest.approx(exact, rel=1e-11, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["gap 1.05 fold", "gap 1.3 convergence", "reinforce 10 convergence"])
@@ -40,7 +41,7 @@ def test_curve_against_the_iteration_in_mpmath(name):
     axes = {"length": (str(LENGTH),), "success_rate": (str(RATE),), "dynamics": (name,)}
     found = measure("collapse_curves", axes | {"iteration": tuple("012345")}, {})
     rule, factor, unit = name.split()
-    falls = closed_forms.gap_falls(instance)
+    falls = catastrophe.gap_falls(instance)
     scale = (
         falls.strict
         if unit == "fold"
@@ -73,7 +74,7 @@ def test_who_falls_at_every_iteration():
         thrown = curve(name, *every)
         assert thrown[1] < -10  # thrown out at once
         assert thrown[15] == pytest.approx(thrown[1], abs=1e-6)  # and there it stays: no further fall
-    end = int(closed_forms.linear_bandit_fall(collapse.LINEAR_START, 0.55))
+    end = int(catastrophe.linear_bandit_fall(collapse.LINEAR_START, 0.55))
     linear = curve("linear 1.1", *range(end + 2))
     assert (np.diff(linear[: end + 1]) < 0).all()
     assert linear[end - 1] > -10
@@ -90,7 +91,7 @@ def test_thresholds_are_where_the_runs_change():
     assert found["collapse_floor"][1, 0] == pytest.approx(found["collapse_floor_predicted"][1, 0], rel=1e-3)
     instance = FAMILIES.find("counting").instance(LENGTH, RATE)
     strict = found["collapse_strict"][1, 0]
-    turn = closed_forms.gap_falls(instance).turn
+    turn = catastrophe.gap_falls(instance).turn
     assert (
         collapse.falling(instance, 1.001 * strict, 100)[1]
         > turn

@@ -10,8 +10,9 @@ import pytest
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(gradgap.__path__, "gradgap.", onerror=lambda name: None)
-    # networks has an environment of its own, and test_networks.py
-    if not module.name.startswith("gradgap.networks") and module.name != "gradgap.__main__"
+    # networks and trainer have environments of their own, and test_networks.py and test_trainer.py
+    if not module.name.startswith(("gradgap.networks", "gradgap.trainer"))
+    and module.name != "gradgap.__main__"
 ]
 
 

@@ -21,8 +21,8 @@ from gradgap.sweep.study import STUDIES
 
 LENGTH = Variable("length", "tokens", "T.")
 SWEEPS = [(name, sweep) for name, study in sorted(STUDIES.discover().items()) for sweep in study.sweeps]
-#: The study of networks has an environment and a configuration of its own, and its own tests.
-OPTIONAL = {"networks"}
+#: These studies have an environment and a configuration of their own, and their own tests.
+OPTIONAL = {"networks", "trainer"}
 
 
 @pytest.fixture(scope="module")

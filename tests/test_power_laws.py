@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from gradgap.inference import power_laws
 from gradgap.inference.equivalence import Statement
-from gradgap.theory import closed_forms
+from gradgap.theory import exponents
 from scipy import stats
 
 #: Exponents (a, b) of α* ∝ T^a (1−J)^b as DESIGN tabulates them.
@@ -30,11 +30,11 @@ TABLE = [
 
 @pytest.mark.parametrize(("family", "advantage", "aggregation", "a", "b"), TABLE)
 def test_predicted_exponents(family, advantage, aggregation, a, b):
-    assert closed_forms.length_exponent(family, advantage, aggregation) == a
+    assert exponents.length_exponent(family, advantage, aggregation) == a
     if b is not None:
-        assert closed_forms.failure_exponent(family, advantage, aggregation) == b
+        assert exponents.failure_exponent(family, advantage, aggregation) == b
     else:
-        assert np.isnan(closed_forms.failure_exponent(family, advantage, aggregation))
+        assert np.isnan(exponents.failure_exponent(family, advantage, aggregation))
 
 
 def test_a_fit_against_scipy():

@@ -87,7 +87,7 @@ def test_unit_does_not_move_where_there_is_no_gap():
 
 def test_exponents_of_an_aggregation_from_outside():
     """Dividing by the root of the long length halves the law in T, and leaves half a power of 1 − J."""
-    from gradgap.theory.closed_forms import failure_exponent, length_exponent
+    from gradgap.theory.exponents import failure_exponent, length_exponent
     from gradgap.training.rules import Aggregation
 
     AGGREGATIONS["root"] = Aggregation(lambda instance: math.sqrt(instance.score_length))

@@ -12,9 +12,10 @@ from gradgap import cli
 from gradgap.bandits import FAMILIES
 from gradgap.bandits.counting import Counting, half_width, window_is_narrow
 from gradgap.bandits.enumerated import Line, tree
+from gradgap.errors import ConfigError
 from gradgap.measurements.bound_audit import audit
 from gradgap.numerics.binomial import window
-from gradgap.theory import closed_forms
+from gradgap.theory import bounds, catastrophe, closed_forms, exponents
 from gradgap.thresholds import exact as thresholds
 from gradgap.training.outcome import Outcome
 from gradgap.training.rules import ADVANTAGES, AGGREGATIONS
@@ -41,7 +42,7 @@ def test_lemmas_1_to_4_on_enumerated_policies(key):
     proxy = longest * spread**2 / 4
     for multiplier in np.array([-8.0, -1.0, -0.1, 0.1, 1.0, 8.0]) / spread:  # Lemma 4 (b)
         assert probability @ np.exp(multiplier * score) <= math.exp(multiplier**2 * proxy / 2) * (1 + 1e-12)
-    assert given <= proxy * closed_forms.tail_factor(failure) * (1 + 1e-12)  # Lemma 3
+    assert given <= proxy * bounds.tail_factor(failure) * (1 + 1e-12)  # Lemma 3
     # Lemma 1, second derivatives, against central differences of the enumerated rates
     h = 1e-3 / spread
     here, left, right = line.gains([0.0, -h, h])
@@ -70,7 +71,7 @@ def curvatures(line):
 
 @pytest.mark.parametrize("failure", [1.0, 0.999, 0.5, 0.1, 1e-3, 1e-12, 1e-100, 1e-300])
 def test_tail_factor(failure):
-    found = closed_forms.tail_factor(failure)
+    found = bounds.tail_factor(failure)
     with mp.workdps(60):
         n = mp.mpf(failure)
         exact = -mp.lambertw(-(n**2) / mp.e, -1).real
@@ -93,7 +94,7 @@ def test_sub_gaussian_tail_is_nearly_attained_by_a_normal_variable():
     for c in (2.0, 5.0, 20.0):
         log_rate = norm.logsf(c) + math.log(2)
         given = 1 + c * math.exp(norm.logpdf(c) - norm.logsf(c))
-        bound = closed_forms.tail_factor(math.exp(log_rate))
+        bound = bounds.tail_factor(math.exp(log_rate))
         assert given <= bound
         shares.append(given / bound)
     assert shares == sorted(shares)
@@ -105,27 +106,27 @@ def test_sub_gaussian_tail_is_nearly_attained_by_a_normal_variable():
 
 def test_bounds_by_hand():
     """Every constant, from a calculation on paper: J = 3/4, T = 2 of at most 3, G_p = 2, L_p = 1/2, Δμ = 1/5."""
-    found = closed_forms.bounds(0.2, 0.75, 0.25, 2.0, 3.0, 2.0, 0.5)
+    found = bounds.bounds(0.2, 0.75, 0.25, 2.0, 3.0, 2.0, 0.5)
     assert found.paper == pytest.approx(0.2 / (2 * (1.5 + 8 * 36)))
     assert found.prop1 == pytest.approx(0.2 / (3 + 36))
     assert found.prop2 == pytest.approx(0.0375 / 9)
     assert found.prop3 == pytest.approx(0.15 / (3 * (0.5 + 16 * math.log(4 * math.sqrt(2)))))
     assert found.prop4 == pytest.approx(0.0375 / 1)
-    v = closed_forms.tail_factor(0.25)
+    v = bounds.tail_factor(0.25)
     assert v - 1 - math.log(v) == pytest.approx(2 * math.log(4))
     assert found.prop5 == pytest.approx(0.15 / (3 * (0.5 + 0.5 * v)))
 
 
 def test_bounds_outside_their_conditions():
-    assert math.isnan(closed_forms.bounds(1, 0.49, 0.51, 2, 2, 1, 0.25).prop3)
-    assert math.isnan(closed_forms.bounds(1, 0.49, 0.51, 2, 2, 1, 0.25).prop5)
-    assert set(asdict(closed_forms.bounds(-1, 0.6, 0.4, 2, 2, 1, 0.25)).values()) == {0.0}
+    assert math.isnan(bounds.bounds(1, 0.49, 0.51, 2, 2, 1, 0.25).prop3)
+    assert math.isnan(bounds.bounds(1, 0.49, 0.51, 2, 2, 1, 0.25).prop5)
+    assert set(asdict(bounds.bounds(-1, 0.6, 0.4, 2, 2, 1, 0.25)).values()) == {0.0}
 
 
 @pytest.mark.parametrize("failure", [0.5, 0.1, 1e-4, 1e-9])
 @pytest.mark.parametrize("hessian", [0.01, 0.25, 1.0, 9.0])
 def test_propositions_4_and_5_are_never_weaker(failure, hessian):
-    found = closed_forms.bounds(1.0, 1 - failure, failure, 7, 9, 1.0, hessian)
+    found = bounds.bounds(1.0, 1 - failure, failure, 7, 9, 1.0, hessian)
     assert found.prop4 >= found.prop2
     assert found.prop5 >= found.prop3
     assert found.prop1 >= found.paper
@@ -135,7 +136,7 @@ def test_what_must_grow_with_the_failure_rate_grows():
     """k(n) in the proofs of Propositions 3 and 5, for the hardest case of no Hessian."""
     n = np.linspace(1e-6, 0.5, 5000)
     assert (np.diff(n * np.log(np.sqrt(2) / n)) > 0).all()
-    assert (np.diff(n * np.array([closed_forms.tail_factor(rate) for rate in n])) > 0).all()
+    assert (np.diff(n * np.array([bounds.tail_factor(rate) for rate in n])) > 0).all()
 
 
 def test_proposition_1_cannot_be_improved():
@@ -154,7 +155,7 @@ def test_proposition_1_cannot_be_improved():
             assert log_odds(tau) == pytest.approx(
                 float(log_odds(-tau)), rel=1e-14
             )  # even: it falls back at 2τ
-            bound = closed_forms.bounds(float(alignment), 0.9, 0.1, 1, 1, float(score), length / 4).prop1
+            bound = bounds.bounds(float(alignment), 0.9, 0.1, 1, 1, float(score), length / 4).prop1
             ratios.append(float(2 * tau / bound))
     assert 2 <= ratios[3] < 2.01
     assert ratios == sorted(ratios, reverse=True)
@@ -189,7 +190,7 @@ def test_proposition_4_cannot_be_improved(length):
     for tau, rho in ((1.0, 0.1), (0.3, 1e-2), (0.05, 1e-4)):
         line = even_policy(length, tau, rho)
         success, failure, alignment, _ = line.at(0.0)
-        bound = closed_forms.bounds(
+        bound = bounds.bounds(
             alignment, success, failure, length, length, 2.0, 2 * rho * math.cosh(tau)
         ).prop4
         ratios.append(line.critical(1e-4, 1e3) / bound)
@@ -321,7 +322,7 @@ def test_e1_exponent_in_length(family, advantage, aggregation):
     ]
     rates = [closed_forms.critical_closed_form(instance, advantage, aggregation) for instance in ends]
     slope = math.log(rates[1] / rates[0]) / math.log(ends[1].length / ends[0].length)
-    assert slope == pytest.approx(closed_forms.length_exponent(family, advantage, aggregation), abs=2e-3)
+    assert slope == pytest.approx(exponents.length_exponent(family, advantage, aggregation), abs=2e-3)
 
 
 @pytest.mark.parametrize(("advantage", "aggregation"), RULES)
@@ -329,12 +330,12 @@ def test_e2_exponent_in_failure_rate(advantage, aggregation):
     ends = [FAMILIES.find("gated").instance(1024, 1 - rate, rate) for rate in (1e-3, 1e-5)]
     rates = [closed_forms.critical_closed_form(instance, advantage, aggregation) for instance in ends]
     slope = math.log(rates[1] / rates[0]) / math.log(1e-2)
-    assert slope == pytest.approx(closed_forms.failure_exponent("gated", advantage, aggregation), abs=3e-3)
+    assert slope == pytest.approx(exponents.failure_exponent("gated", advantage, aggregation), abs=3e-3)
 
 
 def test_e2_says_nothing_where_there_is_no_law():
-    assert math.isnan(closed_forms.failure_exponent("gated", "unit", "token-mean"))
-    assert math.isnan(closed_forms.failure_exponent("counting", "gap", "token-mean"))
+    assert math.isnan(exponents.failure_exponent("gated", "unit", "token-mean"))
+    assert math.isnan(exponents.failure_exponent("counting", "gap", "token-mean"))
 
 
 def test_e3_one_curve_on_gated():
@@ -474,7 +475,7 @@ def test_c7_steps_relative_to_the_critical_one(ratio):
             gap = mp.diff(lambda t: exact_success(instance, t), theta)
             theta += 2 * ratio * abs(theta) * mp.sign(gap)
         factor = abs(theta / instance.theta0) ** (1 / mp.mpf(6))
-    assert float(factor) == pytest.approx(closed_forms.strict_factor(ratio), rel=1e-12)
+    assert float(factor) == pytest.approx(catastrophe.strict_factor(ratio), rel=1e-12)
     pairs = list(itertools.pairwise(path))
     assert all(b > a for a, b in pairs) if ratio < 1 else all(b < a for a, b in pairs)
 
@@ -482,7 +483,7 @@ def test_c7_steps_relative_to_the_critical_one(ratio):
 @pytest.mark.parametrize("length", [256, 1024])
 def test_c8_gap_falls_at_every_iteration_exactly_above_the_fold(length):
     instance = FAMILIES.find("counting").instance(length, 0.2)
-    found = closed_forms.gap_falls(instance)
+    found = catastrophe.gap_falls(instance)
     assert found.convergence < found.below_start < found.strict
     assert found.below_start == pytest.approx(
         thresholds.one_step(instance) / abs(instance.at(instance.theta0)[2])
@@ -507,7 +508,7 @@ def test_c8_gap_falls_at_every_iteration_exactly_above_the_fold(length):
     assert above[0] > 20
     assert above[1] > found.turn
     assert below[1] < found.turn  # it comes to rest before the fold, where J is far from 0
-    floor = closed_forms.gap_floor(instance, 1.02 * found.strict)
+    floor = catastrophe.gap_floor(instance, 1.02 * found.strict)
     assert above[1] == pytest.approx(floor, rel=0.02)
     assert 1.02 * found.strict * gap(floor) == pytest.approx(2 * floor, rel=1e-9)
 
@@ -516,7 +517,7 @@ def test_c8_the_floor_is_exponential_in_the_length():
     logs = []
     for length in (256, 512, 1024, 2048):
         instance = FAMILIES.find("counting").instance(length, 0.2)
-        floor = closed_forms.gap_floor(instance, 1.05 * closed_forms.gap_falls(instance).strict)
+        floor = catastrophe.gap_floor(instance, 1.05 * catastrophe.gap_falls(instance).strict)
         with mp.workdps(30):
             logs.append(float(mp.log(exact_success(instance, floor))) / length)
     assert all(-0.6 < value < -0.2 for value in logs)
@@ -554,15 +555,15 @@ def test_c9_linear_bandit_by_enumeration():
         assert total == pytest.approx(0.5 - 2 * theta**2)
         assert update == pytest.approx(-4 * theta)
     below, above = (
-        closed_forms.linear_bandit(0.1, 0.499, 4000)[1],
-        closed_forms.linear_bandit(0.1, 0.501, 4000)[1],
+        catastrophe.linear_bandit(0.1, 0.499, 4000)[1],
+        catastrophe.linear_bandit(0.1, 0.501, 4000)[1],
     )
     assert below[-1] == pytest.approx(0.5, abs=1e-9)
     assert above[-1] == 0.0
-    end = int(closed_forms.linear_bandit_fall(0.1, 0.501))
+    end = int(catastrophe.linear_bandit_fall(0.1, 0.501))
     assert end == math.ceil(math.log(5) / math.log(4 * 0.501 - 1))
     assert all(b < a for a, b in itertools.pairwise(above[: end + 1]))
     assert above[end - 1] > 0 == above[end]
-    assert closed_forms.linear_bandit_fall(0.1, 0.5) == math.inf
-    with pytest.raises(ValueError, match=r"0\.5"):
-        closed_forms.linear_bandit_fall(0.5, 1.0)
+    assert catastrophe.linear_bandit_fall(0.1, 0.5) == math.inf
+    with pytest.raises(ConfigError, match=r"0\.5"):
+        catastrophe.linear_bandit_fall(0.5, 1.0)

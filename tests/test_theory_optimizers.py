@@ -483,8 +483,8 @@ def test_pull_back_is_the_clipped_gradient():
 
 def test_unknown_names_are_refused():
     for call, words in [
-        (lambda: theory.epochs_factor(2, "word"), "ratio: 'word' is unknown; allowed: token"),
-        (lambda: theory.clip_range(2, "word"), "ratio: 'word'"),
+        (lambda: theory.epochs_factor(2, "word"), "unknown ratio 'word'; known: gspo"),
+        (lambda: theory.clip_range(2, "word"), "unknown ratio 'word'"),
         (lambda: theory.scale_free_exponents("contextual", "exact"), "family: 'contextual'"),
         (lambda: theory.scale_free_exponents("gated", "no"), "regime: 'no' has no law on gated"),
         (lambda: theory.scale_free_exponents("counting", "lone"), "regime: 'lone' has no law on counting"),

@@ -27,6 +27,9 @@ OUTCOMES = function_type(
     types.UniTuple(i8, 2), stream_pointer, vector, vector, vector, matrix, i8, i8, matrix
 )
 SCORE = function_type(types.none, stream_pointer, vector, vector, vector, i8, matrix, vector)
+EVERY = function_type(i8, vector, vector, vector, vector, matrix)
+REVISIT = function_type(types.none, vector, vector, vector, vector, i8, matrix, vector, vector)
+DIVERGENCE = function_type(types.none, vector, vector, vector, vector, vector)
 
 
 class LengthPowers(NamedTuple):
@@ -137,6 +140,19 @@ class Kernels(NamedTuple):
         Rows stand for several responses, so that their number does not grow with the group size.
     sample_reads_rates : bool
         `outcomes` needs the rates, and the workspace, of `evaluate` at the same θ.
+    revisit : compiled function or None
+        ``revisit(theta, old, constants, workspace, rows, group, surrogate, update)`` adds to `update` the gradient at
+        θ of a surrogate (see `surrogates`) of the rows of a batch that was drawn, by `outcomes` or `every`, at `old`.
+        None where a batch serves for one step only, at the parameters it was drawn at.
+    every : compiled function or None
+        ``every(theta, constants, workspace, surrogate, group) -> rows`` fills the rows with all responses, their
+        probability as their count: a batch in expectation. Responses that `revisit` would treat alike under this
+        surrogate may share a row, with their mean score. None where they are too many.
+    every_rows : int
+        Rows that `every` fills at the most.
+    divergence : compiled function or None
+        ``divergence(theta, start, constants, workspace, slope)`` fills the gradient at θ of the Kullback–Leibler
+        divergence of whole responses, KL(π_θ ‖ π_start); None where it is not known.
     """
 
     evaluate: Callable
@@ -148,6 +164,10 @@ class Kernels(NamedTuple):
     rows_beside: int = 1
     grouped: bool = False
     sample_reads_rates: bool = False
+    revisit: Callable | None = None
+    every: Callable | None = None
+    every_rows: int = 0
+    divergence: Callable | None = None
 
     def rows(self, size: int) -> int:
         """Rows that a batch of groups of this size can have."""
@@ -160,10 +180,13 @@ class Compiled(NamedTuple):
     evaluate: Callable
     outcomes: Callable
     score: Callable
+    every: Callable
+    revisit: Callable
+    divergence: Callable
     constants: np.ndarray
 
 
-COMPILED = structure(Compiled, EVALUATE, OUTCOMES, SCORE, vector)
+COMPILED = structure(Compiled, EVALUATE, OUTCOMES, SCORE, EVERY, REVISIT, DIVERGENCE, vector)
 
 
 @dataclass(frozen=True)
@@ -314,6 +337,8 @@ class Family(ABC):
 
     #: J is even in θ and falls away from its best value at 0, for one parameter.
     even_and_unimodal: ClassVar[bool] = False
+    #: J falls to 0 as |θ| grows, for one parameter.
+    success_vanishes: ClassVar[bool] = False
     #: Powers of 1 − J with which the lengths grow at fixed T as J → 1; None where there is no law in 1 − J.
     failure_powers: ClassVar["LengthPowers | None"] = None
 
@@ -360,6 +385,11 @@ def of_one_parameter(instance: Instance) -> Instance:
     ------
     ConfigError
         If it has a vector of parameters.
+
+    Examples
+    --------
+    >>> of_one_parameter(FAMILIES.find("counting").instance(16, 0.2)).family
+    'counting'
     """
     instance._number(instance.start)
     return instance

@@ -14,7 +14,19 @@ from ..numerics.compiler import require_kernel
 from ..numerics.elementary import log
 from ..settings import Setting
 from ..values import canonical
-from . import EVALUATE, FAMILIES, OUTCOMES, SCORE, Family, Instance, Kernels, LengthPowers
+from . import (
+    DIVERGENCE,
+    EVALUATE,
+    EVERY,
+    FAMILIES,
+    OUTCOMES,
+    REVISIT,
+    SCORE,
+    Family,
+    Instance,
+    Kernels,
+    LengthPowers,
+)
 from .groups import COLUMNS, COUNT, PROMPT, REWARD, WEIGHT
 
 #: Coordinates at which instances are tried; a family may refuse most of them.
@@ -52,8 +64,9 @@ def check_family(family: Any, *, thorough: bool = False) -> None:
     if not isinstance(family, Family):
         raise ConfigError(f"register an instance of a subclass of Family; found {type(family).__name__}")
     _check_settings(family)
-    if not isinstance(family.even_and_unimodal, bool):
-        raise ConfigError(f"even_and_unimodal must be True or False; found {family.even_and_unimodal!r}")
+    for fact in ("even_and_unimodal", "success_vanishes"):
+        if not isinstance(getattr(family, fact), bool):
+            raise ConfigError(f"{fact} must be True or False; found {getattr(family, fact)!r}")
     if family.failure_powers is not None and not isinstance(family.failure_powers, LengthPowers):
         raise ConfigError(
             f"failure_powers must be a LengthPowers(...) or None; found {family.failure_powers!r}"
@@ -151,6 +164,22 @@ def _check_kernels(instance: Instance) -> None:
         require_kernel(
             "score", kernels.score, SCORE, "state, theta, constants, workspace, rows, group, update"
         )
+    for name, kernel, kind, arguments in (
+        ("every", kernels.every, EVERY, "theta, constants, workspace, surrogate, group"),
+        (
+            "revisit",
+            kernels.revisit,
+            REVISIT,
+            "theta, old, constants, workspace, rows, group, surrogate, update",
+        ),
+        ("divergence", kernels.divergence, DIVERGENCE, "theta, start, constants, workspace, slope"),
+    ):
+        if kernel is not None:
+            require_kernel(name, kernel, kind, arguments)
+    if kernels.revisit is not None and kernels.prompts > 1:
+        raise ConfigError("revisit is for families of one prompt; leave it out")
+    if kernels.every is not None and kernels.revisit is None:
+        raise ConfigError("every is of use with revisit only; give both, or leave it out")
 
 
 def _vector(value: Any) -> bool:
@@ -191,6 +220,8 @@ def _check_instance(family: Family, instance: Instance, length: int, rate: float
                 f"the {name} rate at the start is {found:.9g}, and {asked:.9g} was asked for; mend start"
             )
     _check_rates(instance)
+    if instance.kernels.every is not None:
+        _check_every(instance)
     if len(instance.start) == 1:
         _check_claims(family, instance)
 
@@ -244,6 +275,31 @@ def _check_rates(instance: Instance) -> None:
             raise ConfigError(
                 f"evaluate takes the {name} rate as 1 minus the other, which leaves no digits where it is small; "
                 f"compute it directly"
+            )
+
+
+def _check_every(instance: Instance) -> None:
+    """All responses: their rewards must come to J, and on the batch's own parameters reward times score to ∇J."""
+    kernels, theta = instance.kernels, instance.start
+    space, group = np.zeros(kernels.workspace), np.zeros((COLUMNS, kernels.every_rows))
+    success, failure, gap = instance._rates(theta, space)
+    assert kernels.every is not None
+    assert kernels.revisit is not None
+    surrogate = np.array([1.0, 0.0, 0.0, math.inf, math.inf])  # token ratios without a clip
+    rows = kernels.every(theta, kernels.constants, space, surrogate, group)
+    if not 0 < rows <= kernels.every_rows:
+        raise ConfigError(f"every returned {rows} rows, and every_rows is {kernels.every_rows}")
+    here, slope = group[:, :rows], np.zeros(len(theta))
+    here[WEIGHT] = here[REWARD]
+    kernels.revisit(theta, theta, kernels.constants, space, rows, group, surrogate, slope)
+    for name, found, expected in (
+        ("probabilities", here[COUNT].sum(), 1.0),
+        ("rewards", here[COUNT] @ here[REWARD], success[0]),
+        ("rewards times scores", slope, success[0] * failure[0] * gap[0]),
+    ):
+        if not np.allclose(found, expected, rtol=1e-9, atol=1e-12):
+            raise ConfigError(
+                f"the {name} of all responses come to {found}, and evaluate says {expected}; mend every or revisit"
             )
 
 

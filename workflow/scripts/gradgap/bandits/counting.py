@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..numerics.binomial import pmf, window
 from ..numerics.compiler import borrowed, kernel
-from ..numerics.elementary import exp, log, log1p
+from ..numerics.elementary import exp, log, log1p, log_factorial
 from ..numerics.roots import root
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
 from ..settings import Setting
@@ -21,6 +21,7 @@ from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels, LengthPowers
 from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
 from .responses import Responses
+from .surrogates import RESPONSE, TOKEN, bounded, counted_ratio, response_share
 
 
 @kernel
@@ -33,6 +34,14 @@ def evaluate(theta, parameters):
         Logit of a one.
     parameters : ndarray, shape (3,)
         Long length N, half-width B of the window, and the share ε of long responses.
+
+    Examples
+    --------
+    Sixteen tokens, right with 6 to 10 ones; below the centre the gap points upwards:
+
+    >>> success, failure, gap = evaluate(-1.0, np.array([16.0, 2.0, 1.0]))
+    >>> success + failure, gap > 0
+    (1.0, True)
     """
     share = parameters[2]
     success, failure, success_slope, failure_slope = window(theta, int(parameters[0]), int(parameters[1]))
@@ -50,6 +59,16 @@ def _evaluate(theta, constants, workspace, rates, gaps):
     rates[0, 0], rates[1, 0], gap = evaluate(theta[0], constants)
     if gaps.shape[0] > 0:
         gaps[0, 0] = gap
+
+
+@kernel
+def _chances(theta):
+    """Probabilities of a one and of a zero, each to full accuracy."""
+    odds = exp(-abs(theta))
+    p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
+    if theta > 0.0:
+        return q, p
+    return p, q
 
 
 @kernel
@@ -100,10 +119,7 @@ def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
         if before == most:
             return 0, most
         long = some(state, size, share)
-    odds = exp(-abs(theta[0]))
-    p, q = odds / (1.0 + odds), 1.0 / (1.0 + odds)
-    if theta[0] > 0.0:
-        p, q = q, p
+    p, q = _chances(theta[0])
     binomials(state, n, p, q, long, workspace, group[SCORE])
     for i in range(long):
         ones = group[SCORE, i]
@@ -122,9 +138,123 @@ def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
     return long + 1, before + 1
 
 
-def _softplus(x: float) -> float:
+@kernel
+def _softplus(x):
     """log(1 + e^x)."""
     return max(x, 0.0) + log1p(exp(-abs(x)))
+
+
+#: Counts whose probability is below this share of the largest are left out of a batch in expectation: 15 standard
+#: deviations, which ratios of whole responses need where one batch moves θ by several.
+_NEVER = 1e-50
+
+
+@kernel
+def _every(theta, parameters, workspace, surrogate, group):
+    """`Kernels.every`: a row for each count of ones of a long response, and one for the short response.
+
+    Ratios of single tokens are the same in all responses, so that the counts of right and of wrong ones share a row.
+    """
+    n, half_width, share = int(parameters[0]), int(parameters[1]), parameters[2]
+    logit = bounded(theta[0])
+    p, q = _chances(logit)
+    odds = exp(logit)
+    mode = min(math.floor((n + 1) * p), n)
+    largest = pmf(mode, n, p, q)
+    together = surrogate[RESPONSE] == 0.0
+    rows = 0
+    if together:
+        for right in range(2):
+            _long_row(group, right, right, n, 0.0, 0.0)
+        rows = 2
+    mass = largest
+    for ones in range(mode, -1, -1):  # down from the mode, then up
+        rows = _add_count(group, rows, together, ones, n, half_width, p, q, share * mass)
+        mass *= ones / ((n - ones + 1) * odds)
+        if mass < _NEVER * largest:
+            break
+    mass = largest
+    for ones in range(mode + 1, n + 1):
+        mass *= (n - ones + 1) * odds / ones
+        if mass < _NEVER * largest:
+            break
+        rows = _add_count(group, rows, together, ones, n, half_width, p, q, share * mass)
+    if together:
+        for right in range(2):
+            if group[COUNT, right] > 0.0:
+                group[SCORE, right] /= group[COUNT, right]
+    if share == 1.0:
+        return rows
+    group[REWARD, rows] = 1.0
+    group[LENGTH, rows] = 1.0
+    group[COUNT, rows] = 1.0 - share
+    group[SCORE, rows] = 0.0
+    group[PROMPT, rows] = 0.0
+    return rows + 1
+
+
+@kernel
+def _long_row(group, row, reward, n, probability, score):
+    group[REWARD, row] = reward
+    group[LENGTH, row] = n
+    group[COUNT, row] = probability
+    group[SCORE, row] = score
+    group[PROMPT, row] = 0.0
+
+
+@kernel
+def _add_count(group, rows, together, ones, n, half_width, p, q, probability):
+    """Add the responses with that many ones; returns the number of rows then."""
+    right = 1 if abs(ones - n // 2) <= half_width else 0
+    score = ones * q - (n - ones) * p
+    if together:
+        group[COUNT, right] += probability
+        group[SCORE, right] += probability * score
+        return rows
+    _long_row(group, rows, right, n, probability, score)
+    return rows + 1
+
+
+@kernel
+def _revisit(theta, old, parameters, workspace, rows, group, surrogate, update):
+    """`Kernels.revisit`: a long response has tokens of two kinds, ones and zeros, and is known by its count of ones.
+
+    Counts, or their means, are found again from the scores, ones − Np.
+    """
+    length = parameters[0]
+    now, then = bounded(theta[0]), bounded(old[0])
+    p, q = _chances(now)
+    drawn_at = _chances(then)[0]
+    log_one = _softplus(-then) - _softplus(-now)
+    log_zero = _softplus(then) - _softplus(now)
+    of_token, of_response = surrogate[TOKEN], response_share(surrogate, length)
+    total = 0.0
+    # ratios of tokens are those of every response whose weight has the same sign
+    one_up, zero_up = counted_ratio(log_one, 1.0, surrogate), counted_ratio(log_zero, 1.0, surrogate)
+    one_down, zero_down = counted_ratio(log_one, -1.0, surrogate), counted_ratio(log_zero, -1.0, surrogate)
+    by_token = of_token == 1.0 and of_response == 0.0
+    for i in range(rows):
+        weight = group[COUNT, i] * group[WEIGHT, i]
+        if weight == 0.0 or group[LENGTH, i] != length:  # the short response has no score
+            continue
+        ones = group[SCORE, i] + length * drawn_at
+        zeros = length - ones
+        if by_token:
+            one, zero = (one_up, zero_up) if weight > 0.0 else (one_down, zero_down)
+        else:
+            shared = of_response * (ones * log_one + zeros * log_zero)
+            one = counted_ratio(of_token * log_one + shared, weight, surrogate)
+            zero = one if of_token == 0.0 else counted_ratio(of_token * log_zero + shared, weight, surrogate)
+        total += weight * (ones * one * q - zeros * zero * p)
+    update[0] += total
+
+
+@kernel
+def _divergence(theta, start, parameters, workspace, slope):
+    """`Kernels.divergence`: εN[p log(p/p₀) + q log(q/q₀)] has the slope εNpq(θ − θ₀)."""
+    now = bounded(theta[0])
+    p, q = _chances(now)
+    slope[0] = parameters[2] * parameters[0] * p * q * (now - start[0])
 
 
 def _sigmoid(x: float) -> float:
@@ -172,7 +302,13 @@ class _LongOrShort:
 
 
 def half_width(length: int, window: float) -> int:
-    """B = round(window · √length / 2), the half-width of the window in tokens."""
+    """B = round(window · √length / 2), the half-width of the window in tokens.
+
+    Examples
+    --------
+    >>> half_width(64, 1.0), half_width(64, 2.0)
+    (4, 8)
+    """
     return math.floor(window * math.sqrt(length) / 2 + 0.5)
 
 
@@ -184,7 +320,14 @@ def _log_odds(theta, length, half_width):
 
 
 def start(length: int, half_width: int, success_rate: float, failure_rate: float) -> float:
-    """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds)."""
+    """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds).
+
+    Examples
+    --------
+    >>> theta = start(64, 4, 0.2, 0.8)
+    >>> round(evaluate(theta, np.array([64.0, 4.0, 1.0]))[0], 12)
+    0.2
+    """
     target = log(success_rate) - log(failure_rate)
 
     def excess(theta: float) -> float:
@@ -196,10 +339,53 @@ def start(length: int, half_width: int, success_rate: float, failure_rate: float
     return root(excess, low, 0.0)
 
 
+_LOG_10 = 2.302585092994046
+
+
+def log10_success_rate(instance: Instance, theta: float) -> float:
+    """log₁₀ J of `counting` or `gated` at θ, also where J is smaller than the smallest float.
+
+    Below the window, Np < a with a its lower edge, the mass at a is the largest of the window, and
+    log J = log C(N, a) + a log p + (N − a) log(1 − p) + log Σ (masses of the window over the mass at a).
+
+    Parameters
+    ----------
+    instance : Instance
+        Of one of these two families.
+    theta : float
+        Logit of a one.
+
+    Examples
+    --------
+    >>> bandit = FAMILIES.find("counting").instance(4096, 0.2)
+    >>> round(log10_success_rate(bandit, 1.884), 1)
+    -670.2
+    """
+    n, width = int(instance.kernels.constants[0]), int(instance.kernels.constants[1])
+    odds, low = exp(-abs(theta)), n // 2 - width
+    if instance.kernels.constants[2] < 1.0 or n * odds / (1 + odds) >= low:
+        return log(instance.at(theta)[0]) / _LOG_10
+    inside = term = 1.0
+    for k in range(low, n // 2 + width):
+        term *= (n - k) / (k + 1) * odds
+        inside += term
+    choose = log_factorial(n) - log_factorial(low) - log_factorial(n - low)
+    return (choose - low * abs(theta) - n * log1p(odds) + log(inside)) / _LOG_10
+
+
 def make(
     family: str, length: int, half_width: int, share: float, theta0: float, **settings: float
 ) -> Instance:
-    """The instance with long length N, half-width B, share ε of long responses and start θ₀."""
+    """The instance with long length N, half-width B, share ε of long responses and start θ₀.
+
+    Examples
+    --------
+    One response in ten is long, of 100 tokens, and the others are one token:
+
+    >>> bandit = make("gated", 100, 5, 0.1, -0.5)
+    >>> bandit.length, bandit.max_length
+    (10.9, 100)
+    """
     return Instance(
         family=family,
         kernels=Kernels(
@@ -208,6 +394,10 @@ def make(
             score=_score,
             constants=np.array([length, half_width, share], dtype=float),
             workspace=table_size(length),
+            revisit=_revisit,
+            every=_every,
+            every_rows=length + 3,
+            divergence=_divergence,
         ),
         start=np.array([theta0]),
         best=np.zeros(1),
@@ -287,6 +477,7 @@ class Counting(_Window):
 
     settings: ClassVar = {"window": WINDOW}
     usual: ClassVar = {"success_rate": 0.2}
+    success_vanishes: ClassVar = True
 
     def instance(self, length, success_rate, failure_rate=None, *, window=1.0):
         _check_length(length)

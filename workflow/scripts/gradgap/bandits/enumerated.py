@@ -37,7 +37,13 @@ class Tree:
 
 @functools.cache
 def tree(length: int, vocabulary: int, ending: bool) -> Tree:
-    """Responses of exactly `length` tokens, or, where the token 0 ends a response, of at most as many."""
+    """Responses of exactly `length` tokens, or, where the token 0 ends a response, of at most as many.
+
+    Examples
+    --------
+    >>> tree(3, 2, ending=False).responses, tree(3, 2, ending=True).responses
+    (8, 4)
+    """
     child: list[list[int]] = []
     depth = [0]
     responses = 0
@@ -448,7 +454,13 @@ def _log_odds(success, failure):
 
 @kernel
 def entropy(probability):
-    """−Σ p log p, in nats."""
+    """−Σ p log p, in nats.
+
+    Examples
+    --------
+    >>> bool(abs(entropy(np.full(4, 0.25)) - math.log(4)) < 1e-12)
+    True
+    """
     found = 0.0
     for i in range(probability.size):
         if probability[i] > 0.0:

@@ -37,6 +37,15 @@ def weigh_group(advantage, aggregation, first, rows, group, max_length):
         Row after the last of the group.
     mixed : bool
         Whether the rewards differ within the group, so that there is something to compare.
+
+    Examples
+    --------
+    Engines call it; `training.rules.weights` calls it for a single group:
+
+    >>> import numpy as np
+    >>> from gradgap.training.rules import weights
+    >>> weights("dr_grpo", "seq-mean-token-sum", [1, 0, 0, 0], [5, 5, 5, 5], 5)
+    array([ 0.1875, -0.0625, -0.0625, -0.0625])
     """
     size = 0.0
     right = 0.0

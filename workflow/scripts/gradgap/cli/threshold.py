@@ -44,7 +44,7 @@ def main(arguments):
     from dataclasses import asdict
 
     from ..bandits import of_one_parameter
-    from ..theory import closed_forms, optimizers
+    from ..theory import bounds, closed_forms, optimizers
     from ..thresholds import exact
     from ..training.optimizers import OPTIMIZERS
     from ..training.rules import AGGREGATIONS
@@ -82,7 +82,7 @@ def main(arguments):
             "reach": reach.word if plain else word,
             "safe": reach.safe if plain else math.nan,
         },
-        "bounds": asdict(closed_forms.instance_bounds(instance)),
+        "bounds": asdict(bounds.instance_bounds(instance)),
         "success_rate": success,
         "failure_rate": failure,
         "gap_norm": abs(gap),

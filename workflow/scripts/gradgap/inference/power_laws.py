@@ -139,7 +139,13 @@ def _redrawn(frame: pd.DataFrame, slope: float, confidence: float, seed: int) ->
 
 
 def departure(measured: pd.Series, predicted: pd.Series) -> float | None:
-    """Largest relative departure of what was measured from its prediction; None where neither is ever known."""
+    """Largest relative departure of what was measured from its prediction; None where neither is ever known.
+
+    Examples
+    --------
+    >>> round(departure(pd.Series([1.0, 2.2]), pd.Series([1.0, 2.0])), 9)
+    0.1
+    """
     ratios = (measured / predicted - 1).abs().dropna()
     return float(ratios.max()) if len(ratios) else None
 
@@ -175,6 +181,13 @@ def row(
     -------
     dict
         By `COLUMNS`.
+
+    Examples
+    --------
+    >>> labels = {"study": "mine", "family": "gated", "advantage": "grpo", "aggregation": "token-mean"}
+    >>> made = row(labels, "length", -1.0, fit([1, 2, 4, 8], [8, 4, 2, 1]), search="only one")
+    >>> made["measured"], made["verdict"]
+    (-1.0, 'confirmed')
     """
     return {
         "optimizer": "sgd",
@@ -193,5 +206,11 @@ def row(
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows as a table with all of `COLUMNS`, in that order."""
+    """Rows as a table with all of `COLUMNS`, in that order.
+
+    Examples
+    --------
+    >>> list(table([]).columns) == COLUMNS
+    True
+    """
     return pd.DataFrame(list(rows), columns=COLUMNS)

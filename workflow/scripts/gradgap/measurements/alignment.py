@@ -10,7 +10,7 @@ from ..numerics.compiler import kernel
 from ..numerics.elementary import log
 from ..numerics.sampling import normals
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable, empty, product
-from ..theory import closed_forms
+from ..theory import bounds
 from ..values import number
 from . import prompt_runs
 from .prompt_runs import instance_at
@@ -103,7 +103,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     """
     out = empty(inner, VARIABLES)
     instance = instance_at(point, settings)
-    per_alignment = closed_forms.bounds(
+    per_alignment = bounds.bounds(
         1.0,
         0.5,  # the rates do not enter at response level
         0.5,

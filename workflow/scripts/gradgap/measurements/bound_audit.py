@@ -8,11 +8,11 @@ from ..bandits.enumerated import Line, draw, entropy
 from ..numerics import streams
 from ..numerics.elementary import each, log1p, norm
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
-from ..theory import closed_forms
+from ..theory import bounds
 from ..values import number
 
 #: Names of the bounds, in the order of `theory.Bounds`, and which of them promise a gain in log-odds.
-BOUNDS = tuple(closed_forms.Bounds.__dataclass_fields__)
+BOUNDS = bounds.BOUNDS
 LOG_ODDS = ("paper", "prop1")
 #: What a bound promises is looked at for steps of these fractions of it.
 FRACTIONS = (0.25, 0.5, 1.0)
@@ -102,17 +102,15 @@ def bounds_of(line: Line) -> tuple[float, float, float, float, np.ndarray]:
     spread = line.spread
     max_length = int(line.tree.depth.max()) + 1
 
-    def bounds(length: float) -> np.ndarray:
-        found = closed_forms.bounds(
-            alignment, success, failure, length, max_length, spread, spread * spread / 4
-        )
+    def bounds_at(length: float) -> np.ndarray:
+        found = bounds.bounds(alignment, success, failure, length, max_length, spread, spread * spread / 4)
         return np.array(list(vars(found).values()))
 
-    bound = bounds(mean_length)
+    bound = bounds_at(mean_length)
     if mean_length < max_length:
         # a bound in the mean length only shrinks as that grows
         furthest = max(bound[BOUNDS.index("prop2")], bound[BOUNDS.index("prop4")])
-        bound = bounds(max(mean_length, line.longest(_REACH * furthest)))
+        bound = bounds_at(max(mean_length, line.longest(_REACH * furthest)))
     return success, failure, alignment, mean_length, bound
 
 

@@ -7,9 +7,10 @@ A run is named by its dynamics and a factor of their own threshold: ``gap 1.05 f
 from collections.abc import Callable
 
 from ..bandits import FAMILIES, Instance, of_one_parameter
+from ..bandits.counting import log10_success_rate
 from ..numerics.elementary import log10
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
-from ..theory import closed_forms
+from ..theory import catastrophe, closed_forms
 from ..thresholds import exact
 from ..training.rules import ADVANTAGES
 from ..values import failure_rate, number
@@ -108,7 +109,7 @@ def thresholds(point: Point, inner: Axes, settings: Settings) -> dict:
     """The three thresholds of `gap` at one length, and how far down a run above the last goes."""
     instance = _counting(point)
     iterations = settings["iterations"]
-    found = closed_forms.gap_falls(instance)
+    found = catastrophe.gap_falls(instance)
     updates, theta = falling(instance, 1.05 * found.strict, iterations)
     folded = found.turn > abs(instance.theta0)
     strict = (
@@ -130,9 +131,9 @@ def thresholds(point: Point, inner: Axes, settings: Settings) -> dict:
         "collapse_below_start_predicted": found.below_start,
         "collapse_strict_predicted": found.strict,
         "collapse_iterations": updates,
-        "collapse_floor": closed_forms.log10_success_rate(instance, theta),
-        "collapse_floor_predicted": closed_forms.log10_success_rate(
-            instance, closed_forms.gap_floor(instance, 1.05 * found.strict)
+        "collapse_floor": log10_success_rate(instance, theta),
+        "collapse_floor_predicted": log10_success_rate(
+            instance, catastrophe.gap_floor(instance, 1.05 * found.strict)
         ),
     }
 
@@ -142,18 +143,18 @@ def curves(point: Point, inner: Axes, settings: Settings) -> dict:
     name, factor, *unit = point["dynamics"].split()
     at = [int(number(text)) for text in inner["iteration"]]
     if name == "linear":
-        rates = closed_forms.linear_bandit(LINEAR_START, float(factor) / 2, max(at))[1]
+        rates = catastrophe.linear_bandit(LINEAR_START, float(factor) / 2, max(at))[1]
         return {"collapse_log_success_rate": [log10(rates[k]) if rates[k] > 0 else NOTHING for k in at]}
     instance = _counting(point)
     if name == "steps":
-        growth = closed_forms.strict_factor(float(factor))
+        growth = catastrophe.strict_factor(float(factor))
         theta = abs(instance.theta0)
         path = [theta]
         for _ in range(max(at)):
             theta = min(growth * theta, 600.0)  # beyond, even the logarithm is of no interest
             path.append(theta)
     else:
-        falls = closed_forms.gap_falls(instance)
+        falls = catastrophe.gap_falls(instance)
         scale = (
             falls.strict
             if unit == ["fold"]
@@ -165,7 +166,7 @@ def curves(point: Point, inner: Axes, settings: Settings) -> dict:
             success, failure, gap = instance.at(theta)
             update = coefficient(success, failure, abs(gap)) * abs(gap)
             theta = abs(theta - float(factor) * scale * update)
-    return {"collapse_log_success_rate": [closed_forms.log10_success_rate(instance, path[k]) for k in at]}
+    return {"collapse_log_success_rate": [log10_success_rate(instance, path[k]) for k in at]}
 
 
 MEASUREMENTS.add("collapse_thresholds")(

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
-from ..theory import closed_forms
+from ..theory import bounds, closed_forms
 from ..thresholds import exact
 from . import FAMILY_SETTINGS, check_instances, instance_at
 
@@ -50,7 +50,7 @@ VARIABLES = {
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     """All variables of one instance."""
     instance = instance_at(point, settings)
-    bounds = asdict(closed_forms.instance_bounds(instance))
+    guaranteed = asdict(bounds.instance_bounds(instance))
     return {
         "response_length": instance.length,
         "max_length": instance.max_length,
@@ -59,7 +59,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
         "best_failure_rate": instance.at(instance.best_theta)[1],
         "one_step_critical_step": exact.one_step(instance),
         "one_step_critical_step_closed_form": closed_forms.one_step_closed_form(instance),
-        **{f"bound_{name}": value for name, value in bounds.items()},
+        **{f"bound_{name}": value for name, value in guaranteed.items()},
     }
 
 

@@ -4,7 +4,7 @@ import math
 
 from ..bandits.counting import Counting, half_width
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
-from ..theory import closed_forms
+from ..theory import bounds
 from ..thresholds import exact
 from ..values import number
 
@@ -34,18 +34,18 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     width = min(half_width(length, number(point["window"])), math.ceil(length / 2) - 1)
     instance = Counting().from_deviations(length, settings["start_deviations"], width)
     success, failure, gap = instance.at(instance.theta0)
-    bounds = closed_forms.instance_bounds(instance)
+    found = bounds.instance_bounds(instance)
     return {
         "window_success_rate": success,
         "window_failure_rate": failure,
         "window_gap": abs(gap),
         "window_one_step_critical_step": exact.one_step(instance),
-        "window_bound_paper": bounds.paper,
-        "window_bound_prop1": bounds.prop1,
-        "window_bound_prop2": bounds.prop2,
-        "window_bound_prop3": bounds.prop3,
-        "window_bound_prop4": bounds.prop4,
-        "window_bound_prop5": bounds.prop5,
+        "window_bound_paper": found.paper,
+        "window_bound_prop1": found.prop1,
+        "window_bound_prop2": found.prop2,
+        "window_bound_prop3": found.prop3,
+        "window_bound_prop4": found.prop4,
+        "window_bound_prop5": found.prop5,
     }
 
 

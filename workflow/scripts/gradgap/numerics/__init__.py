@@ -1,1 +1,1 @@
-"""Numbers: elementary functions with the same bits everywhere, binomials, random streams, compiler settings."""
+"""Numerics: elementary functions that give the same bits on every machine, binomials, random streams, compiler."""

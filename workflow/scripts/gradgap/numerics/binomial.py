@@ -1,9 +1,9 @@
 """Binomial probabilities, to full relative accuracy in both tails.
 
-Every response of the exact families is summarised by a count S ~ Bin(n, p) with p = σ(θ), and is right when S
-lies in the window |S − n/2| ≤ B. All sums run over positive terms only, outward from the largest, so the success
-and the failure rate are each computed directly and nothing cancels. A sum stops where its terms no longer
-count, O(√n) terms at most; a long tail is a continued fraction instead, whose cost hardly grows with n.
+In the exact families all that matters of a response is a count S ~ Bin(n, p) with p = σ(θ). The response is right
+when S lies in the window |S − n/2| ≤ B. The success rate and the failure rate are each computed directly. Every sum
+has positive terms only, so nothing cancels. It starts at the largest term and stops once terms are too small to
+matter, after O(√n) terms at most. A long tail is computed as a continued fraction, whose cost hardly grows with n.
 """
 
 import math
@@ -11,13 +11,13 @@ import math
 from .compiler import kernel
 from .elementary import exp, expm1, log, log1p, stirling_error
 
-#: Terms below this share of the sum are left out: the rest of the tail is then far below one rounding.
+#: A sum stops at terms below this share of it. What is left out is then far smaller than a rounding error.
 _NEGLIGIBLE = 1e-19
 
 
 @kernel
 def _deviance(k, mean):
-    """k log(k/mean) + mean − k, without cancellation where k is near the mean."""
+    """k log(k/mean) + mean − k. Near the mean a series is used, because the difference would cancel."""
     if abs(k - mean) < 0.1 * (k + mean):
         v = (k - mean) / (k + mean)
         total = (k - mean) * v
@@ -34,17 +34,30 @@ def _deviance(k, mean):
 
 @kernel
 def pmf(k, n, p, q):
-    """P(S = k) for S ~ Bin(n, p).
+    """Binomial probability P(S = k) for S ~ Bin(n, p).
 
-    Loader's saddle-point form: the exponent is a sum of small terms, so the relative error stays near 1e-12 even
-    for n = 10⁶ and probabilities near the smallest number that can be represented.
+    The relative error stays near 1e-12, even for n = 10⁶ and for probabilities close to the smallest float.
 
     Parameters
     ----------
     k, n : int
         Count and number of trials, 0 ≤ k ≤ n.
     p, q : float
-        Probability of a one and of a zero, each exact to rounding (q is not taken as 1 − p).
+        Probability of a one and of a zero. Both are given, because 1 − p would lose digits where p is near 1.
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    Loader's saddle-point form (C. Loader, *Fast and accurate computation of binomial probabilities*, 2000): the
+    exponent is a sum of small terms.
+
+    Examples
+    --------
+    >>> round(pmf(2, 4, 0.5, 0.5), 12)
+    0.375
     """
     if p == 0.0:
         return 1.0 if k == 0 else 0.0
@@ -67,7 +80,7 @@ def pmf(k, n, p, q):
 
 @kernel
 def _sum_down(k, stop, n, odds):
-    """Σ_{stop ≤ j ≤ k} f(j) / f(k), for terms that fall as j falls from k."""
+    """Σ_{stop ≤ j ≤ k} f(j) / f(k), where f falls as j goes down from k."""
     term = 1.0
     total = 1.0
     for j in range(k, stop, -1):
@@ -80,7 +93,7 @@ def _sum_down(k, stop, n, odds):
 
 @kernel
 def _sum_up(k, stop, n, odds):
-    """Σ_{k ≤ j ≤ stop} f(j) / f(k), for terms that fall as j grows from k."""
+    """Σ_{k ≤ j ≤ stop} f(j) / f(k), where f falls as j goes up from k."""
     term = 1.0
     total = 1.0
     for j in range(k, stop):
@@ -95,9 +108,9 @@ def _sum_up(k, stop, n, odds):
 def _fraction(a, b, excess, p, q):
     """Σ_{j ≥ a} f(j) / f(a) with n = a + b − 1, as a continued fraction.
 
-    The even part of DLMF 8.17.22 for I_p(a, b), brought to a form whose terms are all positive at `excess`
-    a − (n+1)p ≥ 0, so that nothing cancels. It takes some 95/z² steps z standard deviations above the mean,
-    whatever n is, and at the mean no more than a share of √n.
+    It is the even part of DLMF 8.17.22 for I_p(a, b), rewritten so that all terms are positive where `excess`
+    a − (n+1)p ≥ 0; then nothing cancels. At z standard deviations above the mean it takes about 95/z² steps for any
+    n, and at the mean a fraction of √n steps.
     """
     scale = 1.0 / (a * math.sqrt(a * b))
     numerator, numerator_before = 1.0, 0.0
@@ -122,7 +135,7 @@ def _fraction(a, b, excess, p, q):
     return q * a * (a + 1.0) * scale * numerator / denominator
 
 
-#: Where a sum would have more terms than this, the continued fraction takes less time.
+#: Sums with more terms than this take longer than the continued fraction.
 _MANY = 150.0
 
 
@@ -138,7 +151,10 @@ def _tail(k, n, p, q, odds):
 
 @kernel
 def window(theta, n, half_width):
-    """Success rate of a window and the logarithmic derivatives of success and failure.
+    """Success rate of a window, failure rate, and how the logarithm of each changes with θ.
+
+    A response of n tokens, each a one with probability σ(θ), is right if its number S of ones is within
+    `half_width` of n/2.
 
     Parameters
     ----------
@@ -152,13 +168,21 @@ def window(theta, n, half_width):
     success, failure : float
         P(|S − n/2| ≤ B) and its complement, each computed directly.
     success_slope, failure_slope : float
-        d log(success)/dθ and −d log(failure)/dθ, finite even where the rate itself is too small for a float.
+        d log(success)/dθ and −d log(failure)/dθ. They stay finite where the rate itself is too small for a float.
         Their sum is the gradient gap, d log(success/failure)/dθ.
 
     Notes
     -----
-    With a = n/2 − B, dJ/dθ = −a q f(a) expm1((2B+1)θ): the closed form of docs/theory.md (C1), with its
-    difference of two masses, symmetric about n/2, taken in one piece.
+    With a = n/2 − B, dJ/dθ = −a q f(a) expm1((2B+1)θ). This is the closed form C1 of docs/theory.md, with the
+    difference of its two masses written as one term.
+
+    Examples
+    --------
+    Four tokens at θ = 0, right with exactly two ones: J = 6/16, and no gradient at the best θ.
+
+    >>> success, failure, up, down = window(0.0, 4, 0)
+    >>> round(success, 12), round(failure, 12), abs(up + down)
+    (0.375, 0.625, 0.0)
     """
     x = -abs(theta)  # the success rate is even in θ
     odds = exp(x)

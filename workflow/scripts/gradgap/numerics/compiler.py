@@ -1,14 +1,20 @@
-"""All settings of the compiler, in one place.
+"""How the package uses its compiler, numba: all settings are here.
 
+<<<<<<< HEAD
 Kernels are compiled without fast-math and run in one thread, so that a number never depends on the number of
 cores; jobs, not threads, use the cores. Compiled code is cached on disk in a folder keyed by the numba version
 and by a hash of all sources that kernels may follow from, because numba's own check does not see edits in functions
 that a kernel calls.
+=======
+Kernels are compiled without fast-math and run in one thread, so that a number never depends on the number of cores.
+Several cores are used by running several jobs. Compiled code is cached on disk, in a folder named after the numba
+version and a hash of all sources: numba's own check does not notice edits in functions that a kernel calls.
+>>>>>>> main
 
-Only documented parts of numba are used. A kernel that is an argument of another one is a first-class function: it
-is compiled once for its type, and called through its address, so that one compiled engine, found in the cache,
-serves every family, rule and optimizer, those of plugins included. An engine is handed addresses as numbers: where it
-is handed functions, numba looks the address of each up anew at every call, for some 20 µs.
+Only documented parts of numba are used. A kernel that is passed to another one is a first-class function: it is
+compiled once for its type and called through its address. So one compiled engine in the cache serves every family,
+rule and optimizer, including those of plugins. An engine receives addresses as plain numbers, because numba takes
+about 20 µs to look up the address of each function that it receives as a function.
 """
 
 import contextlib
@@ -51,8 +57,13 @@ def cache_folder(plugins: bool = False) -> Path:
 
 
 @contextlib.contextmanager
+<<<<<<< HEAD
 def _own_cache(function: Callable) -> Iterator[None]:
     """A function decorated inside the block is cached in `cache_folder`; other users of numba see no change."""
+=======
+def _own_cache() -> Iterator[None]:
+    """Inside the block, what numba compiles is cached in `cache_folder`. Other users of numba notice nothing."""
+>>>>>>> main
     config: Any = numba.config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder(function.__module__.partition(".")[0] != __name__.partition(".")[0]))
@@ -63,16 +74,21 @@ def _own_cache(function: Callable) -> Iterator[None]:
 
 
 def _compiled(compiler: Callable[..., Any], function: Callable, **options: Any) -> Any:
+<<<<<<< HEAD
     """The function through a compiler of numba, cached where the function stands in a file."""
     with _own_cache(function):
+=======
+    """Compile a function with a compiler of numba, with a cache if the function comes from a file."""
+    with _own_cache():
+>>>>>>> main
         try:
             return compiler(cache=True, **options)(function)
-        except RuntimeError:  # typed at a prompt: there is no file to cache it beside
+        except RuntimeError:  # typed at a prompt, so that there is no file to cache it for
             return compiler(**options)(function)
 
 
 def kernel(function: Callable) -> Any:
-    """Compile on first call, for the argument types of that call; may be called from any other kernel.
+    """Compile a function when it is first called, for the types of that call. Kernels may call each other.
 
     Examples
     --------
@@ -98,11 +114,11 @@ def _pointer(typing_context, array, address):
 
 @kernel
 def borrowed(array):
-    """The same array, without a count of its references.
+    """The same array, for which numba no longer counts references.
 
-    numba counts a reference to an array each time it is handed to a function, with atomic operations that cost more
-    than a draw or a step of a recurrence. An engine borrows its arrays once, and what it calls does not count. The
-    caller of the engine must keep the array.
+    numba counts each time an array is passed to a function, with atomic operations that cost more than a random draw.
+    An engine borrows its arrays once, and the functions it calls then count nothing. The caller of the engine must
+    keep the array alive.
 
     Parameters
     ----------
@@ -111,13 +127,19 @@ def borrowed(array):
     Returns
     -------
     ndarray
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> borrowed(np.arange(3.0))
+    array([0., 1., 2.])
     """
     return part(array, 0, array.shape)
 
 
 @kernel
 def part(array, first, shape):
-    """Numbers of an array as an array of another shape, without a copy and without a count of references.
+    """A view of part of an array in another shape: no copy is made and no reference counted.
 
     Parameters
     ----------
@@ -130,23 +152,38 @@ def part(array, first, shape):
     -------
     ndarray
         To be used only while `array` lives.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> part(np.arange(6.0), 2, (2, 2))
+    array([[2., 3.],
+           [4., 5.]])
     """
     return numba.carray(_pointer(array, array.ctypes.data + array.itemsize * first), shape)
 
 
 @kernel
 def pointer(array):
-    """A pointer to the first number of an array, which numba neither counts nor copies; indexed like the array."""
+    """A pointer to the first number of an array, to be indexed like the array. numba neither counts nor copies it."""
     return _pointer(array, array.ctypes.data)
 
 
 def function_type(result: Any, *arguments: Any) -> types.FunctionType:
-    """Type of a kernel with this result and these arguments, where it is an argument of an engine."""
+    """The type of a kernel with this result and these arguments, for engines that take such a kernel.
+
+    Examples
+    --------
+    A kernel of two numbers whose result is a number:
+
+    >>> function_type(f8, f8, f8).signature
+    (float64, float64) -> float64
+    """
     return types.FunctionType(result(*arguments))
 
 
 def function_at(kind: types.FunctionType) -> Any:
-    """What makes, inside an engine, a function of this type out of the address that the engine was handed.
+    """A function that, inside an engine, turns the address of a kernel back into a kernel of this type.
 
     Parameters
     ----------
@@ -173,7 +210,7 @@ def function_at(kind: types.FunctionType) -> Any:
 
 @functools.cache
 def _function(kernel: Any, kind: types.FunctionType) -> Any:
-    """A kernel compiled for one signature, as a C function; the cache keeps what lies at its address."""
+    """A kernel compiled for one signature as a C function. The cache keeps it alive: only its address is used."""
 
     def compiler(**options):
         return numba.cfunc(kind.signature, **options)
@@ -182,7 +219,7 @@ def _function(kernel: Any, kind: types.FunctionType) -> Any:
 
 
 def _undefined(function: Any, seen: set[int]) -> str | None:
-    """A name that a kernel, or a kernel that it calls, uses and nothing defines; None where there is none."""
+    """An undefined name that a kernel, or a kernel that it calls, uses; None if there is none."""
     seen.add(id(function))
     names = {step.argval for step in dis.get_instructions(function) if step.opname == "LOAD_GLOBAL"}
     known = function.__globals__
@@ -198,14 +235,14 @@ def _undefined(function: Any, seen: set[int]) -> str | None:
 
 
 def require_kernel(field: str, function: Any, kind: types.FunctionType, arguments: str) -> None:
-    """Refuse what an engine cannot call as a kernel of a type; for the checks of components.
+    """Raise an error if a function cannot be called as a kernel of a type. For the checks of components.
 
     Parameters
     ----------
     field : str
-        What the kernel is in its component, for the message.
+        Name of the kernel in its component, for the message.
     function : object
-        What was given for it.
+        What the component gives for it.
     kind : function type
         See `function_type`.
     arguments : str
@@ -214,8 +251,8 @@ def require_kernel(field: str, function: Any, kind: types.FunctionType, argument
     Raises
     ------
     ConfigError
-        In one sentence that says what to mend: no function, no ``@kernel``, other arguments, a name that nothing
-        defines, or what the compiler does not accept.
+        If it is no function, has no ``@kernel`` or other arguments, uses an undefined name, or does not compile. The
+        message is one sentence that says what to mend.
 
     Examples
     --------
@@ -246,7 +283,7 @@ def require_kernel(field: str, function: Any, kind: types.FunctionType, argument
 
 
 def _reason(error: Exception) -> str:
-    """What the compiler found wrong, in one line, with the line of the source."""
+    """The complaint of the compiler in one line, with the number of the line in the source."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(("Failed in", "During:", "File ", ">>>"))]
@@ -256,7 +293,7 @@ def _reason(error: Exception) -> str:
 
 
 def _converter(kind: Any) -> Callable[[Any], Any] | None:
-    """What makes an argument of a type out of what is given: kernels become addresses, alone or in structures."""
+    """A function that replaces kernels by their addresses in an argument of this type; None if it holds no kernel."""
     if isinstance(kind, types.FunctionType):
         return functools.cache(lambda kernel: _function(kernel, kind).address)
     if isinstance(kind, _Structure):
@@ -273,7 +310,7 @@ def _converter(kind: Any) -> Callable[[Any], Any] | None:
 
 
 def _handed(kind: Any) -> Any:
-    """Type under which an argument is handed over: a kernel goes as its address."""
+    """The type that an argument has when it is passed on: a kernel is passed as its address."""
     if isinstance(kind, types.FunctionType):
         return i8
     if isinstance(kind, _Structure):
@@ -292,20 +329,38 @@ class _Structure(NamedTuple):
 
 
 def structure(cls: type, *fields: Any) -> _Structure:
-    """Type of a NamedTuple whose fields have these types, in order, as an argument of an engine."""
+    """The type of a NamedTuple with fields of these types, for engines that take one as an argument."""
     return _Structure(cls, fields)
 
 
 def engine(*arguments: Any) -> Callable[[Callable], Callable]:
-    """Compile for one list of argument types, on first call.
+    """Compile a function when it is first called, for these argument types only.
 
-    For kernels that take other kernels as arguments, alone or as fields of a NamedTuple. The engine is handed their
-    addresses, and makes functions of them with `function_at`.
+    This is for functions that take kernels as arguments, alone or as fields of a NamedTuple. Inside, a kernel arrives
+    as its address, and `function_at` makes a function of it.
 
     Parameters
     ----------
     *arguments : numba types
-        Arguments that are kernels have a `function_type`, those that are a NamedTuple a `structure`.
+        One for each argument: a `function_type` for a kernel, a `structure` for a NamedTuple.
+
+    Examples
+    --------
+    An engine that applies whatever kernel it is given to every number of an array:
+
+    >>> import numpy as np
+    >>> function = function_at(function_type(f8, f8))
+    >>> @kernel
+    ... def double(x):
+    ...     return 2.0 * x
+    >>> @engine(function_type(f8, f8), vector)
+    ... def apply(given, out):
+    ...     for i in range(out.size):
+    ...         out[i] = function(given)(out[i])
+    >>> numbers = np.array([1.0, 2.0])
+    >>> apply(double, numbers)
+    >>> numbers
+    array([2., 4.])
     """
     signature = types.void(*(_handed(of) for of in arguments))
 

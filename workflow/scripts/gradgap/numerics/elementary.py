@@ -1,13 +1,13 @@
 """Elementary functions with the same bits on every machine.
 
-The functions of a C library, and sums of linear algebra libraries, give last bits that depend on the processor. What
-is here is made of operations that IEEE 754 defines to the last bit, + − × ÷ and square root, and of whole numbers;
-the compiler fuses and reorders none of them. So a result is the same wherever it is computed.
+With the functions of a C library, or the sums of a linear algebra library, the last bits of a result depend on the
+processor. The functions here use only + − × ÷, square roots and whole numbers. IEEE 754 defines these operations to
+the last bit, and the compiler neither fuses nor reorders them. So a result is the same wherever it is computed.
 
 `exp`, `log`, `log1p`, `expm1`, `log10`, `exp10`, `log_factorial`, `sine` and `cosine` are within 1 unit in the last
-place of the true value over their whole range, `normal_cdf` within 8. Their main path has no branch, so that a loop
-over an array is vectorised. They follow Tang (ACM Trans. Math. Softw. 15, 1989, and 16, 1990): the argument is
-brought near to one of 128 tabulated points, and what is left is a short polynomial.
+place of the true value over their whole range, and `normal_cdf` within 8. Their main path has no branch, so that
+loops over arrays can be vectorised. The method is that of Tang (ACM Trans. Math. Softw. 15, 1989, and 16, 1990): the
+argument is reduced to the neighbourhood of one of 128 tabulated points, where a short polynomial is enough.
 
 >>> exp(1.0), log(10.0), expm1(1e-20), exp10(-3.0)
 (2.718281828459045, 2.302585092994046, 1e-20, 0.001)
@@ -38,13 +38,13 @@ _LARGEST, _SMALLEST = 709.782712893384, -745.1332191019412
 
 
 def _split(value: Decimal, bits: int) -> tuple[float, float]:
-    """A number as a multiple of 2^−bits, which times a small whole number is exact, and the rest."""
+    """A number as a multiple of 2^−bits, whose products with small whole numbers are exact, and the rest."""
     high = float(round(value * (1 << bits))) / (1 << bits)
     return high, float(value - Decimal(high))
 
 
 def _tables() -> dict:
-    """Constants, correctly rounded: computed with 50 decimal digits, so nothing is taken from any library."""
+    """All constants, correctly rounded. They are computed with 50 decimal digits, without any library."""
     with decimal.localcontext(decimal.Context(prec=50)):
         log_two, log_ten = Decimal(2).ln(), Decimal(10).ln()
         pi = Decimal("3.14159265358979323846264338327950288419716939937511")
@@ -128,6 +128,11 @@ def exp(x):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> exp(0.0), exp(1.0)
+    (1.0, 2.718281828459045)
     """
     shifted = x * _STEPS + _SHIFT
     whole = shifted - _SHIFT
@@ -142,7 +147,7 @@ def exp(x):
 
 @kernel
 def exp10(x):
-    """10^x; a whole power of ten that is a float is that float.
+    """10^x. A whole power of ten is exact wherever it is a float.
 
     Parameters
     ----------
@@ -152,6 +157,11 @@ def exp10(x):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> exp10(2.0), exp10(-3.0)
+    (100.0, 0.001)
     """
     shifted = x * _TEN_STEPS + _SHIFT
     whole = shifted - _SHIFT
@@ -176,6 +186,11 @@ def expm1(x):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> expm1(1e-20), exp(1e-20) - 1
+    (1e-20, 0.0)
     """
     if abs(x) < 0.0625:
         square = x * x
@@ -277,6 +292,11 @@ def log(x):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> log(1.0), log(0.0)
+    (0.0, -inf)
     """
     bits = np.float64(x).view(np.int64)
     halvings = 0.0
@@ -297,7 +317,7 @@ def log(x):
 
 @kernel
 def log10(x):
-    """Logarithm to the base 10; that of a whole power of ten is whole.
+    """Logarithm to the base 10. That of a whole power of ten is exact.
 
     Parameters
     ----------
@@ -307,6 +327,11 @@ def log10(x):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> log10(1000.0)
+    3.0
     """
     small = x < _NORMAL
     high, low = _log_pair(np.float64(x * _LIFT if small else x).view(np.int64), 54.0 if small else 0.0)
@@ -337,6 +362,11 @@ def log1p(x):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> log1p(1e-20), log(1 + 1e-20)
+    (1e-20, 0.0)
     """
     one_more = 1.0 + x
     near = one_more - 1.0
@@ -373,6 +403,11 @@ def log_factorial(n):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> abs(log_factorial(5.0) - log(120.0)) < 1e-15
+    True
     """
     if n < 0.0:
         return np.nan
@@ -407,6 +442,13 @@ def stirling_error(n):
     -------
     float
         To 1e-15 relative.
+
+    Examples
+    --------
+    >>> n = 10.0
+    >>> formula = n * log(n) - n + log(2 * math.pi * n) / 2
+    >>> abs(log_factorial(n) - formula - stirling_error(n)) < 1e-12
+    True
     """
     if n < 32.0:
         return _STIRLING[int(n)]
@@ -458,6 +500,11 @@ def sine(degrees):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> round(sine(30.0), 15)
+    0.5
     """
     quarter, r, low = _turned(degrees)
     size = _cosine(r, low) if quarter % 2 == 1 else _sine(r, low)
@@ -476,6 +523,11 @@ def cosine(degrees):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> cosine(90.0)
+    0.0
     """
     quarter, r, low = _turned(degrees)
     size = _sine(r, low) if quarter % 2 == 1 else _cosine(r, low)
@@ -526,6 +578,11 @@ def normal_cdf(x):
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> normal_cdf(0.0), round(normal_cdf(-1.96), 5)
+    (0.5, 0.025)
     """
     if x > 8.3:
         return 1.0
@@ -543,7 +600,13 @@ def normal_cdf(x):
 
 @kernel
 def total(x):
-    """Sum of the entries of a vector, one after the other; every sum here is taken in that order."""
+    """Sum of the entries of a vector, from the first to the last. All sums here have that order.
+
+    Examples
+    --------
+    >>> total(np.array([1.0, 2.0, 3.0]))
+    6.0
+    """
     found = 0.0
     for i in range(x.size):
         found += x[i]
@@ -552,7 +615,13 @@ def total(x):
 
 @kernel
 def dot(x, y):
-    """⟨x, y⟩ of two vectors."""
+    """⟨x, y⟩ of two vectors.
+
+    Examples
+    --------
+    >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    11.0
+    """
     found = 0.0
     for i in range(x.size):
         found += x[i] * y[i]
@@ -561,17 +630,37 @@ def dot(x, y):
 
 @kernel
 def norm(x):
-    """Euclidean norm of a vector."""
+    """Euclidean norm of a vector.
+
+    Examples
+    --------
+    >>> norm(np.array([3.0, 4.0]))
+    5.0
+    """
     return math.sqrt(dot(x, x))
 
 
 def each(function: Callable[[float], float], x: np.ndarray) -> np.ndarray:
-    """A function of one number at every entry of an array."""
+    """Apply a function of one number to every entry of an array.
+
+    Examples
+    --------
+    >>> each(log10, np.array([1.0, 100.0]))
+    array([0., 2.])
+    """
     return np.array([function(value) for value in np.ravel(x).tolist()]).reshape(np.shape(x))
 
 
 @kernel
 def times(x, y, out):
-    """Fill `out`, of shape (m,), with the product of a matrix `x`, of shape (m, n), and a vector `y`."""
+    """Fill `out`, of shape (m,), with the product of a matrix `x`, of shape (m, n), and a vector `y`.
+
+    Examples
+    --------
+    >>> out = np.empty(2)
+    >>> times(np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([2.0, 3.0]), out)
+    >>> out
+    array([2., 5.])
+    """
     for i in range(out.size):
         out[i] = dot(x[i], y)

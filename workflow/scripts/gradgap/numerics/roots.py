@@ -1,4 +1,4 @@
-"""Roots of functions of one variable, by basic operations only: the same on every machine."""
+"""Roots of functions of one variable. Only basic operations are used, so results are the same on every machine."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,10 @@ def root(
     absolute: float = 0.0,
     relative: float = 1e-15,
 ) -> float:
-    """A root between two points at which a function has different signs.
+    """A root of a continuous function between two points where it has different signs.
 
     Chandrupatla's method (Adv. Eng. Softw. 28, 1997): inverse quadratic interpolation where the last three points
-    allow it, else bisection. It never takes many more steps than bisection would.
+    allow it, and bisection elsewhere. It never takes many more steps than bisection.
 
     Parameters
     ----------
@@ -22,12 +22,12 @@ def root(
     low, high : float
         Ends of the bracket.
     absolute, relative : float
-        The root is found to within `absolute` + `relative` · |root|; the latter is 4e-16 at least.
+        The root is found to within `absolute` + `relative` · |root|. A `relative` below 4e-16 counts as 4e-16.
 
     Returns
     -------
     float
-        The end of the last bracket with the smaller value.
+        That end of the last bracket where the function is smaller in size.
 
     Raises
     ------

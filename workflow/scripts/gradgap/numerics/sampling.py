@@ -1,4 +1,4 @@
-"""Random counts drawn from a stream: binomial numbers, and how long one waits for a success."""
+"""Random numbers drawn from a stream: normal deviates, binomial counts, and waiting times for a success."""
 
 import math
 
@@ -12,14 +12,23 @@ from .streams import uniform
 def normals(state, out):
     """Independent draws from the standard normal distribution, two at a time.
 
-    By Marsaglia's polar method (SIAM Rev. 6, 1964), with a logarithm that has the same bits everywhere.
+    Marsaglia's polar method (SIAM Rev. 6, 1964), with a logarithm that gives the same bits on every machine.
 
     Parameters
     ----------
     state : ndarray, shape (4,), uint64
         Changed in place.
     out : ndarray, shape (n,)
-        Filled.
+        Filled with the draws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradgap.numerics import streams
+    >>> out = np.empty(10_000)
+    >>> normals(streams.state(1, {}), out)
+    >>> abs(out.mean()) < 0.04, abs(out.std() - 1) < 0.03
+    (np.True_, np.True_)
     """
     for i in range(0, out.size, 2):
         while True:
@@ -44,7 +53,7 @@ _WALK_BELOW = 10.0
 
 @kernel
 def _count(state, n, p):
-    """Bin(n, p) as what it is, a number of successes in n trials."""
+    """Bin(n, p) by its definition: the number of successes in n trials."""
     found = 0
     for _ in range(n):
         if uniform(state) < p:
@@ -77,9 +86,14 @@ _PRODUCT_UP_TO = 150.0
 
 @kernel
 def _hat(n, p, q):
+<<<<<<< HEAD
     """Constants of `_reject`, the same for all draws from one distribution."""
     variance = n * p * q
     deviation = math.sqrt(variance)
+=======
+    """The constants that `_reject` needs, computed once for all draws from one distribution."""
+    deviation = math.sqrt(n * p * q)
+>>>>>>> main
     b = 1.15 + 2.53 * deviation
     a = -0.0873 + 0.0248 * b + 0.01 * p
     highest = 0.0 if variance <= _PRODUCT_UP_TO else pmf(int((n + 1) * p), n, p, q)
@@ -106,11 +120,11 @@ def _over_highest(k, n, p, q, highest):
 
 @kernel
 def _reject(state, n, p, q, hat):
-    """Bin(n, p) with n·p ≥ 10 and p ≤ ½ by transformed rejection, at a cost that does not grow with n.
+    """Bin(n, p) with n·p ≥ 10 and p ≤ ½ by transformed rejection. The cost does not grow with n.
 
-    Hörmann's BTRS (J. Stat. Comput. Simul. 46, 1993): a ratio of uniforms is bent so that almost all of it
-    lies under the probabilities; most draws fall into a rectangle that lies under them for certain, and the others
-    are held against `pmf` itself.
+    Hörmann's BTRS (J. Stat. Comput. Simul. 46, 1993): a ratio of uniform numbers is transformed so that almost all
+    proposals are accepted. Most fall into a rectangle that is known to lie below the probabilities; only the others
+    are compared with `pmf`.
     """
     a, b, centre, sure, scale, highest = hat
     while True:
@@ -143,7 +157,7 @@ def _below_half(state, n, p, q):
 
 @kernel
 def binomial(state, n, p, q):
-    """A count S ~ Bin(n, p), at a cost that does not grow with n.
+    """A random count S ~ Bin(n, p). The cost does not grow with n.
 
     Parameters
     ----------
@@ -152,11 +166,17 @@ def binomial(state, n, p, q):
     n : int
         Number of trials, 0 or more.
     p, q : float
-        Probability of a one and of a zero, each exact to rounding (q is not taken as 1 − p).
+        Probability of a one and of a zero. Both are given, because 1 − p would lose digits where p is near 1.
 
     Returns
     -------
     int
+
+    Examples
+    --------
+    >>> from gradgap.numerics import streams
+    >>> 0 <= binomial(streams.state(1, {}), 10, 0.3, 0.7) <= 10
+    True
     """
     if p > q:
         return n - _below_half(state, n, q, p)
@@ -165,7 +185,7 @@ def binomial(state, n, p, q):
 
 @kernel
 def some(state, n, p):
-    """A count S ~ Bin(n, p), given that it is not zero.
+    """A random count S ~ Bin(n, p), conditional on S ≥ 1.
 
     Parameters
     ----------
@@ -179,6 +199,12 @@ def some(state, n, p):
     Returns
     -------
     int
+
+    Examples
+    --------
+    >>> from gradgap.numerics import streams
+    >>> some(streams.state(1, {}), 10, 1e-9)
+    1
     """
     if n * p > 1.0:
         while True:
@@ -187,7 +213,9 @@ def some(state, n, p):
                 return found
     log_none = n * log1p(-p)
     odds = p / (1.0 - p)
-    while True:  # by inversion, from one upward
+    while (
+        True
+    ):  # by inversion, from 1 upward; again where rounding leaves the uniform number above the whole sum
         rest = uniform(state) * -expm1(log_none)
         mass = n * odds * exp(log_none)
         for k in range(1, n + 1):
@@ -199,7 +227,7 @@ def some(state, n, p):
 
 @kernel
 def failures_before_success(state, log_failure, most):
-    """Failures before the first success of independent trials, `most` where there are that many or more.
+    """How many of independent trials fail before the first that succeeds, at most `most`.
 
     Parameters
     ----------
@@ -208,35 +236,49 @@ def failures_before_success(state, log_failure, most):
     log_failure : float
         Logarithm of the probability that a trial fails, below 0.
     most : int
+        Returned where so many trials or more fail.
 
     Returns
     -------
     int
+
+    Examples
+    --------
+    >>> import math
+    >>> from gradgap.numerics import streams
+    >>> failures_before_success(streams.state(1, {}), math.log(0.5), 0)
+    0
     """
     failures = log(1.0 - uniform(state)) / log_failure
     return int(failures) if failures < most else most
 
 
-#: A table pays from this many draws on, per standard deviation of the count.
+#: With more draws than this, per standard deviation of the count, making a table first is faster.
 _TABLE_FROM = 4.0
 
 
 @kernel
 def _reach(n, p, q):
-    """How far from its mode a count can lie: outside is less than one part in 2⁵³ of all draws."""
+    """How far from its mode a count may lie: fewer than one draw in 2⁵³ lies farther."""
     return int(9.0 * math.sqrt(n * p * q)) + 40
 
 
 def table_size(n: int) -> int:
-    """Numbers of workspace that `binomials` wants for counts of up to n trials."""
+    """How many numbers of workspace `binomials` needs for counts of up to n trials.
+
+    Examples
+    --------
+    >>> table_size(100) < table_size(10_000)
+    True
+    """
     return 2 * (2 * _reach(n, 0.5, 0.5) + 1)
 
 
 @kernel
 def _tabulate(n, p, q, table):
-    """Write the distribution function of Bin(n, p) into a table, and behind it a guide to it.
+    """Write the distribution function of Bin(n, p) into a table, followed by an index into it.
 
-    Entry i of the guide is the first entry of the function that exceeds i / size.
+    Entry i of the index is the position of the first value of the function above i / size, where a search starts.
 
     Returns
     -------
@@ -276,7 +318,7 @@ def _tabulate(n, p, q, table):
 
 @kernel
 def binomials(state, n, p, q, draws, table, out):
-    """Many independent counts S ~ Bin(n, p), by whatever costs least for so many.
+    """Many independent counts S ~ Bin(n, p), by the method that is fastest for so many.
 
     Parameters
     ----------
@@ -289,7 +331,16 @@ def binomials(state, n, p, q, draws, table, out):
     table : ndarray, shape (table_size(n),)
         Workspace.
     out : ndarray
-        Its first entries are filled with the counts.
+        Its first `draws` entries are filled with the counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradgap.numerics import streams
+    >>> out = np.empty(1000)
+    >>> binomials(streams.state(1, {}), 100, 0.3, 0.7, 1000, np.empty(table_size(100)), out)
+    >>> abs(out.mean() - 30) < 1
+    np.True_
     """
     if draws == 0:
         return

@@ -1,9 +1,11 @@
 """Random streams: one for every point, from the point's own coordinates.
 
-The state of a stream is an array that is handed to every kernel that draws. It comes from a hash of the
-point's coordinates and the seed, so a point draws the same numbers whatever else is computed, in whatever order,
-shard or process. The generator is xoshiro256++ (Blackman and Vigna, ACM Trans. Math. Softw. 47, 2021), of period
-2²⁵⁶ − 1: two streams that start at hashed states overlap within n draws each with a chance of n/2²⁵⁵.
+A stream starts from a hash of the point's coordinates and the seed. So a point draws the same numbers whatever else
+is computed, and in whatever order, shard or process. The state of a stream is an array, which every kernel that draws
+takes as an argument and changes in place.
+
+The generator is xoshiro256++ (Blackman and Vigna, ACM Trans. Math. Softw. 47, 2021), of period 2²⁵⁶ − 1. If two
+streams make n draws each, the chance that they overlap is n/2²⁵⁵.
 """
 
 import hashlib
@@ -22,13 +24,19 @@ def state(seed: int, coordinates: Mapping[str, str]) -> np.ndarray:
     seed : int
         The one seed of a configuration.
     coordinates : mapping
-        Name and canonical text (`axes.canonical`) of every coordinate on which the draws may depend, the
-        replicate among them. The order of the mapping does not matter.
+        Name and canonical text (`values.canonical`) of every coordinate that the draws may depend on, including the
+        replicate. The order of the mapping does not matter.
 
     Returns
     -------
     ndarray, shape (4,), uint64
-        State for `following`, `uniform` and `binomial`, which change it in place.
+        State for `following`, `uniform` and `sampling.binomial`, which change it in place.
+
+    Examples
+    --------
+    >>> one, other = state(1, {"length": "16"}), state(1, {"length": "32"})
+    >>> 0.0 <= uniform(one) < 1.0, uniform(one) == uniform(other)
+    (True, False)
     """
     text = "\n".join([f"seed={seed}", *(f"{name}={coordinates[name]}" for name in sorted(coordinates))])
     digest = hashlib.blake2b(text.encode(), digest_size=32).digest()
@@ -52,6 +60,12 @@ def following(state):
     Returns
     -------
     uint64
+
+    Examples
+    --------
+    >>> a, b = state(1, {}), state(1, {})
+    >>> following(a) == following(b), following(a) == following(a)
+    (True, False)
     """
     bits = _rotated(state[0] + state[3], np.uint64(23), np.uint64(41)) + state[0]
     shifted = state[1] << np.uint64(17)
@@ -66,5 +80,12 @@ def following(state):
 
 @kernel
 def uniform(state):
-    """A number from [0, 1), a multiple of 2⁻⁵³."""
+    """The next number of a stream that is uniform on [0, 1): a multiple of 2⁻⁵³.
+
+    Examples
+    --------
+    >>> stream = state(1, {})
+    >>> all(0.0 <= uniform(stream) < 1.0 for _ in range(100))
+    True
+    """
     return (following(state) >> np.uint64(11)) * 1.1102230246251565e-16

@@ -11,6 +11,7 @@ call               input                                                       w
 `pool`             many steps, each scored on the next training batch          during training, no rollouts of its own
 `climb`            functions that roll out and score at a trial step           the edge is far
 `HeadroomController`  the records of `pool`, one a step                        to set the learning rate by them
+`Watch`            the records of `pool`, one a step                           to log all of it
 =================  ==========================================================  =====================================
 
 Needs NumPy alone and imports in a fraction of a second, so that it can be used inside a trainer. docs/probe.md
@@ -23,5 +24,17 @@ from .reading import read
 from .records import Record, pool
 from .result import Curve, Headroom, Status
 from .rungs import climb
+from .watch import Watch
 
-__all__ = ["Curve", "Headroom", "HeadroomController", "Record", "Status", "climb", "pool", "probe", "read"]
+__all__ = [
+    "Curve",
+    "Headroom",
+    "HeadroomController",
+    "Record",
+    "Status",
+    "Watch",
+    "climb",
+    "pool",
+    "probe",
+    "read",
+]

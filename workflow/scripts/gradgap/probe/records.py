@@ -75,6 +75,11 @@ class Record:
         prompt = data.prompt if data.grouped else None
         return contributions(data.weight, excess(data.change), data.right, prompt).sum(axis=0)
 
+    @property
+    def gain(self) -> float:
+        """J after the step minus before it."""
+        return float(-self.gains[self._batch.steps == -1][0])
+
     @cached_property
     def derivatives(self) -> tuple[float, float]:
         """J′ and J″ along the step at its end, t = 0, from the parabola nearest to the gains."""
@@ -176,12 +181,11 @@ def pool(
         status, edge = Status.beyond_reach, low
     else:
         status = Status.measured
-    gains = [-record.gains[0] for record in records if record._batch.steps[0] == -1]
     means, errors = np.array(
         [mean_weight(record._batch.weight, record._batch.change[:, 0]) for record in records]
     ).T
     return Headroom(
-        gain=float(np.mean(gains)) if gains else np.nan,
+        gain=float(np.mean([record.gain for record in records])),
         headroom=edge,
         headroom_interval=(low, high),
         reach=float(np.median([_reach(record, least_share) for record in records])),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pandas as pd
 
 from .. import plugins
@@ -21,7 +22,7 @@ def draw(
     outputs: Mapping[str, str | Path],
     about: str = "",
 ) -> None:
-    """Draw a figure from its numbers, in every format asked for.
+    """Draw a figure from its numbers and write it in each format.
 
     Parameters
     ----------
@@ -36,6 +37,7 @@ def draw(
     about : str
         What made the figure, for its metadata.
     """
+    matplotlib.use("Agg")  # files only: a job has no screen
     settings = style.Look.from_config(look)
     with settings.applied():
         figure = plugins.module(module, alone=True).draw(

@@ -11,13 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import ConfigError
 from ..training.optimizers import OPTIMIZERS
-
-#: Ratios of several steps on one batch: of each token, of the whole response, and GSPO's, which is the geometric
-#: mean of the token ratios of a response.
-RATIOS = ("token", "sequence", "gspo")
-
-#: Where half is kept at 16 and more steps a batch, in c√T for token ratios and cT for GSPO (O10); only seen.
-_CLIP = {"token": (0.5, 3.5), "gspo": (1.0, 5.9)}
+from ..training.ratios import RATIOS
 
 
 def kept(x: float, window: float = 1.0) -> float:
@@ -350,24 +344,43 @@ def scale_free_exponents(family: str, regime: str) -> Exponents:
     return laws[regime]
 
 
-def _check_ratio(ratio: str) -> None:
-    if ratio not in RATIOS:
-        raise ConfigError(f"ratio: {ratio!r} is unknown; allowed: {', '.join(RATIOS)}")
-
-
-def epochs_factor(steps: int, ratio: str) -> float:
+def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
     """Critical learning rate with `steps` steps on one batch, over that with one (O10).
 
-    1/μ for token ratios and, to leading order in 1/N, for GSPO's; 1 for the full sequence ratio, which makes every
-    step an on-policy one. A clip on ratios does not change it.
+    With κ the curvature of the ratio's surrogate over that of J: (1 − (1 − 2κ)^(1/μ))/(2κ) for κ below ½, which is
+    1/μ for token ratios (κ = 0) and 1/μ + O(1/N) for GSPO's (κ = 1/N); and 1 for the full sequence ratio (κ = 1),
+    which makes every step an on-policy one. A clip on ratios does not change it.
+
+    Parameters
+    ----------
+    steps : int
+        μ.
+    ratio : str
+        Name in `training.ratios.RATIOS`.
+    length : float
+        N; by default the limit of long responses.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such ratio.
 
     Examples
     --------
     >>> epochs_factor(16, "token"), epochs_factor(16, "sequence")
     (0.0625, 1.0)
+    >>> round(16 * epochs_factor(16, "gspo", 64), 4)
+    1.015
     """
-    _check_ratio(ratio)
-    return 1.0 if ratio == "sequence" else 1.0 / steps
+    curvature = RATIOS.find(ratio).curvature(length)
+    if curvature == 0.0:
+        return 1.0 / steps
+    rest = 1.0 - 2.0 * curvature
+    if rest >= 0.0:
+        return (1.0 - rest ** (1.0 / steps)) / (2.0 * curvature)
+    if steps % 2 == 0:
+        return 1.0 / curvature
+    return (1.0 + (-rest) ** (1.0 / steps)) / (2.0 * curvature)
 
 
 def clip_range(length: float, ratio: str) -> float:
@@ -376,16 +389,18 @@ def clip_range(length: float, ratio: str) -> float:
     3.5/√T for token ratios, where steps are small beside `token_pull_back`, and 5.9/T for GSPO; inf for the full
     sequence ratio, whose steps need no clip. The powers are derived, the numbers are seen (window 1).
 
+    Raises
+    ------
+    ConfigError
+        If there is no such ratio.
+
     Examples
     --------
     >>> round(clip_range(1024, "token"), 3), round(clip_range(1024, "gspo"), 5)
     (0.109, 0.00576)
     """
-    _check_ratio(ratio)
-    if ratio == "sequence":
-        return math.inf
-    power, scale = _CLIP[ratio]
-    return scale / length**power
+    found = RATIOS.find(ratio)
+    return found.clip_scale * length**found.clip_power
 
 
 def token_pull_back(learning_rate: float, length: float, success_rate: float) -> float:

@@ -38,7 +38,13 @@ _NORMAL = 1 / math.sqrt(2 * math.pi)
 
 @kernel
 def long_failure_rate(x, window):
-    """q(x) = P(|Z| > b) for Z ~ N(x, 1), the failure rate of a long response."""
+    """q(x) = P(|Z| > b) for Z ~ N(x, 1), the failure rate of a long response.
+
+    Examples
+    --------
+    >>> round(long_failure_rate(0.0, 1.0), 4)
+    0.3173
+    """
     return normal_cdf(-window - x) + normal_cdf(x - window)
 
 
@@ -139,6 +145,13 @@ def kept_alone(
     -------
     float
         (1 − q)/(1 − q(0)), its mean over the last tenth of the run.
+
+    Examples
+    --------
+    >>> weak = kept_alone(0.1, 1.0, 0.8, 50, wrong=True)
+    >>> strong = kept_alone(2.0, 1.0, 0.8, 50, wrong=True)
+    >>> bool(weak > 0.5 > strong)
+    True
     """
     start = root(
         lambda x: long_failure_rate(x, window) - start_failure_rate, 0.0, window + 40.0, absolute=1e-14
@@ -163,6 +176,12 @@ def lone_kick(window: float, start_failure_rate: float, *, wrong: bool) -> float
     -------
     float
         To 1e-4.
+
+    Examples
+    --------
+    >>> kick = lone_kick(1.0, 0.8, wrong=True)
+    >>> bool(abs(kept_alone(kick, 1.0, 0.8, 250, wrong=True) - 0.5) < 1e-3)
+    True
     """
     responses = round(FAILURES / start_failure_rate)
 
@@ -212,6 +231,16 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
     -------
     float
         nan where the weight depends on the lengths of the other responses, as for token-mean.
+
+    Examples
+    --------
+    Sampling noise makes the threshold of small groups smaller than the limit 10 of large ones:
+
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("gated").instance(64, 0.99)
+    >>> small, large = (critical(bandit, "dr_grpo", "seq-mean-token-sum", n, 10.0) for n in (4, 4096))
+    >>> small < large < 10.0
+    True
     """
     of_group, weight = rules.sampled(advantage, aggregation)
     long_length, half_width, share = instance.kernels.constants

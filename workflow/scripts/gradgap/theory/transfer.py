@@ -11,7 +11,7 @@ from ..bandits import FAMILIES
 from ..errors import ConfigError
 from ..training.optimizers import OPTIMIZERS
 from ..training.rules import ADVANTAGES, AGGREGATIONS
-from . import closed_forms, optimizers, sampled_groups
+from . import closed_forms, exponents, optimizers, sampled_groups
 
 #: Laws that lie further apart than this are no base for one number.
 AGREEMENT = 3.0
@@ -107,9 +107,9 @@ def _power(exponent: float) -> str:
 
 def _linear(before: Training, after: Training, advantage: str, aggregation: str) -> list[Law]:
     rule = (advantage, aggregation)
-    length = closed_forms.length_exponent("counting", *rule)
+    length = exponents.length_exponent("counting", *rule)
     laws = []
-    failing = closed_forms.failure_exponent("gated", *rule)
+    failing = exponents.failure_exponent("gated", *rule)
     lengths = after.length / before.length
     failures = after.failure_rate / before.failure_rate
     if ADVANTAGES.find(advantage).sampled is not None:

@@ -1,9 +1,11 @@
 """The one training loop: θ' = θ + α · schedule · step, for one parameter and for many, exact and sampled.
 
-An iteration is evaluate → update → clip → move. The update of a rule is its expectation over large groups, or comes
-from sampled groups; an optimizer turns it into a step. Everything that can be chosen is a kernel in a structure, so
-that this is compiled once for all families, rules, optimizers and schedules. `training.run` prepares the arguments;
-`training.plain` is the same loop in plain Python, for policies without kernels and as the reference.
+An iteration is evaluate → update → clip → move. Where a batch serves for several steps, the last three are repeated
+with the update from the same batch at the new parameters. The update of a rule is its expectation over large groups,
+or comes from sampled groups; an optimizer turns it into a step. Everything that can be chosen is a kernel in a
+structure, so that this is compiled once for all families, rules, optimizers and schedules. `training.run` prepares
+the arguments; `training.plain` is the loop with one step a batch in plain Python, for policies without kernels and as
+the reference.
 
 Two shortcuts save time. Both hold only where a step depends on the present θ and update alone, that is where the
 optimizer is memoryless: a state of an exact run that returns to the last bit fixes all that follows, and batches in
@@ -16,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..bandits import COMPILED, EVALUATE, OUTCOMES, SCORE
-from ..bandits.groups import ADVANTAGE, AGGREGATION, weigh
+from ..bandits import COMPILED, DIVERGENCE, EVALUATE, EVERY, OUTCOMES, REVISIT, SCORE
+from ..bandits.groups import ADVANTAGE, AGGREGATION, COUNT, weigh
 from ..numerics.compiler import (
     borrowed,
     cube,
@@ -42,6 +44,8 @@ from .schedules import SCHEDULE
 #: Nearer than this to a best θ of 0, exp(nθ) is 1 to the last bit for any length n in reach: the rates no longer
 #: move and the update is linear in θ, so that a distance that shrank once shrinks ever after.
 _SETTLED = 1e-24
+#: Responses of a batch in expectation: so many that advantages of a group have reached their limit.
+_EVERYONE = 2.0**40
 #: Batches that dynamic sampling draws for one update at the most, before it gives the update up.
 _MOST_DRAWN = 10_000
 
@@ -127,6 +131,27 @@ class Protocol(NamedTuple):
     tolerance: float
 
 
+class Reuse(NamedTuple):
+    """Steps that are not the first on a fresh batch, and the pull back to the start.
+
+    Attributes
+    ----------
+    steps : int
+        Steps μ ≥ 1 on each batch.
+    delay : int
+        Iterations τ ≥ 0 between the parameters that a batch is drawn at and the first step on it.
+    surrogate : ndarray, shape (5,)
+        See `bandits.surrogates`.
+    kl_coef : float
+        Factor β of the KL divergence from the start, which is aggregated as the update is.
+    """
+
+    steps: int
+    delay: int
+    surrogate: np.ndarray
+    kl_coef: float
+
+
 class Workspace(NamedTuple):
     """Arrays that the loop works in: d parameters, Q prompts.
 
@@ -137,8 +162,9 @@ class Workspace(NamedTuple):
     rates, other : ndarray, shape (2, Q)
     gaps : ndarray, shape (Q, d), or (0, d) for sampled updates
     group : ndarray, shape (COLUMNS, rows)
-    vectors : ndarray, shape (4, d)
-        Update, step, and the parameters one and two iterations ago.
+    vectors : ndarray, shape (7 + τ, d)
+        Update, step, the parameters one and two iterations ago, the slope of the KL divergence, the start, and the
+        parameters of the last τ + 1 iterations.
     memory : ndarray, shape (slots, d)
         Of the optimizer.
     """
@@ -174,6 +200,7 @@ class Results(NamedTuple):
 
 
 _evaluate, _outcomes, _score = function_at(EVALUATE), function_at(OUTCOMES), function_at(SCORE)
+_every, _revisit, _divergence = function_at(EVERY), function_at(REVISIT), function_at(DIVERGENCE)
 _coefficient, _advantage, _aggregation = (
     function_at(COEFFICIENT),
     function_at(ADVANTAGE),
@@ -183,6 +210,7 @@ _move, _schedule = function_at(MOVE), function_at(SCHEDULE)
 
 _RULE = structure(RuleKernels, COEFFICIENT, ADVANTAGE, AGGREGATION, f8, f8)
 _MOVE = structure(MoveKernels, MOVE, SCHEDULE, vector, types.boolean, types.boolean, types.boolean, f8)
+_REUSE = structure(Reuse, i8, i8, vector, f8)
 _PROTOCOL = structure(Protocol, i8, i8, types.boolean, types.boolean, types.boolean, f8, f8, f8)
 _WORKSPACE = structure(Workspace, vector, matrix, matrix, matrix, matrix, matrix, matrix)
 _RESULTS = structure(Results, matrix, types.Array(i8, 1, "C"), cube, cube)
@@ -235,8 +263,8 @@ def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates
     -------
     batches : int
         Batches drawn; all but the last had nothing to learn from.
-    scored : bool
-        The last one has.
+    rows : int
+        Of the last one, if it has; else 0.
     """
     for j in range(update.size):
         update[j] = 0.0
@@ -249,7 +277,7 @@ def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates
         if rows == 0:
             if mixed_only:
                 continue
-            return batches, False
+            return batches, 0
         kept = weigh(advantage, aggregation, rows, group, rule.max_length, mixed_only)
         if mixed_only:
             if kept == 0 and prompts == 1:
@@ -260,8 +288,8 @@ def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates
         if prompts > 1:
             for j in range(update.size):
                 update[j] /= prompts
-        return batches, True
-    return 1, False
+        return batches, rows
+    return 1, 0
 
 
 @engine(COMPILED, _RULE, _PROTOCOL, stream, vector, _WORKSPACE, matrix)
@@ -272,6 +300,16 @@ def draw_updates(policy, rule, protocol, state, theta, work, out):
     _evaluate(policy.evaluate)(theta, constants, space, rates, work.gaps)
     for i in range(out.shape[0]):
         _sampled(policy, rule, protocol, state, theta, 1, constants, space, rates, group, out[i])
+
+
+@kernel
+def _everything(policy, rule, theta, constants, space, surrogate, group):
+    """Fill a batch with every response, weighed; returns its rows."""
+    rows = _every(policy.every)(theta, constants, space, surrogate, group)
+    for i in range(rows):
+        group[COUNT, i] *= _EVERYONE
+    weigh(_advantage(rule.advantage), _aggregation(rule.aggregation), rows, group, rule.max_length, False)
+    return rows
 
 
 @kernel
@@ -297,6 +335,7 @@ def _returned(theta, before, earlier, best):
     COMPILED,
     _RULE,
     _MOVE,
+    _REUSE,
     _PROTOCOL,
     vector,
     types.Array(u8, 2, "C"),
@@ -304,12 +343,17 @@ def _returned(theta, before, earlier, best):
     _WORKSPACE,
     _RESULTS,
 )
-def train(policy, rule, move, protocol, learning_rates, states, record, work, results):
+def train(policy, rule, move, reuse, protocol, learning_rates, states, record, work, results):
     """Make one run for each learning rate, each from its own row of the parameters and of the random streams."""
     iterations = protocol.iterations
     tail = tail_length(iterations)
     exact = protocol.group_size == 0
-    repeats = exact and move.memoryless and move.steady  # a state that returns fixes all that follows
+    steps, delay, kl_coef = reuse.steps, reuse.delay, reuse.kl_coef
+    revisits = steps > 1 or delay > 0
+    # a state that returns fixes all that follows
+    repeats = exact and move.memoryless and move.steady and delay == 0
+    still = move.memoryless and kl_coef == 0.0  # an iteration without an update moves nothing
+    ahead = still and delay == 0  # so that batches can be drawn until one has an update
     always = exact or protocol.watched or protocol.reads_rates  # the rates are read at every update
     kept = record.size
     evaluate, schedule, optimizer = (
@@ -317,7 +361,9 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
         _schedule(move.schedule),
         _move(move.optimizer),
     )
+    revisit, divergence = _revisit(policy.revisit), _divergence(policy.divergence)
     constants, space, settings = borrowed(policy.constants), borrowed(work.policy), borrowed(move.settings)
+    surrogate = borrowed(reuse.surrogate)
     rates, gaps, group, memory = (
         borrowed(work.rates),
         borrowed(work.gaps),
@@ -328,6 +374,8 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
     paths, streams = borrowed(results.path), borrowed(states)
     coefficient, divisor = _coefficient(rule.coefficient), rule.divisor
     update, before, earlier = vectors[0], vectors[2], vectors[3]
+    slope, start = vectors[4], vectors[5]
+    old = vectors[6]  # where the batch was drawn
     step = update if move.plain else vectors[1]
     other = borrowed(work.other)  # the other state of a two-cycle
     prompts = rates.shape[1]
@@ -336,6 +384,11 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
         state = pointer(streams[run])
         memory[:] = 0.0
         before[:] = np.nan
+        if kl_coef > 0.0:
+            start[:] = theta
+        if delay > 0:
+            for i in range(delay + 1):
+                vectors[6 + i] = theta
         final[:] = 0.0
         evaluate(theta, constants, space, rates, gaps)
         start_success, start_failure = _mean(rates[0]), _mean(rates[1])
@@ -344,8 +397,7 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
         idle = True  # through the tail
         stale = False  # the rates are those of an earlier θ
         period = waiting = at = 0
-        scored = True
-        k = 0
+        rows = k = 0
         while k < iterations:
             if at < kept and record[at] == k:
                 path[at] = rates[0]
@@ -357,7 +409,7 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
                     failure = _mean_failure(rates)
                     stale = False
                 tail_failure = failure
-            if waiting > 1 and move.memoryless:  # up to the next batch that scores, nothing changes
+            if waiting > 1 and ahead:  # up to the next batch that scores, nothing changes
                 until = iterations if k >= iterations - tail else iterations - tail
                 if at < kept:
                     until = min(until, record[at])
@@ -371,37 +423,68 @@ def train(policy, rule, move, protocol, learning_rates, states, record, work, re
                 if idle_iterations > 0:
                     continue
             if period == 0:
+                if delay > 0:
+                    vectors[6 + k % (delay + 1)] = theta
+                    old = vectors[6 + (k + 1) % (delay + 1)]
+                elif revisits:
+                    for j in range(theta.size):
+                        old[j] = theta[j]
                 if exact:
-                    _expected(coefficient, divisor, rates, gaps, update)
+                    if delay == 0:
+                        _expected(coefficient, divisor, rates, gaps, update)
+                    if revisits:
+                        rows = _everything(policy, rule, old, constants, space, surrogate, group)
                     learning = True
                 else:
                     if waiting == 0:
                         # θ may move before a batch drawn ahead of its time is used, if the optimizer remembers
-                        most = iterations - k if move.memoryless else 1
-                        waiting, scored = _sampled(
-                            policy, rule, protocol, state, theta, most, constants, space, rates, group, update
+                        most = iterations - k if ahead else 1
+                        drawn_at = old if delay > 0 else theta
+                        waiting, rows = _sampled(
+                            policy,
+                            rule,
+                            protocol,
+                            state,
+                            drawn_at,
+                            most,
+                            constants,
+                            space,
+                            rates,
+                            group,
+                            update,
                         )
                     waiting -= 1
-                    learning = scored and waiting == 0
+                    learning = rows > 0 and waiting == 0
                     idle = idle and not (learning and k >= iterations - tail)
-                if learning or not move.memoryless:  # an idle iteration has an update of 0
-                    if move.clip_norm < math.inf:
-                        clip(update, move.clip_norm)
+                if learning or not still:  # an idle iteration has an update of 0
                     factor = learning_rates[run]
                     if not move.steady:
                         factor *= schedule(float(k), float(iterations), failure, start_failure)
-                    if not move.plain:
-                        optimizer(theta, update, memory, settings, step)
                     if repeats:
                         for j in range(theta.size):
                             earlier[j], before[j] = before[j], theta[j]
                         for i in range(2):
                             for q in range(prompts):
                                 other[i, q] = rates[i, q]
-                    for j in range(theta.size):
-                        moved = theta[j] + factor * step[j]
-                        stale = stale or moved != theta[j]  # an update of 0 leaves the rates as they are
-                        theta[j] = moved
+                    for s in range(steps):
+                        if s > 0 or delay > 0:
+                            for j in range(theta.size):
+                                update[j] = 0.0
+                            if learning:
+                                revisit(theta, old, constants, space, rows, group, surrogate, update)
+                        if kl_coef > 0.0:
+                            divergence(theta, start, constants, space, slope)
+                            for j in range(theta.size):
+                                update[j] -= kl_coef * slope[j] / divisor
+                        if move.clip_norm < math.inf:
+                            clip(update, move.clip_norm)
+                        if not move.plain:
+                            optimizer(theta, update, memory, settings, step)
+                        for j in range(theta.size):
+                            moved = theta[j] + factor * step[j]
+                            stale = stale or moved != theta[j]  # an update of 0 leaves the rates as they are
+                            theta[j] = moved
+                    stale = stale or revisits or kl_coef > 0.0  # the workspace was used since
                 if stale and (always or k >= iterations - tail):
                     evaluate(theta, constants, space, rates, gaps)
                     failure = _mean_failure(rates)

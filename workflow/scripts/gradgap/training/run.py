@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..bandits import Compiled, Instance
+from ..bandits import Compiled, Instance, Policy
 from ..bandits.groups import COLUMNS
 from ..errors import ConfigError
 from . import engine, plain, rules
 from .optimizers import OPTIMIZERS
 from .outcome import Run, Runs
+from .ratios import RATIOS
 from .rules import ADVANTAGES, AGGREGATIONS
 from .schedules import SCHEDULES
 
@@ -31,6 +32,9 @@ def _compiled(instance: Instance, sampled: bool) -> Compiled:
         kernels.evaluate,
         _no_outcomes if kernels.outcomes is None else kernels.outcomes,
         _no_score if kernels.score is None else kernels.score,
+        _no_every if kernels.every is None else kernels.every,
+        _no_revisit if kernels.revisit is None else kernels.revisit,
+        _no_divergence if kernels.divergence is None else kernels.divergence,
         kernels.constants,
     )
 
@@ -43,8 +47,43 @@ def _no_score(state, theta, constants, workspace, rows, group, update):
     pass
 
 
+def _no_every(theta, constants, workspace, surrogate, group):
+    return 0
+
+
+def _no_revisit(theta, old, constants, workspace, rows, group, surrogate, update):
+    pass
+
+
+def _no_divergence(theta, start, constants, workspace, slope):
+    pass
+
+
+def _reuse(instance: Policy, sampled: bool, steps: int, delay: int, surrogate: np.ndarray, kl_coef: float):
+    """What was asked of the steps after the first, where the policy can do it."""
+    for name, value, least in (("steps_per_batch", steps, 1), ("delay", delay, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise ConfigError(f"{name}: {value!r} is not allowed; it is a whole number, {least} or more")
+    if not 0.0 <= kl_coef < math.inf:
+        raise ConfigError(f"kl_coef: {kl_coef!r} is not allowed; it must be 0 or more, and finite")
+    kernels = instance.kernels
+    for name, asked, needed in (
+        ("steps_per_batch", steps > 1, ("revisit",) if sampled else ("revisit", "every")),
+        ("delay", delay > 0, ("revisit",) if sampled else ("revisit", "every")),
+        ("kl_coef", kl_coef > 0.0, ("divergence",)),
+    ):
+        if asked and (kernels is None or any(getattr(kernels, kernel) is None for kernel in needed)):
+            raise ConfigError(
+                f"{name}: not allowed for {getattr(instance, 'family', 'a policy without kernels')}; "
+                f"it needs a family with the kernels {' and '.join(needed)}, such as counting or gated"
+            )
+    if delay > 0 and kernels is not None and kernels.sample_reads_rates:
+        raise ConfigError("delay: not allowed for a family whose sampler reads the rates")
+    return engine.Reuse(int(steps), int(delay), surrogate, float(kl_coef))
+
+
 def _rule(instance: Instance, advantage: str, aggregation: str, sampled: bool) -> engine.RuleKernels:
-    # what is exact never calls the sampled forms, and a rule may have none
+    # what is expected in closed form never calls the sampled forms, and a rule may have none
     forms = rules.sampled(*((advantage, aggregation) if sampled else ("reinforce", "seq-mean-token-sum")))
     return engine.RuleKernels(
         ADVANTAGES.find(advantage).coefficient,
@@ -54,15 +93,18 @@ def _rule(instance: Instance, advantage: str, aggregation: str, sampled: bool) -
     )
 
 
-def _workspace(instance: Instance, group_size: int, slots: int) -> engine.Workspace:
+def _workspace(
+    instance: Instance, group_size: int, slots: int, every: bool = False, delay: int = 0
+) -> engine.Workspace:
     prompts, dimension = instance.kernels.prompts, len(instance.start)
+    rows = instance.kernels.every_rows if every else instance.kernels.rows(group_size)
     return engine.Workspace(
         np.empty(instance.kernels.workspace),
         np.empty((2, prompts)),
         np.empty((2, prompts)),
         np.empty((0 if group_size else prompts, dimension)),  # what is sampled needs no gap
-        np.empty((COLUMNS, instance.kernels.rows(group_size))),
-        np.empty((4, dimension)),
+        np.empty((COLUMNS, rows)),
+        np.empty((7 + delay, dimension)),
         np.zeros((slots, dimension)),
     )
 
@@ -139,6 +181,12 @@ def train(
     optimizer_settings: Mapping[str, float] | None = None,
     clip_norm: float = math.inf,
     dynamic_sampling: bool = False,
+    steps_per_batch: int = 1,
+    ratio: str = "token",
+    clip_range: float = math.inf,
+    clip_range_high: float | None = None,
+    delay: int = 0,
+    kl_coef: float = 0.0,
     record: Sequence[int] | np.ndarray = (),
     starts: np.ndarray | None = None,
     outcome: bool = True,
@@ -170,6 +218,17 @@ def train(
         Largest norm of an update, cut before the optimizer sees it.
     dynamic_sampling : bool
         Drop groups that are all right or all wrong; with one prompt draw again, at no cost in iterations.
+    steps_per_batch : int
+        Steps μ on each batch, of the whole batch each; an iteration is one batch. The first is on-policy.
+    ratio : str
+        Name in `ratios.RATIOS`: how tokens are weighed after the first step, and with a delay.
+    clip_range, clip_range_high : float
+        Ratios are clipped to [1 − clip_range, 1 + clip_range_high], by default not at all and symmetrically.
+    delay : int
+        Iterations τ by which a batch is older than the parameters that it updates, as in asynchronous training.
+    kl_coef : float
+        Factor of the KL divergence from the start, of whole responses and aggregated like the update, whose exact
+        gradient every step descends.
     record : array_like of int
         Iterations, ascending, at which the rates are kept; 0 is the start.
     starts : ndarray, shape (R, d), optional
@@ -200,6 +259,8 @@ def train(
         tolerance = 1e-4 if group_size is None else 1e-2
     chosen = OPTIMIZERS.find(optimizer)
     undecayed = chosen.complete(optimizer_settings).get("weight_decay", 0.0) == 0.0
+    surrogate = RATIOS.find(ratio).surrogate(clip_range, clip_range_high)
+    reuse = _reuse(instance, group_size is not None, steps_per_batch, delay, surrogate, kl_coef)
     rates = np.ascontiguousarray(learning_rates, dtype=float)
     count, dimension = len(rates), len(instance.start)
     kept = np.ascontiguousarray(record, dtype=np.int64)
@@ -235,9 +296,10 @@ def train(
         np.empty((count, 2, prompts)),
         np.empty((count, 2 * len(kept), prompts)),
     )
+    revisits = reuse.steps > 1 or reuse.delay > 0
     engine.train(
         _compiled(instance, size > 0),
-        _rule(instance, advantage, aggregation, size > 0),
+        _rule(instance, advantage, aggregation, size > 0 or revisits),
         engine.MoveKernels(
             chosen.move,
             SCHEDULES.find(schedule),
@@ -247,6 +309,7 @@ def train(
             schedule == "constant",
             float(clip_norm),
         ),
+        reuse,
         engine.Protocol(
             iterations,
             size,
@@ -254,13 +317,13 @@ def train(
             instance.kernels.sample_reads_rates,
             outcome or len(kept) > 0 or schedule != "constant",
             instance.best_failure,
-            math.nan if instance.best is None or dimension > 1 else float(instance.best[0]),
+            math.nan if instance.best is None or dimension > 1 or kl_coef > 0 else float(instance.best[0]),
             float(tolerance),
         ),
         rates,
         bits,
         kept,
-        _workspace(instance, size, chosen.slots),
+        _workspace(instance, size, chosen.slots, revisits and not size, reuse.delay),
         results,
     )
     return Runs(results.outcome if outcome else None, results.final, results.path, theta)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...inference.power_laws import table
 from ...sweep.study import Analysis
-from ...theory import closed_forms
+from ...theory import bounds
 
 AXES = ("length", "success_rate", "angle", "bound", "bound_fraction", "replicate")
 #: Roundings of a step that is exactly the bound.
@@ -21,7 +21,7 @@ def analyse(dataset, settings):
     runs["broken"] = aligned & (runs.worst_ratio < 0.5)
     admissible, beyond = runs[runs.admissible], runs[aligned & ~runs.admissible]
     across = runs[~aligned]
-    bounds = closed_forms.bounds(1.0, 0.5, 0.5, 1.0, float(runs.length.max()), 2.0, 1.0)
+    guaranteed = bounds.bounds(1.0, 0.5, 0.5, 1.0, float(runs.length.max()), 2.0, 1.0)
     findings = {
         "runs": len(runs),
         "admissible": len(admissible),
@@ -35,7 +35,7 @@ def analyse(dataset, settings):
         "across": len(across),
         "gained_across": int((across.most_gained > 0).sum()),
         "most_gained_across": float(across.most_gained.max()) if len(across) else math.nan,
-        "paper_over_prop1": bounds.paper / bounds.prop1,
+        "paper_over_prop1": guaranteed.paper / guaranteed.prop1,
         "angles": [float(angle) for angle in np.unique(runs.angle)],
     }
     return Analysis({"runs": runs}, table([]), findings)

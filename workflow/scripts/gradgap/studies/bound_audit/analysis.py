@@ -5,7 +5,7 @@ import pandas as pd
 
 from ...inference.power_laws import table
 from ...sweep.study import Analysis
-from ...theory.closed_forms import BOUNDS
+from ...theory.bounds import BOUNDS
 
 POLICY = ("policy_length", "vocabulary", "dimension", "draw")
 #: Below this ratio of critical step to bound the bound itself is wrong; below the other one its proof is, which

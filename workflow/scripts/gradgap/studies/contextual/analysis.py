@@ -8,7 +8,7 @@ from ...inference import crossings
 from ...inference.equivalence import Statement
 from ...inference.power_laws import fit, row, table
 from ...sweep.study import Analysis
-from ...theory import closed_forms
+from ...theory import exponents
 from ...training import rules
 
 INSTANCE = ("length", "success_rate")
@@ -143,7 +143,7 @@ def analyse(dataset, settings):
                 "advantage": advantage,
                 "aggregation": aggregation,
             }
-            predicted = closed_forms.length_exponent("contextual", advantage, aggregation)
+            predicted = exponents.length_exponent("contextual", advantage, aggregation)
             rows.append(
                 row(
                     labels,

@@ -8,7 +8,7 @@ import pandas as pd
 from ...inference import equivalence
 from ...inference.power_laws import Fit, fit, row, table
 from ...sweep.study import Analysis
-from ...theory import closed_forms
+from ...theory import exponents
 from ...training.rules import ADVANTAGES, label
 
 RULES = ("advantage", "aggregation")
@@ -92,7 +92,7 @@ def analyse(dataset, settings):
     same = equivalence.searches((f"exact {' '.join(key)}" for key in series), series.values())
     for (family, advantage, aggregation), group in points.groupby(["family", *RULES], sort=False):
         rule = {"family": family, "advantage": advantage, "aggregation": aggregation}
-        limit = closed_forms.failure_exponent(family, advantage, aggregation)  # nan where no law is known
+        limit = exponents.failure_exponent(family, advantage, aggregation)  # nan where no law is known
         lone = limit + (ADVANTAGES.find(advantage).power or 0.0)
         sizes += [{**rule, **values} for values in by_group_size(group)]
         slid = by_failures(group)

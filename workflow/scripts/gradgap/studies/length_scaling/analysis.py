@@ -3,7 +3,7 @@
 from ...inference import equivalence
 from ...inference.power_laws import departure, fit, row, table
 from ...sweep.study import Analysis
-from ...theory import closed_forms
+from ...theory import exponents
 from ...training.rules import label, rule
 
 RULES = ("advantage", "aggregation")
@@ -29,7 +29,7 @@ def analyse(dataset, settings):
         found = fit(group.response_length, group.critical_learning_rate)
         if found is not None:
             labels = {"family": family, "advantage": advantage, "aggregation": aggregation}
-            predicted = closed_forms.length_exponent(family, advantage, aggregation)
+            predicted = exponents.length_exponent(family, advantage, aggregation)
             rows.append(
                 row(
                     {"study": "length_scaling", **labels},
@@ -64,7 +64,7 @@ def analyse(dataset, settings):
                 "advantage": f"{advantage}, n = {size}",
                 "aggregation": aggregation,
             }
-            predicted = closed_forms.length_exponent("counting", advantage, aggregation)
+            predicted = exponents.length_exponent("counting", advantage, aggregation)
             rows.append(
                 row(
                     {"study": "length_scaling", **labels},

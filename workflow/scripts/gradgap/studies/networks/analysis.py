@@ -7,7 +7,8 @@ import pandas as pd
 
 from ...inference.power_laws import fit, row, table
 from ...sweep.study import Analysis
-from ...theory import closed_forms, optimizers
+from ...theory import optimizers
+from ...theory.exponents import failure_exponent, length_exponent
 from ...training import rules
 
 HALF_KEPT = ["half_kept_learning_rate", "half_kept_learning_rate_low", "half_kept_learning_rate_high"]
@@ -26,8 +27,8 @@ def law(axis: str, task: str, optimizer: str, rule: str) -> float:
         return exponents.length if axis == "length" else exponents.failure
     advantage, aggregation = rules.rule(rule)
     if axis == "length":
-        return closed_forms.length_exponent(BANDIT[task], advantage, aggregation)
-    return closed_forms.failure_exponent(BANDIT[task], advantage, aggregation)
+        return length_exponent(BANDIT[task], advantage, aggregation)
+    return failure_exponent(BANDIT[task], advantage, aggregation)
 
 
 def _points(dataset, prefix: str = "") -> pd.DataFrame:

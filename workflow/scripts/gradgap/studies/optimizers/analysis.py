@@ -8,7 +8,7 @@ import pandas as pd
 from ...bandits import FAMILIES
 from ...inference.power_laws import fit, row, table
 from ...sweep.study import Analysis
-from ...theory import closed_forms, optimizers
+from ...theory import closed_forms, exponents, optimizers
 from ...training.optimizers import OPTIMIZERS
 from ...training.rules import rule
 from . import MIXED, RULE, SAMPLED
@@ -38,7 +38,7 @@ def _exact_law(optimizer, family, axis):
     if OPTIMIZERS.find(optimizer).scale_free:
         law = optimizers.scale_free_exponents(family, "exact")
         return law.length if axis == "length" else law.failure
-    known = closed_forms.length_exponent if axis == "length" else closed_forms.failure_exponent
+    known = exponents.length_exponent if axis == "length" else exponents.failure_exponent
     return known(family, *RULE.values())
 
 

@@ -5,7 +5,7 @@ import math
 from ...inference import equivalence
 from ...inference.power_laws import departure, fit, row, table
 from ...sweep.study import Analysis
-from ...theory import closed_forms
+from ...theory import exponents
 from ...training import rules
 from ...training.outcome import Outcome
 
@@ -26,6 +26,11 @@ def analyse(dataset, settings):
         .to_dataframe()
         .reset_index()
     )
+    for axis, law in (("length", exponents.length_exponent), ("failure_rate", exponents.failure_exponent)):
+        thresholds[f"predicted_exponent_{axis}"] = [
+            law(family, *rules.rule(name))
+            for family, name in zip(thresholds.family, thresholds.rule, strict=True)
+        ]
     thresholds["ratio"] = thresholds.critical_learning_rate / thresholds.critical_learning_rate_closed_form
     long = thresholds[thresholds.length >= settings["fit_from_length"]]
     likely = thresholds[thresholds.success_rate >= settings["fit_from_success_rate"]]
@@ -44,13 +49,13 @@ def analyse(dataset, settings):
             here = long[(long.family == family) & (long.rule == name)]
             found = fit(here.response_length, here.critical_learning_rate, here.success_rate)
             if found is not None:
-                predicted = closed_forms.length_exponent(family, advantage, aggregation)
+                predicted = exponents.length_exponent(family, advantage, aggregation)
                 exact = fit(here.response_length, here.critical_learning_rate_closed_form, here.success_rate)
                 search = same[f"{family} {name}"]
                 rows.append(row(labels, "length", predicted, found, closed_form=exact, search=search))
             here = likely[(likely.family == family) & (likely.rule == name)]
             found = fit(here.failure_rate, here.critical_learning_rate, here.length)
-            predicted = closed_forms.failure_exponent(family, advantage, aggregation)
+            predicted = exponents.failure_exponent(family, advantage, aggregation)
             if found is not None and not math.isnan(predicted):
                 exact = fit(here.failure_rate, here.critical_learning_rate_closed_form, here.length)
                 search = same[f"{family} {name}"]

@@ -9,8 +9,8 @@ from ...inference import equivalence
 from ...inference.equivalence import Statement
 from ...inference.power_laws import departure, fit, row, table
 from ...sweep.study import Analysis
-from ...theory import closed_forms
-from ...theory.closed_forms import BOUNDS
+from ...theory import exponents
+from ...theory.bounds import BOUNDS
 from ...training.rules import label, rule
 
 RULES = ("advantage", "aggregation")
@@ -58,7 +58,7 @@ def analyse(dataset, settings):
     same = equivalence.searches(map(" ".join, fitted), (group.ratio for group in fitted.values()))
     for (family, advantage, aggregation), group in fitted.items():
         found = fit(group.failure_rate, group.critical_learning_rate, group.length)
-        predicted = closed_forms.failure_exponent(family, advantage, aggregation)
+        predicted = exponents.failure_exponent(family, advantage, aggregation)
         if found is not None and not math.isnan(predicted):
             labels = {"family": family, "advantage": advantage, "aggregation": aggregation}
             rows.append(

@@ -1,0 +1,91 @@
+"""The critical learning rate of one run by bracket search, where a run costs seconds."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .exact import Search
+
+#: Rungs of the ladder of learning rates in an octave: neighbours are a factor √2 apart.
+OCTAVE = 2
+#: The first pass goes in strides of this many rungs, a factor 4, and at most so many of them each way.
+STRIDE, MOST_STRIDES = 4, 6
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """Two neighbouring rungs, of which the lower one keeps and the upper one does not.
+
+    Attributes
+    ----------
+    learning_rate : float
+        Their geometric mean; nan where there are none.
+    search : Search
+    runs : int
+        Runs that it took.
+    """
+
+    learning_rate: float
+    search: Search
+    runs: int
+
+
+def rate(rung: float) -> float:
+    """Learning rate of a rung, to six digits.
+
+    >>> rate(0), rate(-2), rate(1)
+    (1.0, 0.5, 1.41421)
+    """
+    return float(f"{2 ** (rung / OCTAVE):.6g}")
+
+
+def rung(learning_rate: float) -> int:
+    """The rung nearest to a learning rate.
+
+    >>> rung(0.7)
+    -1
+    """
+    return round(OCTAVE * math.log2(learning_rate))
+
+
+def bracket(keeps: Callable[[float], bool], first: float) -> Bracket:
+    """Where a run no longer keeps what it should, going up from a rate at which it does.
+
+    Parameters
+    ----------
+    keeps : callable
+        ``keeps(learning_rate)``: whether the run at that rate does; called once a rung.
+    first : float
+        Learning rate to start from.
+
+    Returns
+    -------
+    Bracket
+
+    Examples
+    --------
+    >>> found = bracket(lambda learning_rate: learning_rate < 3, 0.5)
+    >>> found.search.name, rate(3) < found.learning_rate < rate(4), found.runs
+    ('found', True, 5)
+    """
+    known: dict[int, bool] = {}
+
+    def at(place: int) -> bool:
+        if place not in known:
+            known[place] = keeps(rate(place))
+        return known[place]
+
+    low = rung(first)
+    step = STRIDE if at(low) else -STRIDE
+    for _ in range(MOST_STRIDES):
+        if at(low + step) != at(low):
+            break
+        low += step
+    else:
+        search = Search.always_converged if step > 0 else Search.never_converged
+        return Bracket(math.nan, search, len(known))
+    low, high = sorted((low, low + step))
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if at(middle) else (low, middle)
+    return Bracket(rate((low + high) / 2), Search.found, len(known))

@@ -1,0 +1,30 @@
+"""A real trainer under the probe: TRL's GRPOTrainer, with PyTorch (docs/probe.md).
+
+This room needs PyTorch, transformers and TRL, which the rest of the package does without: nothing else imports it. A
+module that wants it imports it inside the function that uses it, so that without them all else works and the message
+below is all that is said.
+"""
+
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import LazyLoader, module_from_spec
+from pathlib import Path
+
+from ..errors import ConfigError
+
+# beside this package stands the script of the rule `datasets`; the library of that name is to be found first
+_elsewhere = [place for place in sys.path if Path(place).resolve() != Path(__file__).resolve().parents[2]]
+_needed = ("torch", "transformers", "trl", "accelerate", "datasets")
+_found = {name: PathFinder.find_spec(name, _elsewhere) for name in _needed}
+_missing = [name for name, spec in _found.items() if spec is None]
+if _missing:
+    raise ConfigError(
+        f"trainer: {', '.join(_missing)} not installed; a real trainer needs the extra: pip install --no-deps "
+        f"--require-hashes --requirement requirements-trainer.lock, then pip install --requirement "
+        f"requirements-torch.txt (or pip install 'gradgap[trainer]')"
+    )
+_library = _found["datasets"]
+if "datasets" not in sys.modules and _library is not None and _library.loader is not None:
+    _library.loader = LazyLoader(_library.loader)  # who only asks whether it is there does not wait for it
+    sys.modules["datasets"] = module_from_spec(_library)
+    _library.loader.exec_module(sys.modules["datasets"])
