@@ -1,15 +1,9 @@
 """How the package uses its compiler, numba: all settings are here.
 
-<<<<<<< HEAD
-Kernels are compiled without fast-math and run in one thread, so that a number never depends on the number of
-cores; jobs, not threads, use the cores. Compiled code is cached on disk in a folder keyed by the numba version
-and by a hash of all sources that kernels may follow from, because numba's own check does not see edits in functions
-that a kernel calls.
-=======
 Kernels are compiled without fast-math and run in one thread, so that a number never depends on the number of cores.
 Several cores are used by running several jobs. Compiled code is cached on disk, in a folder named after the numba
-version and a hash of all sources: numba's own check does not notice edits in functions that a kernel calls.
->>>>>>> main
+version and a hash of all sources that a kernel can follow from: numba's own check does not notice edits in functions
+that a kernel calls.
 
 Only documented parts of numba are used. A kernel that is passed to another one is a first-class function: it is
 compiled once for its type and called through its address. So one compiled engine in the cache serves every family,
@@ -57,16 +51,12 @@ def cache_folder(plugins: bool = False) -> Path:
 
 
 @contextlib.contextmanager
-<<<<<<< HEAD
 def _own_cache(function: Callable) -> Iterator[None]:
-    """A function decorated inside the block is cached in `cache_folder`; other users of numba see no change."""
-=======
-def _own_cache() -> Iterator[None]:
-    """Inside the block, what numba compiles is cached in `cache_folder`. Other users of numba notice nothing."""
->>>>>>> main
+    """Inside the block, this function is cached in `cache_folder`. Other users of numba notice nothing."""
     config: Any = numba.config
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder(function.__module__.partition(".")[0] != __name__.partition(".")[0]))
+    plugin = function.__module__.partition(".")[0] != __name__.partition(".")[0]
+    config.CACHE_DIR = str(cache_folder(plugin))
     try:
         yield
     finally:
@@ -74,13 +64,8 @@ def _own_cache() -> Iterator[None]:
 
 
 def _compiled(compiler: Callable[..., Any], function: Callable, **options: Any) -> Any:
-<<<<<<< HEAD
-    """The function through a compiler of numba, cached where the function stands in a file."""
-    with _own_cache(function):
-=======
     """Compile a function with a compiler of numba, with a cache if the function comes from a file."""
-    with _own_cache():
->>>>>>> main
+    with _own_cache(function):
         try:
             return compiler(cache=True, **options)(function)
         except RuntimeError:  # typed at a prompt, so that there is no file to cache it for

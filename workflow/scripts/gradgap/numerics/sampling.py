@@ -86,14 +86,9 @@ _PRODUCT_UP_TO = 150.0
 
 @kernel
 def _hat(n, p, q):
-<<<<<<< HEAD
-    """Constants of `_reject`, the same for all draws from one distribution."""
+    """The constants that `_reject` needs, computed once for all draws from one distribution."""
     variance = n * p * q
     deviation = math.sqrt(variance)
-=======
-    """The constants that `_reject` needs, computed once for all draws from one distribution."""
-    deviation = math.sqrt(n * p * q)
->>>>>>> main
     b = 1.15 + 2.53 * deviation
     a = -0.0873 + 0.0248 * b + 0.01 * p
     highest = 0.0 if variance <= _PRODUCT_UP_TO else pmf(int((n + 1) * p), n, p, q)
@@ -124,7 +119,7 @@ def _reject(state, n, p, q, hat):
 
     Hörmann's BTRS (J. Stat. Comput. Simul. 46, 1993): a ratio of uniform numbers is transformed so that almost all
     proposals are accepted. Most fall into a rectangle that is known to lie below the probabilities; only the others
-    are compared with `pmf`.
+    are compared with the probabilities themselves.
     """
     a, b, centre, sure, scale, highest = hat
     while True:
