@@ -34,7 +34,7 @@ def _literal(app, what, name, obj, options, lines):
     import re
 
     for i, line in enumerate(lines):
-        if not line.lstrip().startswith((">>>", "...", "..", ":")):
+        if not line.lstrip().startswith((">>>", "..")):
             lines[i] = re.sub(r"(?<!\\)\|", r"\\|", re.sub(r"(\w)_(?![\w`])", r"\1\\_", line))
 
 
