@@ -1,14 +1,14 @@
 """The exact family `contextual`: prompts that share the parameters of one linear softmax policy.
 
-Q prompts; a response visits the C contexts of its prompt in turn, T/C times each, and at every visit picks
-one of V candidates with probability ∝ exp⟨θ, φ⟩, φ ∈ R^d the candidate's unit feature vector. A hidden
-teacher θ* names the right candidate; a response is right when every token is. θ is shared by all prompts,
-and with fewer dimensions than contexts a step that helps one prompt can hurt another.
+There are Q prompts, each with C contexts. A response visits the contexts of its prompt in turn, T/C times each. At
+every visit it picks one of V candidates with probability ∝ exp⟨θ, φ⟩, where φ ∈ R^d is the unit feature vector of the
+candidate. In each context one candidate is right, and a response is right if all its tokens are. All prompts share θ.
+If there are fewer dimensions than contexts, a step that helps one prompt can hurt another.
 
-The right candidate of every context leads all others by the same margin on the teacher, ⟨θ*, φ_right − φ⟩,
-and what stands beside the teacher is random. So on the ray from 0 through θ* all prompts are equally likely
-to be answered right, and a prompt that is lost in the end was lost in training. The start lies on that ray.
-Formulas: docs/theory_contextual.md.
+The right candidate is the one that a hidden teacher θ* prefers: it leads every other candidate by the same margin
+⟨θ*, φ_right − φ⟩. Orthogonal to the teacher the features are random. So at every point of the ray from 0 through θ*
+all prompts have the same success rate. Training starts on that ray, so a prompt that is lost at the end was lost in
+training. Formulas: docs/theory_contextual.md.
 """
 
 import math
@@ -31,15 +31,17 @@ from .responses import Responses
 
 
 @kernel
-def evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent):
-    """Rates of every prompt at θ, and what they are made of.
+def evaluate(theta, differences, visits, wrong, right, log_right, success, failure):
+    """Success and failure rate of every prompt at θ, with the probabilities that they follow from.
+
+    Exponentials and logarithms have loops of their own, which the compiler turns into vector instructions.
 
     Parameters
     ----------
     theta : ndarray, shape (d,)
     differences : ndarray, shape (Q, C, V − 1, d)
-        φ_right − φ of every wrong candidate. Sums over wrong candidates alone have terms of one sign where it
-        matters, so nothing cancels as tokens become certain.
+        φ_right − φ of every wrong candidate. Only wrong candidates are summed over, so that nothing cancels as tokens
+        become certain.
     visits : int
         T/C.
     wrong : ndarray, shape (Q, C, V − 1)
@@ -48,13 +50,18 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
         Filled with the probability p of the right candidate, and with (T/C) log p.
     success, failure : ndarray, shape (Q,)
         Filled with J_q = Π p and 1 − J_q, each computed directly.
-    ascent : ndarray, shape (Q, d)
-        Filled with ∇ log J_q = Σ_t (φ_right − φ̄_t). The gradient gap of a prompt is that over 1 − J_q.
+
+    Examples
+    --------
+    On the teacher's ray all prompts have the same success rate (`Instance.rates` calls this function):
+
+    >>> bandit = FAMILIES.find("contextual").instance(8, 0.3)
+    >>> success, failure, _ = bandit.rates(bandit.start)
+    >>> success.round(6)
+    array([0.3, 0.3, 0.3, 0.3])
     """
     prompts, contexts, others, dimension = differences.shape
     for q in range(prompts):
-        log_success = 0.0
-        ascent[q] = 0.0
         for c in range(contexts):
             top = 0.0
             for a in range(others):
@@ -63,42 +70,85 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
                     logit -= theta[j] * differences[q, c, a, j]
                 wrong[q, c, a] = logit
                 top = max(top, logit)
+            for a in range(others):
+                wrong[q, c, a] -= top
+            right[q, c] = -top
+    masses = part(wrong, 0, (wrong.size,))
+    for i in range(masses.size):
+        masses[i] = exp(masses[i])
+    for q in range(prompts):
+        for c in range(contexts):
             total = 0.0
             for a in range(others):
-                wrong[q, c, a] = exp(wrong[q, c, a] - top)
                 total += wrong[q, c, a]
-            of_right = exp(-top)
-            log_p = -log1p(total) if top == 0.0 else -top - log(of_right + total)
+            below_top = right[q, c]
+            if below_top == 0.0:
+                of_right = 1.0
+                log_right[q, c] = total  # log p = −log1p(total), taken below
+            else:
+                of_right = exp(below_top)
+                log_right[q, c] = below_top - log(of_right + total)
             right[q, c] = of_right / (of_right + total)
-            log_right[q, c] = visits * log_p
-            log_success += visits * log_p
             for a in range(others):
                 wrong[q, c, a] /= of_right + total
-                for j in range(dimension):
-                    ascent[q, j] += visits * wrong[q, c, a] * differences[q, c, a, j]
+    logarithms = part(log_right, 0, (log_right.size,))
+    for i in range(logarithms.size):
+        x = logarithms[i]
+        logarithms[i] = visits * (-log1p(x) if x >= 0.0 else x)
+    for q in range(prompts):
+        log_success = 0.0
+        for c in range(contexts):
+            log_success += log_right[q, c]
         success[q] = exp(log_success)
         failure[q] = -expm1(log_success)
 
 
 @kernel
-def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts):
-    """Draw wrong responses to one prompt: how often each wrong candidate stands in all of them together.
+def climb(differences, visits, wrong, ascent):
+    """Fill `ascent` with ∇ log J_q = Σ_t (φ_right − φ̄_t) of one prompt; its gradient gap is that over 1 − J_q.
 
-    The responses are independent, each a response of the policy given that it is wrong. The first context
-    in which a response goes wrong, and the visit at which it does, are drawn from their own laws; all
-    tokens after that are free. So the cost does not grow with the length, and no response is drawn in vain.
+    Parameters
+    ----------
+    differences : ndarray, shape (C, V − 1, d)
+    visits : int
+    wrong : ndarray, shape (C, V − 1)
+        Of that prompt, as `evaluate` fills it.
+    ascent : ndarray, shape (d,)
+    """
+    contexts, others, dimension = differences.shape
+    for j in range(dimension):
+        ascent[j] = 0.0
+    for c in range(contexts):
+        for a in range(others):
+            factor = visits * wrong[c, a]
+            for j in range(dimension):
+                ascent[j] += factor * differences[c, a, j]
+
+
+#: First wrong visits that are drawn together, so that their logarithms are vector instructions.
+AT_ONCE = 64
+
+
+@kernel
+def draw_wrong(state, responses, visits, wrong, right, log_right, later, first, counts):
+    """Draw wrong responses to one prompt, and count how often each wrong candidate occurs in all of them together.
+
+    The responses are independent, each drawn from the policy under the condition that it is wrong. First the context
+    and the visit at which a response goes wrong for the first time are drawn, each from its exact distribution. All
+    later tokens are then free. So the cost does not grow with the length, and nothing is drawn and thrown away.
 
     Parameters
     ----------
     state : ndarray, shape (4,), uint64
         Random stream, changed in place.
     responses : int
-        How many, 0 or more.
+        How many to draw, 0 or more.
     visits : int
+        T/C.
     wrong, right, log_right
-        Of that prompt, as `evaluate` fills them.
-    later : ndarray, shape (C + 1,)
-        For scratch.
+        Of this prompt, as `evaluate` fills them.
+    later, first : ndarray, shapes (C + 1,) and (AT_ONCE,)
+        Scratch space.
     counts : ndarray, shape (C, V − 1)
         Filled with the counts.
     """
@@ -111,14 +161,19 @@ def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts)
         rest = responses - free
         here = rest
         if c < contexts - 1 and rest > 0:  # which of the rest go wrong here first
-            some = expm1(later[c])
-            none = exp(log_right[c]) * expm1(later[c + 1])
-            here = binomial(state, rest, expm1(log_right[c]) / some, none / some)
+            any_wrong = expm1(later[c])
+            none_here = exp(log_right[c]) * expm1(later[c + 1])
+            here = binomial(state, rest, expm1(log_right[c]) / any_wrong, none_here / any_wrong)
         tokens = free * visits
         chance, per_visit = expm1(log_right[c]), visits / log_right[c]
-        for _ in range(here):  # the first wrong visit is geometric, cut off at the last
-            first = min(int(log1p(uniform(state) * chance) * per_visit), visits - 1)
-            tokens += visits - 1 - first
+        for start in range(0, here, AT_ONCE):  # the first wrong visit is geometric, cut off at the last
+            some = min(here - start, AT_ONCE)
+            for i in range(some):
+                first[i] = uniform(state) * chance
+            for i in range(some):
+                first[i] = log1p(first[i]) * per_visit
+            for i in range(some):
+                tokens += visits - 1 - min(int(first[i]), visits - 1)
         share = 0.0
         for a in range(others):
             share += wrong[c, a]
@@ -146,7 +201,7 @@ def _sizes(constants):
 
 @kernel
 def _parts(constants, workspace):
-    """Features, and the parts of the workspace: wrong, right, log_right and ascent of `evaluate`."""
+    """The features, and the parts of the workspace that `evaluate` fills: wrong, right, log_right and ascent."""
     prompts, contexts, others, dimension, _ = _sizes(constants)
     a = prompts * contexts * others
     b = a + prompts * contexts
@@ -162,24 +217,28 @@ def _parts(constants, workspace):
 
 def _workspace(prompts: int, contexts: int, others: int, dimension: int) -> int:
     """Numbers of workspace: what `_parts` and `_score` use."""
-    return prompts * (contexts * others + 2 * contexts + dimension) + contexts + 1 + contexts * others
+    return (
+        prompts * (contexts * others + 2 * contexts + dimension) + contexts + 1 + AT_ONCE + contexts * others
+    )
 
 
 @kernel
 def _evaluate(theta, constants, workspace, rates, gaps):
     """`Kernels.evaluate`: the gradient gap of a prompt is ∇ log J_q over 1 − J_q."""
     differences, wrong, right, log_right, ascent = _parts(constants, workspace)
-    evaluate(theta, differences, int(constants[4]), wrong, right, log_right, rates[0], rates[1], ascent)
+    visits = int(constants[4])
+    evaluate(theta, differences, visits, wrong, right, log_right, rates[0], rates[1])
     for q in range(gaps.shape[0]):
+        climb(differences[q], visits, wrong[q], ascent[q])
         for j in range(gaps.shape[1]):
             gaps[q, j] = ascent[q, j] / rates[1, q] if rates[1, q] > 0.0 else 0.0
 
 
 @kernel
 def _outcomes(state, theta, constants, workspace, rates, size, most, group):
-    """`Kernels.outcomes`: of each prompt one row of all right responses, and one of all wrong ones.
+    """`Kernels.outcomes`: for each prompt one row for all right responses, and one for all wrong ones.
 
-    All responses have one length, so those that are right weigh the same, and those that are wrong too.
+    All responses have the same length, so all right ones have the same weight, and all wrong ones too.
     """
     prompts, contexts, _, _, visits = _sizes(constants)
     for q in range(prompts):
@@ -194,21 +253,24 @@ def _outcomes(state, theta, constants, workspace, rates, size, most, group):
 
 @kernel
 def _score(state, theta, constants, workspace, rows, group, update):
-    """`Kernels.score`: a response scores ∇ log J_q, less how far its wrong tokens lie from the right ones."""
+    """`Kernels.score`: the score of a response is ∇ log J_q less φ_right − φ of each of its wrong tokens."""
     prompts, contexts, others, dimension, visits = _sizes(constants)
     differences, wrong, right, log_right, ascent = _parts(constants, workspace)
     at = prompts * (contexts * others + 2 * contexts + dimension)
     later = part(workspace, at, (contexts + 1,))
-    counts = part(workspace, at + contexts + 1, (contexts, others))
+    first = part(workspace, at + contexts + 1, (AT_ONCE,))
+    counts = part(workspace, at + contexts + 1 + AT_ONCE, (contexts, others))
     for q in range(prompts):
         of_right, of_wrong = group[WEIGHT, 2 * q], group[WEIGHT, 2 * q + 1]
         number_wrong = int(group[COUNT, 2 * q + 1])
         total = group[COUNT, 2 * q] * of_right + number_wrong * of_wrong
-        for j in range(dimension):
-            update[j] += total * ascent[q, j]
+        if total != 0.0:
+            climb(differences[q], visits, wrong[q], ascent[q])
+            for j in range(dimension):
+                update[j] += total * ascent[q, j]
         if of_wrong == 0.0 or number_wrong == 0:
             continue
-        draw_wrong(state, number_wrong, visits, wrong[q], right[q], log_right[q], later, counts)
+        draw_wrong(state, number_wrong, visits, wrong[q], right[q], log_right[q], later, first, counts)
         for c in range(contexts):
             for a in range(others):
                 if counts[c, a] > 0.0:
@@ -316,7 +378,7 @@ class _PromptResponses:
 
 @kernel
 def _stand_beside(teacher, features):
-    """Take from every row its part along the teacher, and make its norm 1."""
+    """Remove from every row its component along the teacher, then scale the row to norm 1."""
     for i in range(features.shape[0]):
         along = dot(features[i], teacher)
         for j in range(teacher.size):
@@ -327,7 +389,7 @@ def _stand_beside(teacher, features):
 
 
 def _features(seed: int, prompts: int, contexts: int, candidates: int, dimension: int, replicate: int):
-    """Teacher, of norm 1, and what the features are beside it, of norm 1 and orthogonal to it."""
+    """The teacher, and the random parts of the features, orthogonal to it; all of norm 1."""
     coordinates = {
         "family": "contextual",
         "prompts": canonical(prompts),
@@ -346,10 +408,10 @@ def _features(seed: int, prompts: int, contexts: int, candidates: int, dimension
 
 
 class Contextual(Family):
-    """Q prompts sharing a linear softmax policy in R^d (DESIGN: `contextual`).
+    """Q prompts that share a linear softmax policy in R^d.
 
-    Features and teacher are drawn from a stream of their own, keyed by the family's sizes and the
-    replicate: the same replicate at another length, success rate or margin has the same random part.
+    Features and teacher come from a random stream that is keyed by the sizes of the family and the replicate. So a
+    replicate has the same random part at every length, success rate and margin.
     """
 
     settings: ClassVar = {

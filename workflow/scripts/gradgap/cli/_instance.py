@@ -1,10 +1,13 @@
-"""Arguments that name one bandit, shared by commands."""
+"""Arguments that describe one bandit and its training, shared by several commands."""
 
 import argparse
 
+#: The rule where none is asked for.
+ADVANTAGE, AGGREGATION = "grpo", "seq-mean-token-sum"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Family, response length, success rate, the family's own settings, and the rule."""
+    """Add the arguments for family, response length, success rate, settings of the family, and rule."""
     parser.add_argument("family", metavar="FAMILY", help="bandit family, such as counting or gated")
     parser.add_argument("--length", required=True, metavar="T", help="mean response length in tokens, even")
     parser.add_argument(
@@ -15,17 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start-failure-rate",
         help="failure rate of a long response at the start (gated; default 0.8)",
     )
-    parser.add_argument("--advantage", default="grpo", metavar="A", help="advantage (default: grpo)")
-    parser.add_argument(
-        "--aggregation",
-        default="seq-mean-token-sum",
-        metavar="G",
-        help="aggregation (default: seq-mean-token-sum)",
-    )
+    parser.add_argument("--advantage", metavar="A", help=f"advantage (default: {ADVANTAGE})")
+    parser.add_argument("--aggregation", metavar="G", help=f"aggregation (default: {AGGREGATION})")
+    parser.add_argument("--rule", metavar="R", help="both at once: REINFORCE, RLOO, GRPO, 'Dr. GRPO' or DAPO")
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Optimizer, its settings, the clip by norm, and dynamic sampling."""
+    """Add the arguments for optimizer, its settings, clipping by norm, the use of a batch, and dynamic sampling."""
     parser.add_argument("--optimizer", default="sgd", metavar="O", help="optimizer (default: sgd)")
     parser.add_argument(
         "--optimizer-setting",
@@ -36,6 +35,17 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--clip-norm", metavar="C", help="largest norm of an update (default: no limit)")
     parser.add_argument(
+        "--steps-per-batch", metavar="μ", help="steps on each batch, the first of them on-policy (default 1)"
+    )
+    parser.add_argument(
+        "--ratio",
+        default="token",
+        metavar="R",
+        help="importance ratio: token, sequence or gspo (default: token)",
+    )
+    parser.add_argument("--clip-range", metavar="c", help="ratios stay above 1 − c (default: no clip)")
+    parser.add_argument("--clip-range-high", metavar="c", help="and below 1 + c (default: as --clip-range)")
+    parser.add_argument(
         "--dynamic-sampling",
         action="store_true",
         help="groups all right or all wrong are drawn again; needs --group-size",
@@ -43,9 +53,9 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
-    """How the arguments train: those of `training.run.train`, and the coordinates that key a random stream.
+    """The options for `training.run.train`, and the coordinates that they add to the key of a random stream.
 
-    What is left at its default adds neither, so that runs without an optimizer keep the streams they always had.
+    An argument at its default adds nothing to either, so that runs without an optimizer keep their streams.
 
     Raises
     ------
@@ -54,6 +64,7 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
     """
     from ..errors import ConfigError
     from ..training.optimizers import OPTIMIZERS
+    from ..training.ratios import RATIOS
     from ..values import canonical, read_number
 
     options: dict = {}
@@ -81,6 +92,19 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
     if arguments.clip_norm is not None:
         options["clip_norm"] = value(arguments, "clip_norm")
         coordinates["clip_norm"] = canonical(options["clip_norm"])
+    RATIOS.find(arguments.ratio)
+    for name in ("steps_per_batch", "clip_range", "clip_range_high"):
+        if getattr(arguments, name) is not None:
+            options[name] = value(arguments, name)
+            coordinates[name] = canonical(options[name])
+    if options.get("steps_per_batch", 1) > 1:
+        options["ratio"] = coordinates["ratio"] = arguments.ratio
+    elif arguments.ratio != "token" or "clip_range" in options or "clip_range_high" in options:
+        raise ConfigError(
+            "--ratio, --clip-range: all ratios are 1 with one step a batch; give --steps-per-batch"
+        )
+    if "clip_range_high" in options and "clip_range" not in options:
+        raise ConfigError("--clip-range-high: give --clip-range as well")
     if arguments.dynamic_sampling:
         if arguments.group_size is None:
             raise ConfigError("--dynamic-sampling: needs sampled groups; give --group-size")
@@ -90,7 +114,7 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
 
 
 def instance(arguments: argparse.Namespace):
-    """The bandit that the arguments name, after checking the rule.
+    """The bandit that the arguments describe. The rule is checked too, and written into the arguments.
 
     Raises
     ------
@@ -100,8 +124,16 @@ def instance(arguments: argparse.Namespace):
     from ..bandits import FAMILIES
     from ..errors import ConfigError
     from ..sweep.config import one_number
-    from ..training.rules import ADVANTAGES, AGGREGATIONS
+    from ..training.rules import ADVANTAGES, AGGREGATIONS, rule
 
+    if arguments.rule is not None:
+        if arguments.advantage is not None or arguments.aggregation is not None:
+            raise ConfigError(
+                "--rule: stands for an advantage and an aggregation; give it or these, not both"
+            )
+        arguments.advantage, arguments.aggregation = rule(arguments.rule)
+    arguments.advantage = arguments.advantage or ADVANTAGE
+    arguments.aggregation = arguments.aggregation or AGGREGATION
     length, rate = value(arguments, "length"), success_rate(arguments)
     family = FAMILIES.find(arguments.family)
     ADVANTAGES.find(arguments.advantage)
@@ -117,7 +149,7 @@ def instance(arguments: argparse.Namespace):
 
 
 def value(arguments: argparse.Namespace, name: str, **instead):
-    """The number given for an argument, under the rule of the configuration.
+    """The value of an argument, checked by the same rules as in a configuration.
 
     Parameters
     ----------
@@ -125,12 +157,12 @@ def value(arguments: argparse.Namespace, name: str, **instead):
     name : str
         The argument, with ``_`` for ``-``.
     **instead
-        Limits that differ from those of the configuration's axis or setting of that name.
+        Limits that differ from those of the axis or setting of this name in a configuration.
 
     Raises
     ------
     ConfigError
-        If the configuration would not allow it either.
+        If a configuration would not allow it either.
     """
     from ..sweep.config import one_value
 
@@ -138,7 +170,7 @@ def value(arguments: argparse.Namespace, name: str, **instead):
 
 
 def success_rate(arguments: argparse.Namespace):
-    """The success rate of the start, as a `Rate` that knows 1 − J to the last digit as it was written."""
+    """The success rate at the start, as a `Rate` that keeps all digits of 1 − J."""
     from ..values import Rate
 
     value(arguments, "success_rate")

@@ -1,10 +1,10 @@
-"""Updates turned away from the gradient gap, exactly: log-odds gained, and the cumulative gap alignment."""
+"""Exact runs whose updates are turned away from the gradient gap: log-odds gained, and cumulative gap alignment."""
 
 import math
 
 import numpy as np
 
-from ..bandits.shared_prompts import evaluate
+from ..bandits.shared_prompts import climb, evaluate
 from ..numerics import elementary, streams
 from ..numerics.compiler import kernel
 from ..numerics.elementary import log
@@ -46,14 +46,14 @@ VARIABLES = {
 
 @kernel
 def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations):
-    """Move θ by η_k = factor · ‖g_k‖ along the gap turned towards `aside`, at every update."""
+    """At every update, move θ by η_k = factor · ‖g_k‖ in the direction of the gap turned towards `aside`."""
     prompts, contexts, others, dimension = differences.shape
     wrong = np.empty((prompts, contexts, others))
     right = np.empty((prompts, contexts))
     log_right = np.empty((prompts, contexts))
     success = np.empty(prompts)
     failure = np.empty(prompts)
-    ascent = np.empty((prompts, dimension))
+    ascent = np.empty(dimension)
     gap = np.empty(dimension)
     across = np.empty(dimension)
     start = 0.0
@@ -62,7 +62,7 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
     worst = np.nan
     most = -np.inf
     for k in range(iterations + 1):
-        evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent)
+        evaluate(theta, differences, visits, wrong, right, log_right, success, failure)
         rate = max(success.mean(), 5e-324)
         complement = max(failure.mean(), 5e-324)
         log_odds = log(rate) - log(complement)
@@ -77,8 +77,9 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
             break
         gap[:] = 0.0
         for q in range(prompts):
+            climb(differences[q], visits, wrong[q], ascent)
             for j in range(dimension):
-                gap[j] += success[q] * ascent[q, j] / (prompts * rate * complement)
+                gap[j] += success[q] * ascent[j] / (prompts * rate * complement)
         norm = math.sqrt((gap * gap).sum())
         if norm == 0.0:
             continue
@@ -96,9 +97,9 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     """All variables of the runs of one instance, over angles, bounds and fractions of these.
 
-    At every update the step is the given fraction of the bound for a step along the gap itself, whatever
-    the angle, so that directions are compared at equal steps; it is admissible where that fraction is at
-    most the cosine.
+    At every update the step is a fixed fraction of the bound for a step along the gap itself, for every angle, so
+    that directions are compared at equal steps. The step is within the bound of its own direction if that fraction
+    is at most the cosine of the angle.
     """
     out = empty(inner, VARIABLES)
     instance = instance_at(point, settings)

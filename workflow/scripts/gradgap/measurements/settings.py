@@ -1,4 +1,4 @@
-"""Settings that several measurements, or the analyses of several studies, read. A family has its own."""
+"""Settings that several measurements or analyses share. Settings of a family are in the family."""
 
 from ..settings import SETTINGS, Setting
 
@@ -147,5 +147,13 @@ SETTINGS.add("run_window")(
         minimum=2,
         maximum=100000,
         default=20,
+    )
+)
+SETTINGS.add("batch_rate_ratio")(
+    Setting(
+        description="Learning rate times steps a batch, over the critical learning rate of one step a batch.",
+        above=0,
+        maximum=1e6,
+        default=4,
     )
 )
