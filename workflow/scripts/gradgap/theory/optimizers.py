@@ -386,8 +386,8 @@ def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
 def clip_range(length: float, ratio: str) -> float:
     """Largest clip of ratios that keeps half where the learning rate alone would not (O10).
 
-    3.5/√T for token ratios, where steps are small beside `token_pull_back`, and 5.9/T for GSPO; inf for the full
-    sequence ratio, whose steps need no clip. The powers are derived, the numbers are seen (window 1).
+    log(1 + c) is 2.82/√T for token ratios, where steps are small beside `token_pull_back`, and 5.9/T for GSPO; inf
+    for the full sequence ratio, whose steps need no clip in expectation. Derived, but for GSPO's number: it is seen.
 
     Raises
     ------
@@ -397,10 +397,12 @@ def clip_range(length: float, ratio: str) -> float:
     Examples
     --------
     >>> round(clip_range(1024, "token"), 3), round(clip_range(1024, "gspo"), 5)
-    (0.109, 0.00576)
+    (0.092, 0.00578)
     """
     found = RATIOS.find(ratio)
-    return found.clip_scale * length**found.clip_power
+    if found.clip_scale == math.inf:
+        return math.inf
+    return math.expm1(found.clip_scale * length**found.clip_power)
 
 
 def token_pull_back(learning_rate: float, length: float, success_rate: float) -> float:
@@ -409,4 +411,4 @@ def token_pull_back(learning_rate: float, length: float, success_rate: float) ->
     α J(1−J) N^{3/2}/4: beyond the clip only the tokens that pull back still count, and they no longer cancel. Above
     about 1 a clip harms instead of protecting. Token sums on `counting`.
     """
-    return learning_rate * success_rate * (1.0 - success_rate) * length**1.5 / 4
+    return learning_rate * success_rate * (1.0 - success_rate) * length * math.sqrt(length) / 4

@@ -105,23 +105,25 @@ def _clear(kept: np.ndarray) -> int:
 
 
 def _ladder(
-    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int
+    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int, spacing: int = 1
 ) -> tuple[np.ndarray, np.ndarray, Search]:
-    """Rungs around the one at which half is kept, and what each replicate kept at each.
+    """The rungs around the half-kept one, and the share that each replicate kept at each of them.
 
-    A few replicates bracket it: a coarse pass goes up to the first rung at which their mean, having been above, is
-    below halfway, and halving finds the two neighbours between which it falls. From there all replicates run rung
-    after rung, down to one that clearly keeps half and up to one that clearly does not. Rungs farther off would
-    cost as much, and say nothing about where the crossing lies.
+    Few replicates bracket it: a coarse pass goes up to the first rung at which their mean, having been above one
+    half, is below, and halving finds the two neighbours between which it falls. From there all replicates run rung
+    after rung, down to one that clearly keeps half and up to one that clearly does not. Rungs farther off would cost
+    as much, and say nothing about where the crossing is.
 
     Parameters
     ----------
     first : int
         Rung to start from.
     kept_at : callable
-        ``kept_at(rung, replicates)``: kept by so many replicates, of that shape.
+        ``kept_at(rung, count)``: the shares that the first `count` replicates kept, of shape (count,).
     scouts, replicates : int
-        Replicates that bracket it, and of the ladder.
+        Number of replicates that bracket it, and of the ladder.
+    spacing : int
+        Rungs from one step of the ladder to the next; a divisor of `STRIDE`.
 
     Returns
     -------
@@ -134,14 +136,58 @@ def _ladder(
     if below is None:
         return np.empty(0), np.empty((0, replicates)), search
     low, high = below - STRIDE, below
-    while high - low > 1:
+    while high - low > spacing:
         middle = (low + high) // 2
         low, high = (middle, high) if kept_at(middle, scouts).mean() >= 0.5 else (low, middle)
     while low > below - 2 * STRIDE and _clear(kept_at(low, replicates)) < 1:
-        low -= 1
+        low -= spacing
     while high < below + 4 * STRIDE and _clear(kept_at(high, replicates)) > -1:
-        high += 1
-    rungs = np.arange(low, high + 1)
+        high += spacing
+    rungs = np.arange(low, high + 1, spacing)
+    return rungs, np.array([kept_at(int(rung), replicates) for rung in rungs]), search
+
+
+def _nearest(
+    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int, spacing: int = 1
+) -> tuple[np.ndarray, np.ndarray, Search]:
+    """Rungs around the one at which half is kept, and what each replicate kept at each.
+
+    A few replicates bracket it: a coarse pass goes up to the first rung at which their mean, having been above, is
+    below halfway, and halving finds the two neighbours between which it falls. From there all replicates run rung
+    after rung, down to one that clearly keeps half and up to one that clearly does not. Rungs farther off would
+    cost as much, and say nothing about where the crossing lies. That holds where what is kept differs by chance from
+    replicate to replicate; exact runs differ by chaos, from rung to rung too, and need the whole of `_ladder`.
+
+    Parameters
+    ----------
+    first : int
+        Rung to start from.
+    kept_at : callable
+        ``kept_at(rung, replicates)``: kept by so many replicates, of that shape.
+    scouts, replicates : int
+        Replicates that bracket it, and of the ladder.
+    spacing : int
+        Rungs from one step of the ladder to the next; `STRIDE` is a multiple of it.
+
+    Returns
+    -------
+    rungs : ndarray, shape (r,)
+        Empty unless found.
+    kept : ndarray, shape (r, replicates)
+    search : Search
+    """
+    below, search = _scout(first, lambda rung: float(kept_at(rung, scouts).mean()))
+    if below is None:
+        return np.empty(0), np.empty((0, replicates)), search
+    low, high = below - STRIDE, below
+    while high - low > spacing:
+        middle = low + (high - low) // (2 * spacing) * spacing
+        low, high = (middle, high) if kept_at(middle, scouts).mean() >= 0.5 else (low, middle)
+    while low > below - 2 * STRIDE and _clear(kept_at(low, replicates)) < 1:
+        low -= spacing
+    while high < below + 4 * STRIDE and _clear(kept_at(high, replicates)) > -1:
+        high += spacing
+    rungs = np.arange(low, high + 1, spacing)
     return rungs, np.array([kept_at(int(rung), replicates) for rung in rungs]), search
 
 
@@ -155,6 +201,7 @@ def half_kept(
     replicates: int,
     seed: int,
     coordinates: Mapping[str, str],
+    spacing: int = 1,
     **options: Any,
 ) -> HalfKept:
     """Half-kept learning rate of sampled groups.
@@ -172,6 +219,8 @@ def half_kept(
     seed : int
     coordinates : mapping
         Of the point, canonical; each run adds its learning rate and replicate and has a stream of its own.
+    spacing : int
+        Rungs of the ladder, of 16 a decade, from one learning rate to the next.
     **options
         Other arguments of `training.run.train`, such as the optimizer.
 
@@ -205,7 +254,7 @@ def half_kept(
         return known[:count]
 
     first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
-    rungs, values, search = _ladder(first, kept_at, min(SCOUTS, replicates), replicates)
+    rungs, values, search = _nearest(first, kept_at, min(SCOUTS, replicates), replicates, spacing)
     if search is not Search.found:
         return HalfKept(math.nan, math.nan, math.nan, search)
     bits = streams.state(seed, {**coordinates, "draws": "bootstrap"})
@@ -218,38 +267,67 @@ def half_kept(
 STARTS = 24
 
 
+def kept_from_starts(
+    instance: Instance,
+    advantage: str,
+    aggregation: str,
+    learning_rate: float,
+    count: int,
+    *,
+    iterations: int,
+    **options: Any,
+) -> np.ndarray:
+    """What exact runs keep, from `count` of the `STARTS` starts around the instance's own.
+
+    A single exact run above the critical learning rate is chaotic, and its last bits decide where it ends; the mean
+    over starts is not.
+
+    Returns
+    -------
+    ndarray, shape (count,)
+    """
+    factors = np.array([0.8 + 0.4 * start / (STARTS - 1) for start in range(0, STARTS, STARTS // count)])
+    found = train(
+        instance,
+        advantage,
+        aggregation,
+        np.full(len(factors), learning_rate),
+        iterations=iterations,
+        starts=factors[:, None] * instance.start,
+        outcome=False,
+        **options,
+    )
+    return kept(instance, found.final_failure_rate)
+
+
 def half_kept_exact(
-    instance: Instance, advantage: str, aggregation: str, *, iterations: int, **options: Any
+    instance: Instance,
+    advantage: str,
+    aggregation: str,
+    *,
+    iterations: int,
+    spacing: int = 1,
+    **options: Any,
 ) -> float:
     """Half-kept learning rate of the exact dynamics, which that of sampled groups tends to as they grow.
 
     It lies above the critical learning rate of `thresholds.exact`, at which the success rate only starts to fall
-    short of the best one. There a single exact run is chaotic, and its last bits decide where it ends; the mean is
-    therefore over `STARTS` starts around the instance's own.
+    short of the best one. The mean is over `STARTS` starts, see `kept_from_starts`.
 
     Returns
     -------
     float
         nan where the ladder holds no crossing.
     """
-    factors = np.array([0.8 + 0.4 * start / (STARTS - 1) for start in range(STARTS)])
 
     def kept_at(rung: int, count: int) -> np.ndarray:
-        chosen = factors[:: STARTS // count]
-        found = train(
-            instance,
-            advantage,
-            aggregation,
-            np.full(len(chosen), exp10(rung / RUNGS)),
-            iterations=iterations,
-            starts=chosen[:, None] * instance.start,
-            outcome=False,
-            **options,
+        rate = exp10(rung / RUNGS)
+        return kept_from_starts(
+            instance, advantage, aggregation, rate, count, iterations=iterations, **options
         )
-        return kept(instance, found.final_failure_rate)
 
     first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
-    rungs, values, search = _ladder(first, kept_at, SCOUTS, STARTS)
+    rungs, values, search = _ladder(first, kept_at, SCOUTS, STARTS, spacing)
     if search is not Search.found:
         return math.nan
     return exp10(crossings.crossing(rungs, values.mean(axis=1)) / RUNGS)
