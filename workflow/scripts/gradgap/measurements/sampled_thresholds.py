@@ -33,12 +33,12 @@ VARIABLES = {
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a point: some 7 runs a replicate of about 1.7 µs an update."""
+    """Seconds for a point: about 7 runs for each replicate, with 1.7 µs for each update."""
     return 1.2e-5 * settings["sampled_iterations"] * settings["replicates"]
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Every instance exists, and every rule has a sampled form."""
+    """Check that every instance exists, and every rule has a sampled form."""
     check_instances(axes, settings)
     for _, point in product(axes, [name for name in axes if name in RULE]):
         rules.sampled(*rules.of_point(point))
