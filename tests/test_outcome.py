@@ -16,6 +16,8 @@ SUM = "seq-mean-token-sum"
         ([0.5] * 5 + [0.996] * 15, "converged"),
         ([0.5] * 5 + [0.4] * 5 + [0.996] * 10, "converged"),
         (np.linspace(0.5, 0.9, 20), "slow"),
+        ([0.5] * 19 + [0.9] * 2, "slow"),  # the tail is two updates, and the first of them rose
+        ([0.5] * 18 + [0.9] * 3, "stagnated"),  # neither did
         ([0.5] * 10 + [0.9] * 10, "stagnated"),  # it rose once and no longer does
         ([0.5] * 5 + [0.95] * 5 + [0.9] * 10, "stagnated"),
         ([0.5] * 5 + [0.95] * 5 + [0.4] * 10, "collapsed"),

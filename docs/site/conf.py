@@ -14,7 +14,9 @@ myst_dmath_double_inline = True
 # a link to a folder of the project has no page here; build.py has taken it away, and names what it leaves
 suppress_warnings = ["myst.xref_missing", "myst.header", "misc.highlighting_failure", "ref.python"]
 nb_execution_mode = "cache"
-nb_execution_cache_path = str(Path(__file__).parent / "../notebooks")  # .cache/notebooks: build.py copies this file
+nb_execution_cache_path = str(
+    Path(__file__).parent / "../notebooks"
+)  # .cache/notebooks: build.py copies this file
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 autodoc_member_order = "bysource"

@@ -2,7 +2,7 @@
 
 
 class GradgapError(Exception):
-    """Something the user can mend; the message names it, what was found, and what is allowed."""
+    """An error that the user can correct. The message names the value, what was found, and what is allowed."""
 
 
 class ConfigError(GradgapError):
@@ -14,4 +14,4 @@ class ShardError(GradgapError):
 
 
 class MissingPointError(GradgapError):
-    """A dataset was asked for while some of its points have not been simulated."""
+    """A dataset cannot be made because some of its points have not been computed."""

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Write files so that they appear whole or not at all."""
 
 import contextlib
 import os

@@ -1,8 +1,8 @@
-"""Fingerprints of source code: what a result depends on, so that an edit reruns just that.
+"""Fingerprints of source code, so that an edit recomputes the results that depend on it, and no others.
 
 Snakemake does not see edits in modules that a script imports, and numba's cache does not see edits in jitted
-functions that a kernel calls. Both are told by a hash over a module and every module of this package that it
-imports, directly or not.
+functions that a kernel calls. Both are handled here by a hash
+over a module and every module of this package that it imports, directly or not.
 """
 
 import ast
@@ -33,7 +33,7 @@ def source_file(module: str) -> Path | None:
 
 @functools.cache
 def imports(module: str) -> frozenset[str]:
-    """Modules of this package that a module names in its import statements, wherever they stand."""
+    """Modules of this package that a module imports, anywhere in its source."""
     path = source_file(module)
     if path is None:
         return frozenset()
@@ -65,7 +65,7 @@ def closure(modules: Iterable[str]) -> list[str]:
 
 
 def _contents(cell: Any) -> Any:
-    """What a cell of a closure holds; nothing where it is not filled yet."""
+    """The content of a cell of a closure, or None if it is not filled yet."""
     try:
         return cell.cell_contents
     except ValueError:
@@ -75,9 +75,8 @@ def _contents(cell: Any) -> Any:
 def modules_of(component: Any) -> set[str]:
     """Modules of this package and of plugins that the functions and classes of a component come from.
 
-    A component is a function, a class, an object, or a collection of these; an object is searched through the classes
-    that it is of and the values of its attributes. With `closure` this covers every function that the component
-    reaches.
+    A component is a function, a class, an object, or a collection of these; of an object its classes and the values
+    of its attributes are searched. With `closure` this covers every function that the component reaches.
     """
     found: set[str] = set()
     seen: set[int] = set()
@@ -132,7 +131,7 @@ def fingerprint(*modules: str) -> str:
 
 
 def hand_down() -> None:
-    """Make every program that this one starts run this package too, whatever else is installed there."""
+    """Make sure that every program started from this one imports this same package."""
     mine, theirs = str(PACKAGE_DIR.parent), os.environ.get("PYTHONPATH", "")
     if theirs.split(os.pathsep)[0] != mine:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [mine, theirs]))

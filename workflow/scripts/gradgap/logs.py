@@ -1,4 +1,4 @@
-"""Where messages go."""
+"""Where log messages go."""
 
 import contextlib
 import logging
@@ -17,9 +17,9 @@ if hasattr(sys.modules["__main__"], "snakemake"):
 
 @contextlib.contextmanager
 def to(path: str | Path) -> Iterator[None]:
-    """Send messages of the block to a file, and what stops it to the screen as well.
+    """Inside the block, send log messages to a file. An error that ends it is shown on the screen as well.
 
-    An error that the user can mend ends the program with its message alone; of any other the trace is kept.
+    An error that the user can correct ends the program with its message only; other errors keep their traceback.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""Named components, found by looking into a package and into plugin folders.
+"""Registries of named components, which are found in the package and in plugin folders.
 
-A component registers itself where it is defined; nothing else lists it. A plugin is a Python file, or a folder with
-an ``__init__.py``, in the folder ``gradgap_plugins/`` of the working directory, beside config.yaml and results/, or
-in a folder named by the environment variable ``GRADGAP_PLUGINS`` (several are separated as in ``PATH``). It is
-imported once under the name ``gradgap_plugins.NAME``.
+A component registers itself in the module that defines it; no list is kept elsewhere. A plugin is a Python file, or
+a folder with an ``__init__.py``, in the folder ``gradgap_plugins/`` of the working directory, beside config.yaml and
+results/, or in a folder named by the environment variable ``GRADGAP_PLUGINS`` (several are separated as in
+``PATH``). It is imported once under the name ``gradgap_plugins.NAME``.
 """
 
 import importlib
@@ -33,10 +33,10 @@ class Registry(dict[str, T]):
     kind : str
         What the components are, for error messages ("bandit family").
     package : str, optional
-        A package all of whose modules are imported before the first look-up.
+        A package whose modules are all imported before the first look-up.
     check : callable, optional
-        ``check(component)`` raises `ConfigError`, in a sentence that says the mend, where something is wrong with a
-        component. It is run on the components of plugins when they are discovered.
+        ``check(component)`` raises `ConfigError` if something is wrong with a component, with one sentence that says
+        what to mend. It runs on the components of plugins when they are discovered.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Registry(dict[str, T]):
         self._discovered = False
 
     def discover(self) -> "Registry[T]":
-        """Import every module that may register a component; return the registry itself, in the order of names."""
+        """Import every module that may register a component, and return the registry, sorted by name."""
         if not self._discovered:
             self._discovered = True  # at once, for what is imported now may look something up itself
             try:
@@ -64,7 +64,7 @@ class Registry(dict[str, T]):
         return self
 
     def _import(self) -> None:
-        """Import what may register a component, put the components in order, and check those of plugins."""
+        """Import every module that may register a component, sort the components, and check those of plugins."""
         if self._package is not None:
             package = importlib.import_module(self._package)
             for found in pkgutil.iter_modules(package.__path__):
@@ -89,9 +89,9 @@ class Registry(dict[str, T]):
                 raise ConfigError(f"{where}: {_told(error, sys.modules[origin].__file__)}") from error
 
     def add(self, name: str) -> Callable[[T], T]:
-        """Register the decorated component under a name; a name taken already is an error.
+        """Register the decorated component under a name, which must not be in use yet.
 
-        Names stand in files, pages and messages, so they are letters, digits, spaces and ``_ . + - /`` only.
+        Names appear in files, pages and messages. They consist of letters, digits, spaces and ``_ . + - /``.
         """
         origin = sys._getframe(1).f_globals.get("__name__", "")
         if not NAME.fullmatch(name):
@@ -113,7 +113,7 @@ class Registry(dict[str, T]):
         Raises
         ------
         ConfigError
-            If there is none; the message lists the known names.
+            If there is none. The message lists the known names.
         """
         self.discover()
         if name not in self:
@@ -140,7 +140,7 @@ def plugin_folders() -> list[Path]:
 def plugin_files() -> Iterator[Path]:
     """Every Python file of every plugin, in the order in which plugins are imported.
 
-    A plugin that is a folder gives its ``__init__.py`` first, then its other files.
+    For a plugin that is a folder, ``__init__.py`` comes first.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def plugin_files() -> Iterator[Path]:
 
 
 def plugins() -> dict[str, Path]:
-    """Each plugin by its module name: its file, or the ``__init__.py`` of its folder.
+    """The file of each plugin by its module name; for a folder that is its ``__init__.py``.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def _open_package() -> None:
 
 
 def _told(error: Exception, file: str | None) -> str:
-    """An error of a plugin in one line, with the last line of its file that led there."""
+    """An error of a plugin on one line, with the line of the plugin file where it arose."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     reason = " ".join(str(error).split())
     where = f" in line {lines[-1]}" if lines else ""
@@ -213,14 +213,14 @@ def load_plugins() -> None:
 
 
 def module(name: str, *, alone: bool = False) -> ModuleType:
-    """A module of the package or a plugin, by its full name; no other plugin is imported.
+    """Import a module of the package, or of a plugin, by its full name. No other plugin is imported.
 
     Parameters
     ----------
     name : str
     alone : bool
-        Of a plugin that is a folder, import the file alone, without its ``__init__.py``, which declares the study and
-        may need more than the file does.
+        For a plugin that is a folder: import only this file, and not its ``__init__.py``, which declares the study
+        and may need more than the file itself.
     """
     _open_package()
     bare = []

@@ -1,9 +1,9 @@
-"""What a value that somebody writes may be: one description, from which all follows that is said or checked of it.
+"""Descriptions of settings: what a value may be, what it means, and its default.
 
-The configuration's check, its messages, its schema, the command line and docs/config.md read these descriptions; no
-other table holds a bound or a default. Axes of a grid are described by `gradgap.sweep.axes.Axis`, everything else by
-a `Setting`. A setting belongs to the component that reads it: a family keeps its own in `Family.settings`; those that
-several measurements or analyses share are registered in `SETTINGS`.
+There is one description for each setting. The check of a configuration, its messages, its schema, the command line
+and docs/config.md all read it, and no other table holds a limit or a default. The axes of a grid have descriptions of
+their own, `gradgap.sweep.axes.Axis`. A setting belongs to the component that reads it: a family keeps its settings in
+`Family.settings`. Settings that several measurements or analyses share are registered in `SETTINGS`.
 """
 
 from collections.abc import Mapping
@@ -26,13 +26,13 @@ class Allowed:
     kind : {"label", "integer", "number"}
         A text, a whole number (which may be written 64.0 or 6.4e+1), or any number.
     minimum, maximum : float, optional
-        Bounds that are allowed themselves.
+        Smallest and largest allowed value.
     above, below : float, optional
-        Bounds that are not.
+        The value must be larger, or smaller, than this.
     multiple : int
         Whole numbers are multiples of this.
     choices : tuple of str
-        All texts that are allowed; any where empty.
+        All allowed texts; if empty, any text is allowed.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class Allowed:
         )
 
     def __str__(self) -> str:
-        """The same in words, to follow "it must be"."""
+        """The description in words, to follow "it must be"."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         bounds = {"at least": self.minimum, "above": self.above, "at most": self.maximum, "below": self.below}
@@ -78,7 +78,7 @@ class Allowed:
         return ", ".join([_KINDS[self.kind], *words, *multiple])
 
     def schema(self) -> dict[str, Any]:
-        """The same as JSON Schema."""
+        """The description as JSON Schema."""
         kinds = {"label": "string", "integer": "integer", "number": "number"}
         found: dict[str, Any] = {
             "type": kinds[self.kind],
@@ -95,17 +95,17 @@ class Allowed:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting(Allowed):
-    """A value of the configuration that is no axis.
+    """A value of the configuration that is not an axis.
 
     Attributes
     ----------
     description : str
-        What it is, in a sentence; with units.
+        What it is, in a sentence, with its unit.
     default : optional
-        Its value where none is given; None where one must be.
+        Its value if none is given; None if it must be given.
     by : str, optional
-        An axis for each value of which the setting is given, as a mapping. The default of one value is what the
-        component of that name says in its `usual`, if anything.
+        Name of an axis. The setting is then a mapping with a value for each value of that axis. For a value that is
+        left out, the component of that name may give one in its `usual`.
     """
 
     description: str
@@ -118,6 +118,6 @@ SETTINGS: Registry[Setting] = Registry("setting", "gradgap.measurements")
 
 
 def settings_of(component: Any) -> Mapping[str, Setting]:
-    """The settings that belong to a component: its attribute `settings`, where it has one."""
+    """The settings that belong to a component: its attribute `settings`, if it has one."""
     found = getattr(component, "settings", {})
     return {name: setting for name, setting in found.items() if isinstance(setting, Setting)}

@@ -1,7 +1,7 @@
-"""How an axis value is written, and the number that the text denotes.
+"""Values of axes, as text and as numbers.
 
-A value has one canonical text, which names it in paths and keys its random stream; the number itself is what
-that text denotes. Success rates are decimals, so that the failure rate is their exact complement.
+Every value has one canonical text. It names the value in paths and keys its random stream, and the number is what
+that text says. Success rates are handled as decimals, so that 1 − J is exact.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def canonical(value: Any) -> str:
-    """The one text of an axis value: shortest decimal of a number, without exponent sign or trailing zeros.
+    """The canonical text of an axis value: the shortest decimal, without trailing zeros or a + in the exponent.
 
     >>> canonical(64.0), canonical(0.1), canonical(1e-5), canonical("gated")
     ('64', '0.1', '1e-5', 'gated')
@@ -24,7 +24,7 @@ def canonical(value: Any) -> str:
 
 
 def number(text: str) -> float:
-    """The number that a canonical text denotes."""
+    """The number that a canonical text stands for."""
     return float(text)
 
 
@@ -35,22 +35,22 @@ LONGEST, LARGEST, SMALLEST = 40, 1e300, 1e-300
 
 
 def read_number(written: str | int | float) -> int | float:
-    """The number that somebody wrote, in a configuration or on the command line.
+    """Read a number as it was written in a configuration or on the command line.
 
     Parameters
     ----------
     written : str, int or float
-        A decimal, with an exponent or without; a number is checked alike.
+        A decimal, with or without an exponent. A number is checked in the same way.
 
     Returns
     -------
     int or float
-        A whole number where it is written as one.
+        An int if it is written as a whole number.
 
     Raises
     ------
     ValueError
-        If it is no number, not finite, or of a size that nothing here can have; the message says which.
+        If it is not a number, not finite, or too large or small for anything here. The message says which.
 
     Examples
     --------
@@ -85,12 +85,12 @@ def read_number(written: str | int | float) -> int | float:
 class Rate:
     """A success rate J that knows its failure rate 1 − J, each to its last digit.
 
-    Subtracting floats loses the digits of 1 − J near J = 1; here both are read off one decimal.
+    Subtracting floats would lose digits of 1 − J near J = 1. Here both follow from one exact decimal.
 
     Attributes
     ----------
     text : str
-        J as canonical decimal text, which names it in paths and keys its random stream.
+        J as canonical decimal text. It names the rate in paths and keys its random stream.
 
     Examples
     --------
@@ -104,12 +104,12 @@ class Rate:
 
     @classmethod
     def of_success(cls, written: str | float) -> "Rate":
-        """The rate with this J, as text or as a number."""
+        """Make a rate from J, given as text or as a number."""
         return cls(_decimal(written))
 
     @classmethod
     def of_failure(cls, written: str | float) -> "Rate":
-        """The rate with this 1 − J, as text or as a number."""
+        """Make a rate from 1 − J, given as text or as a number."""
         return cls(complement(_decimal(written)))
 
     @property
@@ -121,11 +121,6 @@ class Rate:
     def failure(self) -> float:
         """1 − J, correctly rounded."""
         return float(1 - Decimal(self.text))
-
-    @property
-    def failure_text(self) -> str:
-        """1 − J as canonical decimal text."""
-        return complement(self.text)
 
 
 def _decimal(written: str | float) -> str:
@@ -143,5 +138,5 @@ def complement(text: str) -> str:
 
 
 def failure_rate(text: str) -> float:
-    """1 − J of a success rate given as canonical text, correctly rounded."""
+    """1 − J, correctly rounded, from the canonical text of J."""
     return float(1 - Decimal(text))

@@ -1,6 +1,7 @@
-"""Bandit families: instances of RLVR whose success rate and gradient gap are known exactly.
+"""Bandit families: small RLVR problems whose success rate and gradient gap are known exactly.
 
-A family is one module of this package, or one plugin file, that registers a `Family` in `FAMILIES`.
+A family is one module of this package, or one plugin file. It registers a `Family` in `FAMILIES`. A family makes
+instances: one `Instance` is one bandit with its start θ₀.
 """
 
 import dataclasses
@@ -41,7 +42,7 @@ class LengthPowers(NamedTuple):
 
 
 class Lengths(Protocol):
-    """What an aggregation needs to know of an instance: see `Instance`."""
+    """The lengths of an instance, which an aggregation may divide by; see `Instance`."""
 
     @property
     def length(self) -> float: ...
@@ -54,7 +55,7 @@ class Lengths(Protocol):
 
 
 class Rates(NamedTuple):
-    """Of every prompt at one θ: success rate and failure rate, of shape (Q,), and gradient gap, of shape (Q, d)."""
+    """Success and failure rate of the Q prompts at one θ, of shape (Q,), and gradient gaps, of shape (Q, d)."""
 
     success: np.ndarray
     failure: np.ndarray
@@ -70,10 +71,10 @@ class Sample(NamedTuple):
 
 
 class Policy(Protocol):
-    """What training needs to know of a policy, whatever it is made of.
+    """What training needs to know about a policy of any kind.
 
-    `Instance` is the policy of a bandit. A policy without `kernels` is trained by the plain loop of
-    `training.plain`, which calls its methods.
+    `Instance` is the policy of a bandit. If a policy has no `kernels`, the plain loop of `training.plain` trains it
+    by calling its methods.
     """
 
     @property
@@ -98,7 +99,7 @@ class Policy(Protocol):
 
     @property
     def kernels(self) -> "Kernels | None":
-        """What the compiled engine calls; None where there is nothing compiled."""
+        """The compiled functions for the engine; None if there are none."""
 
     def rates(self, theta: np.ndarray) -> Rates:
         """Rates of every prompt at θ."""
@@ -108,38 +109,38 @@ class Policy(Protocol):
 
 
 class Kernels(NamedTuple):
-    """Compiled functions of a policy, all of them float64 and C-contiguous, and what they need.
+    """The compiled functions of a policy, and the arrays that they work on.
 
-    `constants` and `workspace` are handed to each; a kernel may write to the workspace, and `outcomes` and `score`
-    find there what `evaluate` left. `rates` has shape (2, Q), success and failure rates of the Q prompts; `group` has
-    a column for each row of the batch (see `groups`).
+    All arrays are float64 and C-contiguous. Every function gets `constants` and `workspace`. It may write to the
+    workspace, and `outcomes` and `score` may read there what `evaluate` has written. `rates` has shape (2, Q), the
+    success and failure rates of the Q prompts. `group` describes the sampled batch (see `groups`).
 
     Attributes
     ----------
     evaluate : compiled function
         ``evaluate(theta, constants, workspace, rates, gaps)`` fills the rates, each computed directly, and the
-        gradient gaps, of shape (Q, d); or of shape (0, d) where sampled updates make them needless.
+        gradient gaps, of shape (Q, d). In sampled runs, which need no gaps, `gaps` has shape (0, d).
     outcomes : compiled function or None
         ``outcomes(state, theta, constants, workspace, rates, size, most, group) -> (rows, batches)`` draws batches
-        of `size` responses a prompt, up to the first that has a response with a score, and `most` at the most; a
-        family may as well draw one at a time. `batches` says how many were drawn. Of the last, it fills reward,
-        length, count and prompt of each row, and whatever `score` will need. `rows` may be 0 where no response has a
-        score. None where the family cannot be sampled.
+        of `size` responses a prompt until one of them holds a response with a score, but at most `most` batches.
+        `batches` says how many were drawn; a family may always draw just one. For the last batch it fills reward,
+        length, count and prompt of each row, and whatever `score` will need. `rows` may be 0 if no response has a
+        score. None if the family cannot be sampled.
     score : compiled function or None
         ``score(state, theta, constants, workspace, rows, group, update)`` adds Σ count · weight · score over the rows
-        to `update`, of shape (d,). Scores not drawn yet are drawn now, so that rows of weight 0 cost nothing.
+        to `update`, of shape (d,). It may draw scores only now, so that rows of weight 0 cost nothing.
     constants : ndarray
-        What the kernels need to know of the instance.
+        The numbers that describe the instance to the kernels.
     workspace : int
-        Numbers of workspace.
+        How many numbers of workspace the kernels need.
     prompts : int
         Number Q of prompts.
     rows_beside : int
-        Rows of a batch are at most ``group size + rows_beside``, or this number where `grouped` is true.
+        A batch has at most ``group size + rows_beside`` rows, or at most this many if `grouped` is true.
     grouped : bool
-        Rows stand for several responses, so that their number does not grow with the group size.
+        Whether a row stands for several responses, so that the number of rows does not grow with the group size.
     sample_reads_rates : bool
-        `outcomes` needs the rates, and the workspace, of `evaluate` at the same θ.
+        Whether `evaluate` must run at the same θ before `outcomes`, which then reads its rates and workspace.
     revisit : compiled function or None
         ``revisit(theta, old, constants, workspace, rows, group, surrogate, update)`` adds to `update` the gradient at
         θ of a surrogate (see `surrogates`) of the rows of a batch that was drawn, by `outcomes` or `every`, at `old`.
@@ -170,12 +171,12 @@ class Kernels(NamedTuple):
     divergence: Callable | None = None
 
     def rows(self, size: int) -> int:
-        """Rows that a batch of groups of this size can have."""
+        """The largest number of rows that a batch of groups of this size can have."""
         return self.rows_beside if self.grouped else size + self.rows_beside
 
 
 class Compiled(NamedTuple):
-    """The part of `Kernels` that is handed to an engine."""
+    """The part of `Kernels` that an engine receives."""
 
     evaluate: Callable
     outcomes: Callable
@@ -205,13 +206,20 @@ class Instance:
     max_length, score_length : int
         Length of the longest response, and of the responses whose score is not zero, in tokens.
     token_score_bound, token_hessian_bound : float
-        G_p and L_p: bounds on the norm of a token's score and on its Hessian.
+        G_p and L_p: bounds on the norm of a token's score and of its Hessian.
     best : ndarray, shape (d,), optional
-        Where the success rate is largest; None where it is approached far out only, and J_max = 1.
+        θ at which the success rate is largest. None if the rate only tends to J_max = 1 as θ grows.
     settings : mapping
-        The family's settings that made it.
+        The settings of the family that the instance was made with.
     responses : ResponseModel, optional
-        How single responses are drawn, see `bandits.responses`; None where they cannot be.
+        Draws single responses, see `bandits.responses`. None if the family cannot.
+
+    Examples
+    --------
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.2)
+    >>> success, failure, gap = bandit.at(bandit.theta0)
+    >>> round(success, 9), round(success + failure, 9), gap > 0
+    (0.2, 1.0, True)
     """
 
     family: str
@@ -233,15 +241,15 @@ class Instance:
         return Rates(rates[0], rates[1], gaps)
 
     def rates(self, theta: np.ndarray) -> Rates:
-        """Rates of every prompt at θ, of shape (d,)."""
+        """Success rate, failure rate and gradient gap of every prompt at θ, which has shape (d,)."""
         theta = np.ascontiguousarray(theta, dtype=float).reshape(len(self.start))
         return self._rates(theta, np.empty(self.kernels.workspace))
 
     def at(self, theta: Any) -> tuple[float, float, Any]:
         """Success rate, failure rate and gradient gap of the whole policy at θ.
 
-        A response comes from a prompt picked at random, so J is the mean of J_q, and the gap of the whole policy is
-        g = ∇J / (J(1−J)) with ∇J the mean of J_q (1−J_q) g_q. It is no mean of the gaps of the prompts.
+        Every response is to a random prompt, so J is the mean of the J_q. The gap of the whole policy is
+        g = ∇J / (J(1−J)), where ∇J is the mean of J_q (1−J_q) g_q. It is not the mean of the gaps g_q.
 
         Parameters
         ----------
@@ -261,12 +269,12 @@ class Instance:
         return mean, complement, float(whole[0]) if len(self.start) == 1 else whole
 
     def sample(self, theta: np.ndarray, size: int, state: np.ndarray) -> list[Sample]:
-        """One group of `size` responses to every prompt, as rows of `kernels.outcomes` spelt out one by one.
+        """One group of `size` responses to every prompt: the rows of `kernels.outcomes`, one response each.
 
         Raises
         ------
         ConfigError
-            If the family cannot be sampled, or its rows stand for several responses with scores of their own.
+            If the family cannot be sampled, or one of its rows stands for responses with different scores.
         """
         from .groups import COLUMNS, COUNT, LENGTH, PROMPT, REWARD, WEIGHT
 
@@ -278,7 +286,7 @@ class Instance:
         rates = np.ascontiguousarray(np.stack(self._rates(theta, workspace)[:2]))
         rows, _ = kernels.outcomes(state, theta, kernels.constants, workspace, rates, size, 1, group)
         scores = np.zeros((rows, len(theta)))
-        for i in range(rows):  # the score of one row is the update in which it alone counts, once
+        for i in range(rows):  # the score of a row is the update in which this row alone counts, once
             alone = group.copy()
             alone[WEIGHT], alone[COUNT, i] = 0.0, 1.0
             alone[WEIGHT, i] = 1.0
@@ -297,7 +305,7 @@ class Instance:
 
     @property
     def theta0(self) -> float:
-        """The start where θ is one number.
+        """The start θ₀ as a number, for families of one parameter.
 
         Raises
         ------
@@ -308,7 +316,7 @@ class Instance:
 
     @property
     def best_theta(self) -> float:
-        """Where the success rate is largest, where θ is one number; nan where nowhere."""
+        """The best θ as a number, for families of one parameter; nan if the rate has no largest value."""
         return self._number(np.full(1, np.nan) if self.best is None else self.best)
 
     def _number(self, values: np.ndarray) -> float:
@@ -320,34 +328,34 @@ class Instance:
         return float(values[0])
 
     def replace(self, **changes: Any) -> "Instance":
-        """The same instance with some attributes changed."""
+        """A copy of the instance with some attributes changed."""
         return dataclasses.replace(self, **changes)
 
 
 class Family(ABC):
-    """A way to make instances from a response length and a success rate.
+    """Makes instances from a response length and a success rate.
 
-    A family also owns what is known in closed form about its instances. The defaults say that nothing is.
+    A family also states what is known about its instances in closed form. By default it states nothing.
     """
 
-    #: Settings beside length and success rate: keys of the configuration, and arguments of `instance`.
+    #: Settings beside length and success rate. They are keys of the configuration, and arguments of `instance`.
     settings: ClassVar[Mapping[str, Setting]] = MappingProxyType({})
-    #: Values of settings that a study gives by family, where it gives none for this one.
+    #: Values for this family where a study sets a value for each family and leaves this one out.
     usual: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
-    #: J is even in θ and falls away from its best value at 0, for one parameter.
+    #: Whether J is even in θ and falls on both sides of its best value at θ = 0. For one parameter.
     even_and_unimodal: ClassVar[bool] = False
-    #: J falls to 0 as |θ| grows, for one parameter.
+    #: Whether J falls to 0 as |θ| grows. For one parameter.
     success_vanishes: ClassVar[bool] = False
-    #: Powers of 1 − J with which the lengths grow at fixed T as J → 1; None where there is no law in 1 − J.
+    #: Powers of 1 − J by which the lengths grow as J → 1 at fixed T. None if α* has no law in 1 − J.
     failure_powers: ClassVar["LengthPowers | None"] = None
 
     def curvature(self, instance: Instance) -> float:
-        """|J″| at the best θ, for one parameter; nan where it is not known in closed form."""
+        """|J″| at the best θ, for one parameter; nan if it is not known in closed form."""
         return math.nan
 
     def stable_globally(self, instance: Instance) -> bool | None:
-        """Whether steps along ∇J converge from every start where they do from near the best θ; None if unknown."""
+        """Whether steps along ∇J that converge from near the best θ converge from every start; None if unknown."""
         return None
 
     @abstractmethod
@@ -359,11 +367,11 @@ class Family(ABC):
         Parameters
         ----------
         length : int
-            Asked mean response length T, in tokens.
+            Mean response length T that is wanted, in tokens.
         success_rate : float
             Success rate J(θ₀) at the start.
         failure_rate : float, optional
-            1 − J(θ₀), where it is known more exactly than by subtraction.
+            1 − J(θ₀), if it is known more exactly than by subtraction.
         **settings
             Any of `settings`.
 
@@ -374,17 +382,17 @@ class Family(ABC):
         Raises
         ------
         ConfigError
-            If there is no such instance; the message names the coordinate and what is allowed.
+            If there is no such instance. The message names the value and what is allowed.
         """
 
 
 def of_one_parameter(instance: Instance) -> Instance:
-    """The instance, where θ is one number.
+    """Return the instance unchanged if its policy has one parameter, else raise an error.
 
     Raises
     ------
     ConfigError
-        If it has a vector of parameters.
+        If the policy has a vector of parameters.
 
     Examples
     --------
@@ -396,7 +404,7 @@ def of_one_parameter(instance: Instance) -> Instance:
 
 
 def _check(family: Any) -> None:
-    """`check_family`, which works with all that is defined here."""
+    """Call `check_family`, whose module needs this one to be complete."""
     from .checks import check_family
 
     check_family(family)

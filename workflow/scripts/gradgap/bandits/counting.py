@@ -1,7 +1,8 @@
-"""The exact families `counting` and `gated`: right when a count of tokens falls into a window.
+"""The exact families `counting` and `gated`: a response is right if its number of ones lies in a window.
 
-`gated`: with probability 1 − ε the response is one token and right; with probability ε it has N tokens, each a
-one with probability σ(θ), and is right when the number of ones is within B of N/2. `counting` is ε = 1.
+In `counting` every response has N tokens. Each token is a one with probability σ(θ), and the response is right if its
+number of ones is within B of N/2. In `gated` this happens with probability ε only; otherwise the response is a single
+token and right. So failures of `gated` are rare and long. `counting` is `gated` with ε = 1.
 """
 
 import math
@@ -26,7 +27,7 @@ from .surrogates import RESPONSE, TOKEN, bounded, counted_ratio, response_share
 
 @kernel
 def evaluate(theta, parameters):
-    """Success rate, failure rate and gradient gap at θ.
+    """Success rate, failure rate and gradient gap of `counting` or `gated` at θ (docs/theory.md, C1).
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def _chances(theta):
 
 @kernel
 def _score(state, theta, constants, workspace, rows, group, update):
-    """`Kernels.score`: the scores were drawn with the outcomes."""
+    """`Kernels.score`: the scores were already drawn by `_outcomes`."""
     total = 0.0
     for i in range(rows):
         total += group[COUNT, i] * group[WEIGHT, i] * group[SCORE, i]
@@ -82,10 +83,10 @@ def _score(state, theta, constants, workspace, rows, group, update):
 
 @kernel
 def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
-    """Draw groups up to the first that has a long response.
+    """Draw groups until one of them has a long response.
 
-    A response is its count of ones, and groups without a long response are counted, not drawn: the cost grows
-    neither with the length nor with the groups that move nothing.
+    Of a long response only its count of ones is drawn. Groups without a long response, which move nothing, are
+    counted and not drawn. So the cost grows neither with the length nor with the number of such groups.
 
     Parameters
     ----------
@@ -101,14 +102,14 @@ def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
     size : int
         Group size.
     most : int
-        Groups to draw at the most.
+        Largest number of groups to draw.
     group : ndarray, shape (COLUMNS, size + 1)
-        Filled with the last group: a row for each long response, and a last one for all that are one token and right.
+        Filled with the last group: a row for each long response, then one row for all responses of one token.
 
     Returns
     -------
     rows, groups : int
-        Rows of the last group, none where no group had a long response, and number of groups drawn.
+        Rows of the last group, 0 if no group had a long response, and the number of groups drawn.
     """
     workspace, group = borrowed(workspace), borrowed(group)
     n, half_width, share = int(parameters[0]), int(parameters[1]), parameters[2]
@@ -314,13 +315,13 @@ def half_width(length: int, window: float) -> int:
 
 @kernel
 def _log_odds(theta, length, half_width):
-    """Log-odds of success of a window, within what a float can hold."""
+    """Log-odds of success of a window; a rate below the smallest float counts as that float."""
     success, failure, _, _ = window(theta, length, half_width)
     return log(max(success, 5e-324)) - log(max(failure, 5e-324))
 
 
 def start(length: int, half_width: int, success_rate: float, failure_rate: float) -> float:
-    """θ₀ < 0 at which a window of that half-width has the asked success rate (found on the log-odds).
+    """The start θ₀ < 0 at which a window of this half-width has this success rate.
 
     Examples
     --------
@@ -376,7 +377,7 @@ def log10_success_rate(instance: Instance, theta: float) -> float:
 def make(
     family: str, length: int, half_width: int, share: float, theta0: float, **settings: float
 ) -> Instance:
-    """The instance with long length N, half-width B, share ε of long responses and start θ₀.
+    """The instance with responses of N tokens in a share ε of cases, a window of half-width B, and start θ₀.
 
     Examples
     --------
@@ -445,7 +446,7 @@ WINDOW = Setting(
 
 
 def window_is_narrow(long_length: int, half_width: int) -> bool:
-    """Whether (2B+1)² ≤ 3(N+1), exactly where the closed form is global for updates along ∇J (docs/theory.md, C6).
+    """Whether (2B+1)² ≤ 3(N+1): exactly then the closed form is global for updates along ∇J (docs/theory.md, C6).
 
     Examples
     --------
@@ -457,23 +458,23 @@ def window_is_narrow(long_length: int, half_width: int) -> bool:
 
 
 class _Window(Family):
-    """What counting and gated know alike: both are a window of ones, in the middle of which J is best."""
+    """What counting and gated share: J is largest where the mean count is in the middle of the window."""
 
     even_and_unimodal: ClassVar = True
 
     def curvature(self, instance):
-        """|J″(0)| = ε (N/4)(2B+1) f(N/2+B), f the Bin(N−1, ½) mass (docs/theory.md, C3)."""
+        """|J″(0)| = ε (N/4)(2B+1) f(N/2+B), where f is the Bin(N−1, ½) mass (docs/theory.md, C3)."""
         long_length, half_width, share = instance.kernels.constants
         n, b = int(long_length), int(half_width)
         return float(share) * n / 4 * (2 * b + 1) * pmf(n // 2 + b, n - 1, 0.5, 0.5)
 
     def stable_globally(self, instance):
-        """(2B+1)² ≤ 3(N+1) (docs/theory.md, C6)."""
+        """Whether (2B+1)² ≤ 3(N+1) (docs/theory.md, C6)."""
         return window_is_narrow(int(instance.kernels.constants[0]), int(instance.kernels.constants[1]))
 
 
 class Counting(_Window):
-    """T tokens, right when the count of ones lies within B of T/2 (DESIGN: `counting`)."""
+    """Responses of T tokens that are right if the number of ones is within B of T/2."""
 
     settings: ClassVar = {"window": WINDOW}
     usual: ClassVar = {"success_rate": 0.2}
@@ -493,7 +494,7 @@ class Counting(_Window):
         return make("counting", length, width, 1.0, theta0, window=window)
 
     def from_deviations(self, length: int, deviations: float, half_width: int) -> Instance:
-        """The instance whose start lies a fixed number of standard deviations off the centre of the window.
+        """The instance that starts a given number of standard deviations away from the centre of the window.
 
         Parameters
         ----------
@@ -514,9 +515,9 @@ class Counting(_Window):
 
 
 class Gated(_Window):
-    """Rare long failures: one token and right, or with probability ε a counting response of N tokens."""
+    """Rare, long failures: one token and right, or with probability ε a counting response of N tokens."""
 
-    #: The long length is N ≈ T/ε, and ε ∝ 1 − J.
+    #: N ≈ T/ε and ε ∝ 1 − J, so the long length has the power −1.
     failure_powers: ClassVar = LengthPowers(mean=0.0, scored=-1.0, largest=-1.0)
     settings: ClassVar = {
         "window": WINDOW,

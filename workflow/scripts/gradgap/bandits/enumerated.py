@@ -571,6 +571,13 @@ def draw(
     Policy
     ndarray, shape (d,)
         A unit vector w with Δμ > 0.
+
+    Examples
+    --------
+    >>> policy, direction = draw(np.random.default_rng(0), 3, 2, 2)
+    >>> success, failure, alignment, length = policy.line(direction).at(0.0)
+    >>> alignment > 0, bool(abs(success + failure - 1) < 1e-12)
+    (True, True)
     """
     reach = -log(LEAST_RATE)
     while True:

@@ -1,7 +1,8 @@
 """Groups of sampled responses: how much each response counts in one update (docs/theory.md, R1–R2).
 
-A batch holds one group for each prompt. It is described by rows. A row stands for one response, or for several that
-are the same in all that an update sees, and says how many they are; the rows of one prompt follow one another.
+A batch holds one group for each prompt. It is described by rows, one for each response. Responses that are alike in
+all that matters to an update may share a row, which then says how many they are. The rows of one prompt follow one
+another.
 """
 
 from ..numerics.compiler import f8, function_type, kernel, types
@@ -17,26 +18,26 @@ REWARD, LENGTH, COUNT, SCORE, WEIGHT, PROMPT, COLUMNS = range(7)
 
 @kernel
 def weigh_group(advantage, aggregation, first, rows, group, max_length):
-    """Fill the weights of the rows of one group: the factor of the summed score of each response in the update.
+    """Fill in the weight of every response of one group: the factor of its summed score in the update.
 
     Parameters
     ----------
     advantage, aggregation : compiled function
         `Advantage.sampled` and `Aggregation.sampled`, of types `ADVANTAGE` and `AGGREGATION`.
     first, rows : int
-        The group starts at row `first`; it ends where another prompt begins, or before row `rows`.
+        The group starts at row `first`. It ends where another prompt begins, or at the last of `rows` rows.
     group : ndarray, shape (COLUMNS, rows or more)
-        Of each row the prompt, the reward (1 where right, 0 where wrong), the length in tokens, and the count of
-        responses that it stands for, whose sum is the group size. The weights are filled.
+        For each row the prompt, the reward (1 if right, 0 if wrong), the length in tokens, and the count of responses
+        that it stands for. The counts of a group sum to its size. The weights are filled in.
     max_length : float
         Length of the longest response there can be, the constant C of seq-mean-token-sum-norm.
 
     Returns
     -------
     end : int
-        Row after the last of the group.
+        The row after the last one of the group.
     mixed : bool
-        Whether the rewards differ within the group, so that there is something to compare.
+        Whether the group holds both right and wrong responses.
 
     Examples
     --------
@@ -69,7 +70,7 @@ def weigh_group(advantage, aggregation, first, rows, group, max_length):
 
 @kernel
 def weigh(advantage, aggregation, rows, group, max_length, mixed_only):
-    """Fill the weights of a batch, group by group.
+    """Fill in the weights of a whole batch, group by group.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def weigh(advantage, aggregation, rows, group, max_length, mixed_only):
     rows : int
         How many rows the batch has.
     mixed_only : bool
-        Drop groups whose responses are all right or all wrong, as dynamic sampling does: their weights are 0.
+        Give weight 0 to groups whose responses are all right or all wrong, as dynamic sampling does.
 
     Returns
     -------

@@ -1,8 +1,9 @@
-"""Single responses of the bandits, with their log-probabilities under any θ: what a trainer has, and a probe needs.
+"""Single responses of the bandits and their log-probabilities under any θ.
 
-The families here are exponential: a log-probability is log π_θ(o) = ⟨f(o), θ⟩ − A(θ) + const, f the features of the
-response and A the same for all responses of one prompt and kind. The score is f − ∇A. A family whose instances can be
-asked for single responses gives them a `ResponseModel`.
+This is what a trainer has at hand, and what a probe needs. All families here are exponential families:
+log π_θ(o) = ⟨f(o), θ⟩ − A(θ) + const, where f(o) are the features of a response, and A is the same for all responses
+to one prompt that are of one kind. The score is f − ∇A. A family that can draw single responses gives each instance a
+`ResponseModel`.
 """
 
 from dataclasses import dataclass
@@ -16,16 +17,20 @@ from . import Instance
 
 @dataclass(frozen=True, eq=False)
 class Responses:
-    """Responses to the prompts of one policy.
+    """Sampled responses of one policy.
 
     Attributes
     ----------
-    rewards, lengths : ndarray, shape (n,)
+    rewards : ndarray, shape (n,)
+        1 if right, 0 if wrong.
+    lengths : ndarray, shape (n,)
+        In tokens.
     features : ndarray, shape (n, d)
-        f(o).
+        f(o) of every response.
     kind : ndarray of int, shape (n,)
-        Index of A: the prompt, or 1 for the long responses of `gated` and 0 for its short ones.
+        Which A(θ) belongs to each: that of its prompt, or in `gated` 1 for long responses and 0 for short ones.
     prompt : ndarray of int, shape (n,)
+        Index of the prompt.
     """
 
     rewards: np.ndarray
@@ -36,16 +41,16 @@ class Responses:
 
 
 class ResponseModel(Protocol):
-    """How single responses of one instance are drawn, and what their log-probabilities are made of."""
+    """Draws single responses of one instance, and knows the parts of their log-probabilities."""
 
     def draw(self, theta: np.ndarray, size: int, generator: np.random.Generator) -> Responses:
         """Draw responses at θ, of shape (d,); only uniform numbers are taken from the generator."""
 
     def normalisers(self, theta: np.ndarray) -> np.ndarray:
-        """A(θ) of every kind of response, less its constant, of shape (kinds,)."""
+        """A(θ) − const for every kind of response, of shape (kinds,)."""
 
     def slopes(self, theta: np.ndarray) -> np.ndarray:
-        """∇A(θ) of every kind of response, of shape (kinds, d)."""
+        """∇A(θ) for every kind of response, of shape (kinds, d)."""
 
 
 def _model(instance: Instance) -> ResponseModel:
@@ -62,10 +67,10 @@ def draw(instance: Instance, theta: np.ndarray, size: int, generator: np.random.
     Parameters
     ----------
     instance : Instance
-        Of a family that has a `ResponseModel`: counting, gated and contextual do.
+        Of a family with a `ResponseModel`: counting, gated and contextual have one.
     theta : ndarray, shape (d,)
     size : int
-        Responses in all; they are spread evenly over the prompts.
+        Number of responses, spread evenly over the prompts.
     generator : Generator
         Only uniform numbers are taken from it.
 
@@ -76,7 +81,7 @@ def draw(instance: Instance, theta: np.ndarray, size: int, generator: np.random.
     Raises
     ------
     ConfigError
-        If the family has no responses here, or the size is no multiple of the number of prompts.
+        If the family cannot draw single responses, or the size is no multiple of the number of prompts.
 
     Examples
     --------
@@ -96,7 +101,7 @@ def log_probability(instance: Instance, responses: Responses, theta: np.ndarray)
     ----------
     instance : Instance
     responses : Responses
-        Drawn by `draw`, at whatever θ.
+        Drawn by `draw`, at any θ.
     theta : ndarray, shape (d,)
 
     Examples

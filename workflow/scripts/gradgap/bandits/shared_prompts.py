@@ -1,14 +1,14 @@
 """The exact family `contextual`: prompts that share the parameters of one linear softmax policy.
 
-Q prompts; a response visits the C contexts of its prompt in turn, T/C times each, and at every visit picks
-one of V candidates with probability ∝ exp⟨θ, φ⟩, φ ∈ R^d the candidate's unit feature vector. A hidden
-teacher θ* names the right candidate; a response is right when every token is. θ is shared by all prompts,
-and with fewer dimensions than contexts a step that helps one prompt can hurt another.
+There are Q prompts, each with C contexts. A response visits the contexts of its prompt in turn, T/C times each. At
+every visit it picks one of V candidates with probability ∝ exp⟨θ, φ⟩, where φ ∈ R^d is the unit feature vector of the
+candidate. In each context one candidate is right, and a response is right if all its tokens are. All prompts share θ.
+If there are fewer dimensions than contexts, a step that helps one prompt can hurt another.
 
-The right candidate of every context leads all others by the same margin on the teacher, ⟨θ*, φ_right − φ⟩,
-and what stands beside the teacher is random. So on the ray from 0 through θ* all prompts are equally likely
-to be answered right, and a prompt that is lost in the end was lost in training. The start lies on that ray.
-Formulas: docs/theory_contextual.md.
+The right candidate is the one that a hidden teacher θ* prefers: it leads every other candidate by the same margin
+⟨θ*, φ_right − φ⟩. Orthogonal to the teacher the features are random. So at every point of the ray from 0 through θ*
+all prompts have the same success rate. Training starts on that ray, so a prompt that is lost at the end was lost in
+training. Formulas: docs/theory_contextual.md.
 """
 
 import math
@@ -32,14 +32,14 @@ from .responses import Responses
 
 @kernel
 def evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent):
-    """Rates of every prompt at θ, and what they are made of.
+    """Success and failure rate of every prompt at θ, with the probabilities that they follow from.
 
     Parameters
     ----------
     theta : ndarray, shape (d,)
     differences : ndarray, shape (Q, C, V − 1, d)
-        φ_right − φ of every wrong candidate. Sums over wrong candidates alone have terms of one sign where it
-        matters, so nothing cancels as tokens become certain.
+        φ_right − φ of every wrong candidate. Only wrong candidates are summed over, so that nothing cancels as tokens
+        become certain.
     visits : int
         T/C.
     wrong : ndarray, shape (Q, C, V − 1)
@@ -49,7 +49,16 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
     success, failure : ndarray, shape (Q,)
         Filled with J_q = Π p and 1 − J_q, each computed directly.
     ascent : ndarray, shape (Q, d)
-        Filled with ∇ log J_q = Σ_t (φ_right − φ̄_t). The gradient gap of a prompt is that over 1 − J_q.
+        Filled with ∇ log J_q = Σ_t (φ_right − φ̄_t). Divided by 1 − J_q it is the gradient gap of the prompt.
+
+    Examples
+    --------
+    On the teacher's ray all prompts have the same success rate (`Instance.rates` calls this function):
+
+    >>> bandit = FAMILIES.find("contextual").instance(8, 0.3)
+    >>> success, failure, _ = bandit.rates(bandit.start)
+    >>> success.round(6)
+    array([0.3, 0.3, 0.3, 0.3])
     """
     prompts, contexts, others, dimension = differences.shape
     for q in range(prompts):
@@ -82,23 +91,24 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
 
 @kernel
 def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts):
-    """Draw wrong responses to one prompt: how often each wrong candidate stands in all of them together.
+    """Draw wrong responses to one prompt, and count how often each wrong candidate occurs in all of them together.
 
-    The responses are independent, each a response of the policy given that it is wrong. The first context
-    in which a response goes wrong, and the visit at which it does, are drawn from their own laws; all
-    tokens after that are free. So the cost does not grow with the length, and no response is drawn in vain.
+    The responses are independent, each drawn from the policy under the condition that it is wrong. First the context
+    and the visit at which a response goes wrong for the first time are drawn, each from its exact distribution. All
+    later tokens are then free. So the cost does not grow with the length, and nothing is drawn and thrown away.
 
     Parameters
     ----------
     state : ndarray, shape (4,), uint64
         Random stream, changed in place.
     responses : int
-        How many, 0 or more.
+        How many to draw, 0 or more.
     visits : int
+        T/C.
     wrong, right, log_right
-        Of that prompt, as `evaluate` fills them.
+        Of this prompt, as `evaluate` fills them.
     later : ndarray, shape (C + 1,)
-        For scratch.
+        Scratch space.
     counts : ndarray, shape (C, V − 1)
         Filled with the counts.
     """
@@ -146,7 +156,7 @@ def _sizes(constants):
 
 @kernel
 def _parts(constants, workspace):
-    """Features, and the parts of the workspace: wrong, right, log_right and ascent of `evaluate`."""
+    """The features, and the parts of the workspace that `evaluate` fills: wrong, right, log_right and ascent."""
     prompts, contexts, others, dimension, _ = _sizes(constants)
     a = prompts * contexts * others
     b = a + prompts * contexts
@@ -177,9 +187,9 @@ def _evaluate(theta, constants, workspace, rates, gaps):
 
 @kernel
 def _outcomes(state, theta, constants, workspace, rates, size, most, group):
-    """`Kernels.outcomes`: of each prompt one row of all right responses, and one of all wrong ones.
+    """`Kernels.outcomes`: for each prompt one row for all right responses, and one for all wrong ones.
 
-    All responses have one length, so those that are right weigh the same, and those that are wrong too.
+    All responses have the same length, so all right ones have the same weight, and all wrong ones too.
     """
     prompts, contexts, _, _, visits = _sizes(constants)
     for q in range(prompts):
@@ -194,7 +204,7 @@ def _outcomes(state, theta, constants, workspace, rates, size, most, group):
 
 @kernel
 def _score(state, theta, constants, workspace, rows, group, update):
-    """`Kernels.score`: a response scores ∇ log J_q, less how far its wrong tokens lie from the right ones."""
+    """`Kernels.score`: the score of a response is ∇ log J_q less φ_right − φ of each of its wrong tokens."""
     prompts, contexts, others, dimension, visits = _sizes(constants)
     differences, wrong, right, log_right, ascent = _parts(constants, workspace)
     at = prompts * (contexts * others + 2 * contexts + dimension)
@@ -316,7 +326,7 @@ class _PromptResponses:
 
 @kernel
 def _stand_beside(teacher, features):
-    """Take from every row its part along the teacher, and make its norm 1."""
+    """Remove from every row its component along the teacher, then scale the row to norm 1."""
     for i in range(features.shape[0]):
         along = dot(features[i], teacher)
         for j in range(teacher.size):
@@ -327,7 +337,7 @@ def _stand_beside(teacher, features):
 
 
 def _features(seed: int, prompts: int, contexts: int, candidates: int, dimension: int, replicate: int):
-    """Teacher, of norm 1, and what the features are beside it, of norm 1 and orthogonal to it."""
+    """The teacher, and the random parts of the features, orthogonal to it; all of norm 1."""
     coordinates = {
         "family": "contextual",
         "prompts": canonical(prompts),
@@ -346,10 +356,10 @@ def _features(seed: int, prompts: int, contexts: int, candidates: int, dimension
 
 
 class Contextual(Family):
-    """Q prompts sharing a linear softmax policy in R^d (DESIGN: `contextual`).
+    """Q prompts that share a linear softmax policy in R^d.
 
-    Features and teacher are drawn from a stream of their own, keyed by the family's sizes and the
-    replicate: the same replicate at another length, success rate or margin has the same random part.
+    Features and teacher come from a random stream that is keyed by the sizes of the family and the replicate. So a
+    replicate has the same random part at every length, success rate and margin.
     """
 
     settings: ClassVar = {

@@ -1,4 +1,4 @@
-"""The command line: one question at a time, beside the workflow."""
+"""The command line, for single questions outside the workflow."""
 
 import argparse
 import importlib
@@ -15,7 +15,7 @@ from ..errors import GradgapError
 
 
 def parser() -> argparse.ArgumentParser:
-    """The argument parser, with a subparser for each module of `commands`."""
+    """The argument parser, with a subparser for each command."""
     whole = argparse.ArgumentParser(
         prog="gradgap",
         description="Step-size thresholds of reinforcement learning with verifiable rewards, one question at a time.",
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can hold it: numbers that are not finite become null."""
+    """Convert a value to what JSON can hold. Numbers that are not finite become null."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -51,7 +51,7 @@ def plain(value: Any) -> Any:
 
 
 def lines(result: Mapping[str, Any], indent: str = "") -> str:
-    """A result as text, one line a value."""
+    """A result as text, with a line for each value."""
     text = []
     for key, value in result.items():
         if isinstance(value, Mapping):
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or the command's own ``exit_code``; 2 where an argument or value is not allowed.
+        0, or the ``exit_code`` of the command; 2 if an argument or value is not allowed.
     """
     arguments = parser().parse_args(argv)
     try:

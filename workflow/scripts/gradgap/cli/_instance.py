@@ -1,4 +1,4 @@
-"""Arguments that name one bandit, shared by commands."""
+"""Arguments that describe one bandit and its training, shared by several commands."""
 
 import argparse
 
@@ -7,7 +7,7 @@ ADVANTAGE, AGGREGATION = "grpo", "seq-mean-token-sum"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Family, response length, success rate, the family's own settings, and the rule."""
+    """Add the arguments for family, response length, success rate, settings of the family, and rule."""
     parser.add_argument("family", metavar="FAMILY", help="bandit family, such as counting or gated")
     parser.add_argument("--length", required=True, metavar="T", help="mean response length in tokens, even")
     parser.add_argument(
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Optimizer, its settings, the clip by norm, the use of a batch, and dynamic sampling."""
+    """Add the arguments for optimizer, its settings, clipping by norm, the use of a batch, and dynamic sampling."""
     parser.add_argument("--optimizer", default="sgd", metavar="O", help="optimizer (default: sgd)")
     parser.add_argument(
         "--optimizer-setting",
@@ -53,9 +53,9 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
-    """How the arguments train: those of `training.run.train`, and the coordinates that key a random stream.
+    """The options for `training.run.train`, and the coordinates that they add to the key of a random stream.
 
-    What is left at its default adds neither, so that runs without an optimizer keep the streams they always had.
+    An argument at its default adds nothing to either, so that runs without an optimizer keep their streams.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
 
 
 def instance(arguments: argparse.Namespace):
-    """The bandit that the arguments name, after checking the rule, which is written into the arguments.
+    """The bandit that the arguments describe. The rule is checked too, and written into the arguments.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def instance(arguments: argparse.Namespace):
 
 
 def value(arguments: argparse.Namespace, name: str, **instead):
-    """The number given for an argument, under the rule of the configuration.
+    """The value of an argument, checked by the same rules as in a configuration.
 
     Parameters
     ----------
@@ -157,12 +157,12 @@ def value(arguments: argparse.Namespace, name: str, **instead):
     name : str
         The argument, with ``_`` for ``-``.
     **instead
-        Limits that differ from those of the configuration's axis or setting of that name.
+        Limits that differ from those of the axis or setting of this name in a configuration.
 
     Raises
     ------
     ConfigError
-        If the configuration would not allow it either.
+        If a configuration would not allow it either.
     """
     from ..sweep.config import one_value
 
@@ -170,7 +170,7 @@ def value(arguments: argparse.Namespace, name: str, **instead):
 
 
 def success_rate(arguments: argparse.Namespace):
-    """The success rate of the start, as a `Rate` that knows 1 − J to the last digit as it was written."""
+    """The success rate at the start, as a `Rate` that keeps all digits of 1 − J."""
     from ..values import Rate
 
     value(arguments, "success_rate")

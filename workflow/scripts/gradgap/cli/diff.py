@@ -27,7 +27,7 @@ def add_arguments(parser):
 
 
 def main(arguments):
-    """Compare; the exit code is 1 where something differs.
+    """Compare. The exit code is 1 if something differs.
 
     Returns
     -------

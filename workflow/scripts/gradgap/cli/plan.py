@@ -1,4 +1,4 @@
-"""What a configuration will take, before anything is submitted.
+"""How much time, memory and disk a configuration will need.
 
 gradgap plan
 gradgap plan --configfile my.yaml --json

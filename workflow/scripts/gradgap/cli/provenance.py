@@ -4,15 +4,9 @@ gradgap provenance
 gradgap provenance results/smoke/results --json
 """
 
+from ._results import add_arguments as add_arguments
+
 HELP = "what made each dataset and figure"
-
-
-def add_arguments(parser):
-    """Arguments of the command."""
-    parser.add_argument(
-        "results", nargs="?", metavar="RESULTS", help="results folder (default: that of the configuration)"
-    )
-    parser.add_argument("--configfile", default="config.yaml", metavar="F", help="default: config.yaml")
 
 
 def main(arguments):

@@ -1,4 +1,4 @@
-"""A page of the documentation that is made from the code, as Markdown; your plugins are in it.
+"""Print a page of the documentation that is made from the code, as Markdown. It includes your plugins.
 
 gradgap reference config      every key of config.yaml
 gradgap reference datasets    every variable of every dataset

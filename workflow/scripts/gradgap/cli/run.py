@@ -1,4 +1,4 @@
-"""One run of an update rule on one bandit, and what became of it.
+"""Run one update rule on one bandit, and tell how the run ended.
 
 gradgap run counting --length 256 --success-rate 0.2 --advantage reinforce --learning-rate 0.05
 gradgap run gated --length 64 --success-rate 0.99 --rule GRPO --learning-rate 0.02 --iterations 500 --json

@@ -58,10 +58,12 @@ def main(arguments):
     divisor = AGGREGATIONS.find(arguments.aggregation).divisor(instance)
     settings = options.get("optimizer_settings")
     steps = options.get("steps_per_batch", 1)
-    of_steps = optimizers.epochs_factor(steps, arguments.ratio, instance.max_length)
-    if steps > 1 and arguments.optimizer != "sgd":
+    excess = 0.0 if instance.length == instance.max_length else math.nan
+    of_steps = optimizers.epochs_factor(steps, arguments.ratio, instance.max_length, excess)
+    plain = OPTIMIZERS.find(arguments.optimizer).plain
+    if steps > 1 and not plain:
         of_steps = math.nan  # not derived together
-    plain = arguments.optimizer == "sgd" and steps == 1
+    plain = plain and steps == 1
     critical = search = None
     if OPTIMIZERS.find(arguments.optimizer).stability is not None:
         # an aggregation divides updates, so the clip that binds on token sums is as much larger

@@ -1,10 +1,10 @@
-"""A learning rate carried from one training to another, with the law it follows and what stands behind it.
+"""Carry a learning rate over from one training to another, with the law used and the evidence for it.
 
 gradgap transfer --optimizer adamw --from length=512,success_rate=0.5,group_size=8,learning_rate=1e-6
                  --to length=4096,success_rate=0.8,group_size=16
 
---to needs only what changes. Settings of the optimizer can be given on either side (beta2=0.95). Where the laws lie
-more than a factor 3 apart, no single learning rate is given, only their range.
+--to needs only the values that change. Settings of the optimizer can be given on either side (beta2=0.95). If the
+laws differ by more than a factor 3, only their range is given.
 """
 
 HELP = "a learning rate rescaled for another length, success rate or group size"
@@ -84,7 +84,7 @@ def _training(values, option):
 
 
 def verdicts(path, family, optimizer):
-    """Rows of the table of verdicts on an optimizer and a family, as texts; none where there is no table.
+    """Rows of the table of verdicts on an optimizer and a family, as texts; none if there is no table.
 
     Rows without an optimizer are those of plain ascent. AdamW is measured as Adam: they differ by weight decay alone,
     which the laws leave out.

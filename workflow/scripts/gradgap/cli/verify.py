@@ -1,22 +1,16 @@
-"""Check all of a results folder, and name what is missing or damaged.
+"""Check a results folder, and name every file that is missing or damaged.
 
 gradgap verify
 gradgap verify results/smoke/results --configfile tests/smoke.yaml
 """
 
+from ._results import add_arguments as add_arguments
+
 HELP = "check every file of a results folder"
 
 
-def add_arguments(parser):
-    """Arguments of the command."""
-    parser.add_argument(
-        "results", nargs="?", metavar="RESULTS", help="results folder (default: that of the configuration)"
-    )
-    parser.add_argument("--configfile", default="config.yaml", metavar="F", help="default: config.yaml")
-
-
 def main(arguments):
-    """Check; the exit code is 1 where something is wrong.
+    """Check. The exit code is 1 if something is wrong.
 
     Returns
     -------

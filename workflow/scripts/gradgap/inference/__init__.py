@@ -1,1 +1,1 @@
-"""What can be said from measured numbers: fits, crossings, intervals and verdicts."""
+"""Statistics: fits, crossings, intervals and verdicts from measured numbers."""

@@ -1,4 +1,4 @@
-"""The bootstrap: how much an estimate moves when its data are drawn again."""
+"""The bootstrap: how much an estimate varies when its data are drawn again."""
 
 import math
 
@@ -11,17 +11,17 @@ RESAMPLES = 1000
 def means(
     values: np.ndarray, rng: np.random.Generator, resamples: int = RESAMPLES, *, paired: bool = True
 ) -> np.ndarray:
-    """Means over replicates, of data drawn again with replacement.
+    """Means over replicates for resamples, in which replicates are drawn again with replacement.
 
     Parameters
     ----------
     values : ndarray, shape (points, replicates)
-        One value a point and replicate.
+        A value for each point and replicate.
     rng : numpy.random.Generator
     resamples : int
     paired : bool
-        True: a replicate is one thing seen at every point (a bandit with its own features, say) and is drawn as a
-        whole. False: the replicates of each point are drawn independently.
+        True: a replicate is the same thing at every point (such as one bandit with its features), and is drawn for
+        all points together. False: the replicates are drawn for each point independently.
 
     Returns
     -------
@@ -47,14 +47,14 @@ def interval(estimates: np.ndarray, confidence: float = 0.95) -> tuple[float, fl
     Parameters
     ----------
     estimates : array_like, shape (resamples,)
-        The estimate on each resample; nan where it has none. An infinite estimate counts: it says that the
-        resample puts the estimate beyond what was measured.
+        The estimate on each resample; nan where there is none. Infinite estimates count: there the resample puts the
+        estimate beyond the measured range.
     confidence : float
 
     Returns
     -------
     low, high : float
-        nan where no resample has an estimate.
+        nan if no resample has an estimate.
 
     Examples
     --------
@@ -68,14 +68,14 @@ def interval(estimates: np.ndarray, confidence: float = 0.95) -> tuple[float, fl
     ends = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
     if np.isfinite(found).all():
         low, high = np.quantile(found, ends)
-    else:  # nothing can be interpolated between a finite and an infinite value: the order statistics themselves
+    else:  # one cannot interpolate between finite and infinite values, so take the order statistics themselves
         low = found[math.floor(ends[0] * (len(found) - 1))]
         high = found[math.ceil(ends[1] * (len(found) - 1))]
     return float(low), float(high)
 
 
 def cases(groups: np.ndarray, rng: np.random.Generator, resamples: int = RESAMPLES) -> np.ndarray:
-    """Points drawn again with replacement, each in the place of one of its own group.
+    """Resamples of points, drawn with replacement within each group.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Where a noisy falling curve crosses a level, and the half-kept learning rate that is read off it.
+"""Where a noisy falling curve crosses a level, and from that the half-kept learning rate.
 
-The success rate that a run *kept* is (J − J_∞)/(J_max − J_∞): 1 at the best success rate, 0 where the policy has
-collapsed. The half-kept learning rate is where the mean of kept, going up in the learning rate, falls through ½.
+The share that a run *kept* is (J − J_∞)/(J_max − J_∞): 1 at the best success rate, 0 where the policy has collapsed.
+The half-kept learning rate is where the mean share, as the learning rate grows, falls through ½.
 """
 
 import math
@@ -19,8 +19,8 @@ class Crossing:
     Attributes
     ----------
     at, low, high : float
-        Estimate, and its 95 % bootstrap interval. An end is infinite where the resamples put it beyond the grid;
-        all are nan where the curve does not fall through the level.
+        Estimate, and its 95 % bootstrap interval. An end is infinite if the resamples put it beyond the grid. All are
+        nan if the curve does not fall through the level.
     """
 
     at: float
@@ -31,7 +31,7 @@ class Crossing:
 def non_increasing(values: np.ndarray) -> np.ndarray:
     """The non-increasing sequence nearest to the given one in least squares.
 
-    Neighbours that rise are replaced by their mean until none rises (pool adjacent violators).
+    Neighbours that rise are replaced by their mean, until none rises (the pool-adjacent-violators algorithm).
 
     Parameters
     ----------
@@ -64,16 +64,15 @@ def crossing(x: np.ndarray, values: np.ndarray, level: float = 0.5) -> float:
     Parameters
     ----------
     x : ndarray, shape (n,)
-        Increasing; the logarithm of the learning rate, as a rule.
+        Increasing. Usually the logarithm of the learning rate.
     values : ndarray, shape (n,)
-        The curve at `x`. Noise is taken out by `non_increasing`.
+        The curve at `x`. `non_increasing` removes noise from it.
     level : float
 
     Returns
     -------
     float
-        By linear interpolation in `x`; −∞ where the whole curve lies below the level, +∞ where it never falls
-        below it.
+        By linear interpolation in `x`. −∞ if the whole curve lies below the level, +∞ if it never falls below it.
 
     Examples
     --------
@@ -99,17 +98,17 @@ def half_kept(
     paired: bool = True,
     level: float = 0.5,
 ) -> Crossing:
-    """Where the mean of kept falls through ½, with a bootstrap interval over replicates.
+    """Where the mean share kept falls through ½, with a bootstrap interval over replicates.
 
-    The fall is looked for from the largest mean on: with smaller learning rates a run is only slow, and has not kept
-    less for it.
+    The search starts at the largest mean. At smaller learning rates runs are slow: they have not yet gained much, but
+    they have not lost anything.
 
     Parameters
     ----------
     x : ndarray, shape (points,)
         Increasing: the logarithm of the learning rate, or its rung on a ladder.
     kept : ndarray, shape (points, replicates)
-        Kept over the last tenth of each run.
+        The share kept, over the last tenth of each run.
     rng : numpy.random.Generator
         For the resamples.
     resamples : int

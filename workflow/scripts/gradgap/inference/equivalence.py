@@ -1,15 +1,15 @@
-"""Verdicts by equivalence: a prediction is confirmed if the measured value is shown to lie near it.
+"""Verdicts by equivalence: a prediction is confirmed if the measured value is shown to lie close to it.
 
-A test of "no difference" refutes every prediction that is measured precisely, and confirms every one that is
-measured badly. So the question is put the other way round: does the whole interval lie within a
-margin of the prediction? The margin is a tenth of the distance between rival exponents, which differ by ½.
+A test of "no difference" would refute every prediction that is measured precisely, and confirm every one that is
+measured badly. So the question here is the opposite one: does the whole interval lie within a margin of the
+prediction? Rival exponents differ by ½, and the margin is a tenth of that.
 """
 
 import enum
 import math
 from collections.abc import Iterable
 
-#: How far from its prediction an exponent may lie and still be the predicted one.
+#: An exponent agrees with its prediction if it differs by no more than this.
 MARGIN = 0.05
 
 #: The rule in words, for captions and tables.
@@ -58,7 +58,7 @@ def verdict(
     Returns
     -------
     Verdict
-        Undecided where a number is nan.
+        Undecided if a number is nan.
 
     Examples
     --------
@@ -82,25 +82,26 @@ def verdict(
 def searches(
     names: Iterable[str], series: Iterable[Iterable[float]], tolerance: float = 1e-9
 ) -> dict[str, str]:
-    """Which searches are one and the same.
+    """Find out which searches for thresholds are the same search in other units.
 
-    With exact updates, dividing by a constant of the bandit only rescales the learning rate, and several advantages
-    have the same expected update. Their thresholds are one search in several units.
+    With exact updates, an aggregation that divides by a constant of the bandit only rescales the learning rate, and
+    several advantages have the same expected update. Their thresholds are not independent evidence.
 
     Parameters
     ----------
     names : iterable of str
-        One a search.
+        A name for each search.
     series : iterable of iterable of float
-        Of each search, its thresholds over their closed form, in which units drop out; points in one order. Searches
-        whose series agree everywhere to within `tolerance` are the same. A series with a nan stands alone.
+        For each search its thresholds divided by their closed form, which removes the units, at the same points in
+        the same order. Searches whose series agree everywhere within `tolerance` are the same. A series with a nan is
+        the same as no other.
     tolerance : float
         Relative.
 
     Returns
     -------
     dict of str to str
-        For each name, that of the first search that it repeats: itself, where it repeats none.
+        For each name the name of the first search that is the same, which may be itself.
 
     Examples
     --------

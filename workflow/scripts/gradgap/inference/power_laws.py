@@ -39,7 +39,7 @@ class Fit:
     Attributes
     ----------
     exponent, low, high : float
-        Estimate, and its confidence interval: the larger of the two half-widths below, on both sides.
+        Estimate and its confidence interval, which extends the larger of the two half-widths below to both sides.
     factor : float
     n : int
         Number of points.
@@ -68,20 +68,19 @@ def fit(
 ) -> Fit | None:
     """Fit a power law.
 
-    Residuals alone can make an interval too narrow by chance, when few points happen to lie on a line, so a second
-    interval is taken, and the larger one counts. Where each y has a bootstrap interval of its own, the second says
-    how far the exponent moves when every y is drawn again from that interval, independently; otherwise the points
-    themselves are drawn again.
+    The interval from the residuals can be too narrow by chance, if a few points happen to lie on a line. So a second
+    interval is computed, and the wider one counts. If each y has an interval of its own, the second one follows from
+    drawing every y again from its interval, independently. Otherwise it is a bootstrap over the points.
 
     Parameters
     ----------
     x, y : array_like, shape (n,)
-        Positive numbers; pairs in which either is nan are left out.
+        Positive numbers. Pairs with a nan are left out.
     group : array_like, shape (n,), optional
-        Points of one group share a factor of their own; the exponent is common to all. The factor returned is
-        the geometric mean over points.
+        Each group of points has a factor of its own, and all share the exponent. The factor returned is the geometric
+        mean over points.
     low, high : array_like, shape (n,), optional
-        Interval of each y, of the same `confidence`. An end that is not known counts as y itself.
+        Interval of each y, with the same `confidence`. An unknown end counts as y itself.
     confidence : float
         Level of the interval.
     seed : int
@@ -90,7 +89,7 @@ def fit(
     Returns
     -------
     Fit or None
-        None where too few points are left for an interval: two more than groups are needed, at two x or more.
+        None if too few points are left for an interval: it takes two more points than groups, at two x or more.
 
     Examples
     --------
@@ -112,7 +111,7 @@ def fit(
     slope = float((centred.x * centred.y).sum()) / spread
     residual = float(((centred.y - slope * centred.x) ** 2).sum())
     half = float(stdtrit(free, 0.5 + confidence / 2)) * math.sqrt(residual / free / spread)
-    if known:  # the exponent is linear in log y: the spread that resamples would have is a sum
+    if known:  # the exponent is linear in log y, so the spread of resamples is a sum
         own = frame.spread.to_numpy() / 2
         own = np.where(np.isfinite(own), own, 0.0)
         again = math.sqrt(float(((centred.x.to_numpy() * own) ** 2).sum())) / spread
@@ -124,7 +123,7 @@ def fit(
 
 
 def _redrawn(frame: pd.DataFrame, slope: float, confidence: float, seed: int) -> float:
-    """Half-width of the bootstrap interval over points: its end that lies farther from the estimate."""
+    """Half-width of the bootstrap interval over points: the larger distance of its ends from the estimate."""
     groups, place = np.unique(frame.group.astype(str).to_numpy(), return_inverse=True)
     picks = bootstrap.cases(place, np.random.default_rng(seed))
     x, y = frame.x.to_numpy()[picks], frame.y.to_numpy()[picks]
@@ -139,7 +138,7 @@ def _redrawn(frame: pd.DataFrame, slope: float, confidence: float, seed: int) ->
 
 
 def departure(measured: pd.Series, predicted: pd.Series) -> float | None:
-    """Largest relative departure of what was measured from its prediction; None where neither is ever known.
+    """Largest relative difference between measured and predicted values; None if there is no pair of them.
 
     Examples
     --------
@@ -160,27 +159,27 @@ def row(
     statement: Statement = Statement.LAW,
     search: str,
 ) -> dict:
-    """One row of the scaling table; its verdict is by equivalence, see `equivalence.verdict`.
+    """One row of the scaling table, with its verdict by equivalence (see `equivalence.verdict`).
 
     Parameters
     ----------
     labels : mapping
-        ``study``, ``family``, ``advantage``, ``aggregation``, and ``optimizer`` where it is not ``sgd``.
+        ``study``, ``family``, ``advantage``, ``aggregation``, and ``optimizer`` if it is not ``sgd``.
     axis : str
-        What the exponent is in: ``length``, ``failure_rate`` or ``group_size``.
+        The quantity that has the exponent: ``length``, ``failure_rate`` or ``group_size``.
     predicted : float
     found : Fit
     closed_form : Fit, optional
-        Of the closed form at the same points: its exponent is not the predicted one where the grid is finite.
+        Fit of the closed form at the same points. On a finite grid its exponent differs from the predicted one.
     statement : Statement
         Whether the prediction is a law or the scaling of a bound.
     search : str
-        Names the search that the thresholds come from. Rows of one search are one piece of evidence.
+        Name of the search that the thresholds come from. Rows of one search are one piece of evidence.
 
     Returns
     -------
     dict
-        By `COLUMNS`.
+        A value for each of `COLUMNS`.
 
     Examples
     --------
@@ -206,7 +205,7 @@ def row(
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows as a table with all of `COLUMNS`, in that order.
+    """Make a table of rows, with all of `COLUMNS` in that order.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is computed at the points of a sweep: one file a measurement, and what several of them share.
+"""Measurements: what is computed at the points of a sweep. Each has a file, and this one holds what they share.
 
 A measurement is a module of this package, or a plugin, that registers a `Measurement` in `MEASUREMENTS`
 (`gradgap.sweep.measurement`). The axes that measurements run over are registered in `measurements.axes`.
@@ -26,7 +26,7 @@ def instance_at(point: Point, settings: Settings) -> Instance:
     Parameters
     ----------
     point : mapping
-        Canonical coordinates; ``family`` and ``length`` are needed, ``success_rate`` unless the settings give
+        Canonical coordinates. ``family`` and ``length`` are needed, and ``success_rate`` too unless the settings give
         one for the family.
     settings : mapping
         Settings of the study.
@@ -56,6 +56,6 @@ def _made(family: Family, length: int, rate: Rate, options: tuple[tuple[str, Any
 
 
 def check_instances(axes: Axes, settings: Settings) -> None:
-    """Raise `ConfigError` where the family at a point of the axes has no instance."""
+    """Raise `ConfigError` if the family has no instance at some point of the axes."""
     for _, point in product(axes, [name for name in INSTANCE if name in axes]):
         instance_at(point, settings)

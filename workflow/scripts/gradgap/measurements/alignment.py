@@ -1,4 +1,4 @@
-"""Updates turned away from the gradient gap, exactly: log-odds gained, and the cumulative gap alignment."""
+"""Exact runs whose updates are turned away from the gradient gap: log-odds gained, and cumulative gap alignment."""
 
 import math
 
@@ -46,7 +46,7 @@ VARIABLES = {
 
 @kernel
 def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations):
-    """Move θ by η_k = factor · ‖g_k‖ along the gap turned towards `aside`, at every update."""
+    """At every update, move θ by η_k = factor · ‖g_k‖ in the direction of the gap turned towards `aside`."""
     prompts, contexts, others, dimension = differences.shape
     wrong = np.empty((prompts, contexts, others))
     right = np.empty((prompts, contexts))
@@ -96,9 +96,9 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     """All variables of the runs of one instance, over angles, bounds and fractions of these.
 
-    At every update the step is the given fraction of the bound for a step along the gap itself, whatever
-    the angle, so that directions are compared at equal steps; it is admissible where that fraction is at
-    most the cosine.
+    At every update the step is a fixed fraction of the bound for a step along the gap itself, for every angle, so
+    that directions are compared at equal steps. The step is within the bound of its own direction if that fraction
+    is at most the cosine of the angle.
     """
     out = empty(inner, VARIABLES)
     instance = instance_at(point, settings)

@@ -1,7 +1,8 @@
-"""A search that tries to break each bound: an optimiser over features, θ, direction, reward, and where responses end.
+"""A search that tries to break each bound, by optimising over policies, directions, rewards and ends of responses.
 
-Of a policy and a direction only the logit and the slope of every token enter, so these are what is varied. Tokens
-share them over all contexts, over contexts of one depth, or not at all, which sets how many there are.
+Only the logit and the slope of every token matter, so these are varied. All contexts may share them, or contexts of
+the same depth, or none, which sets the number of variables. The optimiser is Powell's, of SciPy: the last bits of
+what it finds depend on the libraries of the machine.
 """
 
 import math
@@ -14,16 +15,22 @@ from ..numerics.elementary import each, exp, log, total
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, generator_at
 
+#: What the descriptions of all that the optimiser found say.
+_HOST = "SciPy's optimiser (Powell) finds it, whose last bits may depend on the libraries of the host."
 VARIABLES = {
     "attack_start": Variable(
         "ratio at the start", "1", "Least critical step over bound among the random starts."
     ),
-    "attack_ratio": Variable("ratio found", "1", "Least critical step over bound that the search reached."),
-    "attack_kept": Variable("gain over promise", "1", "As policy_kept, for the policy found."),
-    "attack_success_rate": Variable("success rate", "1", "J of the policy found."),
-    "attack_failure_rate": Variable("failure rate", "1", "1 − J of the policy found."),
-    "attack_mean_length": Variable("mean response length", "tokens", "E|o| of the policy found."),
-    "attack_responses": Variable("responses", "1", "Responses that the policy found can give.", integer=True),
+    "attack_ratio": Variable(
+        "ratio found", "1", f"Least critical step over bound that the search reached. {_HOST}"
+    ),
+    "attack_kept": Variable("gain over promise", "1", f"As policy_kept, for the policy found. {_HOST}"),
+    "attack_success_rate": Variable("success rate", "1", f"J of the policy found. {_HOST}"),
+    "attack_failure_rate": Variable("failure rate", "1", f"1 − J of the policy found. {_HOST}"),
+    "attack_mean_length": Variable("mean response length", "tokens", f"E|o| of the policy found. {_HOST}"),
+    "attack_responses": Variable(
+        "responses", "1", f"Number of responses of the policy found. {_HOST}", integer=True
+    ),
 }
 #: Largest length and vocabulary of the policies of a search, one pair each.
 SHAPES = ((1, 3), (2, 2), (2, 3), (3, 2), (4, 2), (5, 2), (6, 2))
@@ -39,7 +46,7 @@ def cost(settings: Settings) -> float:
 
 
 def ratio(line: Line, name: str) -> float:
-    """Critical step over a bound, large where there is none or where the policy leaves the range of the audit."""
+    """Critical step over a bound. It is large if there is none, or the policy is outside the audit's range."""
     spread = line.spread
     if not 1e-6 < spread < 1e6:
         return _NONE
@@ -55,7 +62,7 @@ def ratio(line: Line, name: str) -> float:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A policy as a search varies it: a full tree, where its responses end, and a reward wherever one could end.
+    """A policy in the form that a search varies: a full tree, where responses end, and all possible rewards.
 
     Attributes
     ----------
@@ -76,7 +83,7 @@ class _Candidate:
 
     @classmethod
     def of(cls, line: Line, length: int) -> "_Candidate":
-        """The candidate that a policy of at most `length` tokens is; where it never goes, it is as at the start."""
+        """The candidate for a policy of at most `length` tokens. Contexts never reached are like the first."""
         shape = tree(length, line.logit.shape[1], False)
         logit = np.tile(line.logit[0], (len(shape.child), 1))
         slope = np.tile(line.slope[0], (len(shape.child), 1))
@@ -99,36 +106,36 @@ class _Candidate:
         return Line(shape, self.logit[kept], self.slope[kept], self.right[leaf[:, 0], leaf[:, 1]])
 
     def tied(self, group: np.ndarray, first: np.ndarray, values: np.ndarray | None = None) -> "_Candidate":
-        """The same with one logit and slope for all contexts of a group: those given, or those of its first."""
+        """The same with shared logits and slopes in each group: the given ones, or those of its first context."""
         if values is None:
             values = np.stack([self.logit[first], self.slope[first]])
         logit, slope = values.reshape(2, len(first), -1)
         return replace(self, logit=logit[group], slope=slope[group])
 
     def neighbours(self, generator: np.random.Generator, most: int) -> list[tuple[int, int]]:
-        """Changes for `changed`, in a random order: a context, and what to do there."""
+        """All changes that `changed` can make, in a random order: a context, and what to do there."""
         contexts, vocabulary = self.right.shape
         chosen = generator.permutation(contexts * (vocabulary + 2))[:most]
         return [divmod(int(choice), vocabulary + 2) for choice in chosen]
 
     def changed(self, context: int, what: int) -> "_Candidate":
-        """With the other reward of one token (`what` below the vocabulary), or another end of responses there."""
+        """The candidate with another reward of one token (`what` below the vocabulary), or other ends there."""
         vocabulary = self.right.shape[1]
         if what < vocabulary:
             return self.with_reward((context, what))
         return self.with_end(context, what == vocabulary) if context > 0 else self
 
     def with_reward(self, at: tuple[int, int]) -> "_Candidate":
-        """The other reward for responses that end there."""
+        """Change the reward of responses that end there."""
         right = self.right.copy()
         right[at] ^= True
         return replace(self, right=right)
 
     def with_end(self, context: int, value: bool) -> "_Candidate":
-        """Responses end at a context if they went on there, and go on if they ended.
+        """Let responses end at a context if they went on there, and go on if they ended.
 
-        Where they end they are right or wrong as told; where they go on, right where the curvature gains by it
-        (`enumerated.stopped_walk`), or, told otherwise, as they were.
+        If they end, their reward is the given one. If they go on, they are right where this increases the curvature
+        (`enumerated.stopped_walk`), or keep their rewards if that is asked for.
         """
         ends, right = self.ends.copy(), self.right.copy()
         ends[context] ^= True
@@ -153,7 +160,7 @@ class _Candidate:
 def _worst_start(
     generator: np.random.Generator, name: str
 ) -> tuple[float, _Candidate, np.ndarray, np.ndarray]:
-    """Of `STARTS` random policies of one shape the one with the least ratio.
+    """The policy with the smallest ratio among `STARTS` random policies of one shape.
 
     Returns
     -------
@@ -161,7 +168,7 @@ def _worst_start(
         The ratio.
     _Candidate
     ndarray of int, shape (contexts,)
-        The group of every context; contexts of one group share their logits and slopes.
+        The group of every context. Contexts of a group share their logits and slopes.
     ndarray of int, shape (groups,)
         The first context of every group.
     """
@@ -183,7 +190,7 @@ def _worst_start(
 
 
 def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple[float, Line]:
-    """Look for the policy with the least critical step over a bound.
+    """Search for the policy with the smallest ratio of critical step to a bound.
 
     Parameters
     ----------
@@ -229,7 +236,7 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
 
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
-    """All variables of one search for the policy that is worst for one bound."""
+    """All variables of one search for the worst policy for one bound."""
     generator = generator_at(settings["seed"], {"measurement": "bound_attack", **point})
     start, line = search(generator, point["bound"], settings["attack_evaluations"])
     found = audit(line)

@@ -1,4 +1,4 @@
-"""Random policies, all responses enumerated: exact critical step, every bound, and whether its promise is kept."""
+"""Random policies whose responses are all enumerated: exact critical step, every bound, and the promised gain."""
 
 from dataclasses import dataclass
 
@@ -59,13 +59,13 @@ VARIABLES = {
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a policy of a few thousand responses."""
+    """Seconds for a policy of a few thousand responses."""
     return 2e-3
 
 
 @dataclass(frozen=True)
 class Audit:
-    """One policy and direction put to every bound.
+    """Every bound, tested on one policy and direction.
 
     Attributes
     ----------
@@ -74,8 +74,8 @@ class Audit:
     critical : float
         One-step critical step η*, infinite where no step lowers J.
     proved : float
-        Share of [0, twice the largest bound], cut off at the critical step, on which a rise is proved
-        (`Line.proved_rise`): where it is 1, no dip between two rungs was missed that matters to any bound.
+        Share of [0, twice the largest bound], up to the critical step, on which a rise is proved
+        (`Line.proved_rise`). If it is 1, the search for the critical step has missed no dip that matters to a bound.
     bound, ratio, kept : ndarray, shape (bounds,)
         Every bound, η* over it, and the least ratio of gain to promised gain at `FRACTIONS` of it.
     """
@@ -94,9 +94,9 @@ class Audit:
 def bounds_of(line: Line) -> tuple[float, float, float, float, np.ndarray]:
     """J, 1 − J, Δμ, E|o| and every bound of a line, for Δμ > 0.
 
-    G_p and L_p are the smallest numbers known to hold along the line at every θ, T is the largest mean length on
-    twice the largest step that the one of the start would allow: what is checked with these is stronger than the
-    statements in norms.
+    G_p and L_p are the smallest numbers known to hold along the line at every θ. T is the largest mean length on
+    twice the largest step that the mean length at the start would allow. With these numbers the test is stricter
+    than the statements in norms.
     """
     success, failure, alignment, mean_length = line.at(0.0)
     spread = line.spread
@@ -115,7 +115,7 @@ def bounds_of(line: Line) -> tuple[float, float, float, float, np.ndarray]:
 
 
 def audit(line: Line) -> Audit:
-    """Measure the critical step of a line with Δμ > 0, and hold every bound and its promise against it."""
+    """Measure the critical step of a line with Δμ > 0, and compare every bound and promised gain with it."""
     success, failure, alignment, mean_length, bound = bounds_of(line)
     critical = line.critical(np.nanmin(bound) / 8, FURTHEST / line.spread)
     # the march comes to the critical step itself only in the limit
@@ -131,7 +131,7 @@ def audit(line: Line) -> Audit:
 
 
 def generator_at(seed: int, coordinates: Point) -> np.random.Generator:
-    """A generator whose draws depend on the seed and these coordinates, and on nothing else."""
+    """A random generator that depends on the seed and these coordinates only."""
     return np.random.Generator(np.random.PCG64(streams.state(seed, coordinates)))
 
 

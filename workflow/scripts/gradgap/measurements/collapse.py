@@ -1,7 +1,7 @@
-"""Runs whose success rate falls at every iteration (docs/theory.md, C7–C9), and where they begin to.
+"""Runs whose success rate falls at every iteration, and the thresholds above which they do (docs/theory.md, C7–C9).
 
-A run is named by its dynamics and a factor of their own threshold: ``gap 1.05 fold`` is the rule `gap` on
-`counting` at 1.05 times the learning rate from which J falls at every iteration.
+A run is named by its dynamics and a multiple of the threshold of these dynamics: ``gap 1.05 fold`` is the rule `gap`
+on `counting` at 1.05 times the learning rate from which J falls at every iteration.
 """
 
 from collections.abc import Callable
@@ -60,7 +60,7 @@ CURVES = {
 
 
 def falling(instance: Instance, learning_rate: float, most: int) -> tuple[int, float]:
-    """Updates of `gap` for which J falls from the start on, and |θ| at the end of them."""
+    """How many updates of `gap` from the start on make J fall, and |θ| after the last of them."""
     theta, updates = abs(instance.theta0), 0
     while updates < most:
         ahead = learning_rate * abs(instance.at(theta)[2]) - theta
@@ -71,7 +71,7 @@ def falling(instance: Instance, learning_rate: float, most: int) -> tuple[int, f
 
 
 def _least(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """Least of a ladder's rungs between two learning rates at which something holds, then bisected to 1e-6."""
+    """The least learning rate between two others at which a condition holds, from a ladder and bisection to 1e-6."""
     rungs = 64
     # a ladder by repeated products is the same on every machine
     ratio = 1.0 + (high / low - 1.0) / rungs
@@ -139,7 +139,7 @@ def thresholds(point: Point, inner: Axes, settings: Settings) -> dict:
 
 
 def curves(point: Point, inner: Axes, settings: Settings) -> dict:
-    """log₁₀ J of one run at the asked iterations."""
+    """log₁₀ J of one run at some iterations."""
     name, factor, *unit = point["dynamics"].split()
     at = [int(number(text)) for text in inner["iteration"]]
     if name == "linear":

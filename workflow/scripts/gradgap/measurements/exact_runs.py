@@ -1,4 +1,4 @@
-"""Exact runs, at given step sizes or at multiples of the predicted threshold: how they went and where they end."""
+"""Exact runs at given step sizes, or at multiples of the predicted threshold: their path, end and outcome."""
 
 import math
 from typing import Any
@@ -40,12 +40,12 @@ VARIABLES = {
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a run at the most: about 1 µs an update."""
+    """Seconds for a run at most: about 1 µs for each update."""
     return 1e-6 * settings["iterations"]
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Every instance exists, has a closed form where step sizes are multiples of it, and runs are long enough."""
+    """Check that every instance exists, has a closed form if that is needed, and that runs are long enough."""
     for iteration in axes["iteration"]:
         if number(iteration) > settings["iterations"]:
             raise ConfigError(
@@ -62,7 +62,7 @@ def check(axes: Axes, settings: Settings) -> None:
 
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
-    """All variables of one instance over its runs and, along each, the iterations that are kept."""
+    """All variables of one instance, over its runs and the recorded iterations."""
     out = empty(inner, VARIABLES)
     instance = instance_at(point, settings)
     kept = [int(number(value)) for value in inner["iteration"]]

@@ -1,6 +1,6 @@
-"""The probe put to bandits whose headroom is known: estimates over truth, forecasts from runs, a controller.
+"""The probe, tested on bandits whose headroom is known: estimates over truth, forecasts from runs, a controller.
 
-The instrument calls libraries whose last bits differ by processor, so what is kept of it is rounded to six digits.
+The probe calls libraries whose last bits depend on the processor, so its results are rounded to six digits.
 """
 
 import functools
@@ -35,7 +35,7 @@ def _word(found: Headroom) -> Word:
 
 
 def rounded(value: float) -> float:
-    """Six digits."""
+    """Round to six digits."""
     return float(f"{value:.6g}")
 
 
@@ -90,8 +90,8 @@ def edge(instance: Instance, theta: np.ndarray, direction: np.ndarray, first: fl
 def line_at(family: str, settings: Settings, spread: float, headroom: float, replicate: int) -> Line:
     """A step along which the edge lies 2·`spread` standard deviations of the score away.
 
-    On `counting` and `gated` the start lies that far from the best θ, and the step points to it. On `contextual` the
-    start is the instance's own, and the step is turned away from the gradient gap until the edge is as near as that.
+    On `counting` and `gated` the start lies that far from the best θ, and the step points towards it. On `contextual`
+    the start is that of the instance, and the step is turned away from the gradient gap until the edge is that near.
     """
     options = tuple((name, settings[name]) for name in FAMILY if name in settings and name != "success_rate")
     rate = str(settings["success_rate"][family])
@@ -246,7 +246,7 @@ BATCHES, SMALLER = 8, 16
 
 
 def _gains(line: Line, size: int, generator: np.random.Generator) -> dict[str, float]:
-    """Gain of a small step of RLOO from a batch: as that batch, as a fresh one, and as exact rates show it."""
+    """Gain of a small RLOO step from a batch: estimated from that batch, from a fresh one, and exact."""
     instance, theta = line.instance, line.theta
     found = []
     for _ in range(BATCHES):
@@ -340,7 +340,7 @@ RUNS = {
 
 
 def reference(instance: Instance, optimizer: str) -> float:
-    """Learning rate that others are counted in."""
+    """The learning rate that others are given as multiples of."""
     if len(instance.start) > 1:
         return 20.0 if optimizer == "sgd" else 1.0
     if optimizer == "sgd":
@@ -403,7 +403,7 @@ def lost_rate(instance: Instance) -> float:
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Every family has a success rate and responses that can be drawn."""
+    """Check that every family has a success rate and can draw single responses."""
     families = axes["family"]
     for family in [families] if isinstance(families, str) else families:
         if family not in settings["success_rate"]:

@@ -1,7 +1,7 @@
 """Half-kept learning rates under optimizers, clips, schedules and several steps a batch, exact and in sampled groups.
 
-Several sweeps of one study measure the same thing along other axes, and the variables of one dataset need names of
-their own; so a measurement is made for each of `SWEEPS`, and they differ in the names of their variables alone.
+Several sweeps of one study measure the same thing along different axes. The variables of a dataset need different
+names, so there is a measurement for each of `SWEEPS`, and these differ only in the names of their variables.
 """
 
 import functools
@@ -51,12 +51,12 @@ def options_at(point: Point) -> dict[str, Any]:
     Parameters
     ----------
     point : mapping
-        Canonical coordinates; what it does not have is left at its default.
+        Canonical coordinates. Missing ones keep their defaults.
 
     Raises
     ------
     ConfigError
-        If the point sets what its optimizer does not have.
+        If the point has a setting that its optimizer lacks.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def options_at(point: Point) -> dict[str, Any]:
 
 
 def check(in_groups: bool, axes: Axes, settings: Settings) -> None:
-    """Every instance exists, every optimizer has the settings asked of it, and rules have a sampled form."""
+    """Check that every instance exists, every optimizer has its settings, and rules have sampled forms."""
     check_instances(axes, settings)
     names = ("optimizer", *OF_OPTIMIZER)
     for _, point in product(axes, [name for name in axes if name in names]):
@@ -122,7 +122,7 @@ def compute(sweep: str, in_groups: bool, point: Point, inner: Axes, settings: Se
 
 
 def variables(sweep: str, against: str, in_groups: bool) -> dict[str, Variable]:
-    """What the measurement of a sweep gives."""
+    """The variables of the measurement of a sweep."""
     what = "half-kept learning rate"
     how = "mean final J over replicates" if in_groups else "mean final J over starts of the exact dynamics"
     found = {
@@ -153,7 +153,7 @@ def variables(sweep: str, against: str, in_groups: bool) -> dict[str, Variable]:
 
 
 def cost(in_groups: bool, settings: Settings) -> float:
-    """Seconds a point: runs at some 15 learning rates; small groups that seldom fail are the dearest.
+    """Seconds for a point: runs at about 15 learning rates. Small groups with rare failures take longest.
 
     Exact: 24 starts, 0.5 µs an iteration. Sampled: 0.05 µs a group, fifty times the least iterations.
     """

@@ -1,4 +1,4 @@
-"""Where the `unit` rule with a fixed step ends, in closed form."""
+"""The plateau of the `unit` rule with a fixed step, in closed form."""
 
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from ..theory import closed_forms

@@ -1,4 +1,4 @@
-"""What is predicted of sampled critical learning rates on `gated`, without sampling."""
+"""Predicted critical learning rates of sampled groups on `gated`."""
 
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable, empty, product
 from ..theory import closed_forms, sampled_groups
@@ -33,7 +33,7 @@ VARIABLES = {
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a point: most of it for sums over the failures of large groups."""
+    """Seconds for a point, mostly for sums over the failures of large groups."""
     return 0.01
 
 

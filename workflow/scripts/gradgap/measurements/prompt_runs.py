@@ -1,7 +1,6 @@
 """Runs on prompts that share parameters (family `contextual`): exact, sampled, and the curves of sampled runs.
 
-The learning rate of a run is what makes the factor of the summed score the one asked: α = effective step × divisor of
-the aggregation.
+The learning rate of a run is α = effective learning rate × divisor of the aggregation.
 """
 
 import math
@@ -75,7 +74,7 @@ CURVES = {
 
 
 def instance_at(point: Point, settings: Settings) -> SharedPrompts:
-    """The prompts at a point of the grid; a point without a replicate has the first."""
+    """The prompts at a point of the grid. Without a replicate it is the first."""
     family = FAMILIES.find("contextual")
     options = {name: settings[name] for name in (*SETTINGS[:-1], "seed") if name in settings}
     rate = Rate(point["success_rate"])
@@ -94,7 +93,7 @@ def runs_at(
     sampled: bool,
     record: Sequence[int] | np.ndarray = (),
 ) -> Iterator[tuple[Any, Run]]:
-    """The runs at points of the grid, each with its label; the schedule is constant where it is no coordinate.
+    """The runs at points of the grid, each with its label. Without a schedule it is constant.
 
     All runs of one rule, schedule and group size are one call of the training loop.
     """
@@ -127,24 +126,24 @@ def runs_at(
 
 
 def features(settings: Settings) -> float:
-    """Features that a run reads: what its time is in proportion to."""
+    """How many features a run reads; its time is proportional to this."""
     return math.prod(
         settings[name] for name in ("iterations", "prompts", "contexts", "candidates", "dimension")
     )
 
 
 def exact_cost(settings: Settings) -> float:
-    """Seconds a run: about 2 ns a feature."""
+    """Seconds for a run: about 2 ns for each feature."""
     return 2e-9 * features(settings)
 
 
 def sampled_cost(settings: Settings) -> float:
-    """Seconds a run: about 10 ns a feature, in groups of hundreds."""
+    """Seconds for a run: about 10 ns for each feature, in groups of hundreds."""
     return 1e-8 * features(settings)
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Refuse rules without a sampled form, and lengths and success rates of which there is no instance."""
+    """Check that rules have sampled forms, and that every instance exists."""
     for name in axes.get("rule", ()):
         rules.sampled(*rules.rule(name))
     for _, point in product(axes, ("length", "success_rate")):
@@ -152,7 +151,7 @@ def check(axes: Axes, settings: Settings) -> None:
 
 
 def check_curves(axes: Axes, settings: Settings) -> None:
-    """Refuse updates after the end of a run, beside instances that do not exist."""
+    """Check that instances exist, and that no iteration lies after the end of a run."""
     check(axes, settings)
     last = max(int(number(value)) for value in axes["iteration"])
     if last > settings["iterations"]:
@@ -162,7 +161,7 @@ def check_curves(axes: Axes, settings: Settings) -> None:
 
 
 def compute_exact(point: Point, inner: Axes, settings: Settings) -> dict:
-    """Where the exact runs of one instance end: the expected update in place of sampled groups."""
+    """The end of exact runs of one instance, which use expected updates instead of sampled groups."""
     out = empty(inner, EXACT)
     instance = instance_at(point, settings)
     points = ((index, {**point, **here}) for index, here in product(inner))
@@ -174,7 +173,7 @@ def compute_exact(point: Point, inner: Axes, settings: Settings) -> dict:
 
 
 def compute_sampled(point: Point, inner: Axes, settings: Settings) -> dict:
-    """Where the sampled runs of one instance end, and how many prompts they lose."""
+    """The end of sampled runs of one instance, and how many prompts they lose."""
     out = empty(inner, SAMPLED)
     instance = instance_at(point, settings)
     points = ((index, {**point, **here}) for index, here in product(inner))

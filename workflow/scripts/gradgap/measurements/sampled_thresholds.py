@@ -33,12 +33,12 @@ VARIABLES = {
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a point: some 50 runs a replicate of about 0.5 µs an update."""
+    """Seconds for a point: about 50 runs for each replicate, with 0.5 µs for each update."""
     return 2.5e-5 * settings["sampled_iterations"] * settings["replicates"]
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Every instance exists, and every rule has a sampled form."""
+    """Check that every instance exists, and every rule has a sampled form."""
     check_instances(axes, settings)
     for _, point in product(axes, [name for name in axes if name in RULE]):
         rules.sampled(*rules.of_point(point))

@@ -1,4 +1,4 @@
-"""Settings that several measurements, or the analyses of several studies, read. A family has its own."""
+"""Settings that several measurements or analyses share. Settings of a family are in the family."""
 
 from ..settings import SETTINGS, Setting
 

@@ -1,4 +1,4 @@
-"""Each instance at its start: rates, gradient gap, one-step critical step, bounds."""
+"""Instances at their start: rates, gradient gap, one-step critical step, and bounds."""
 
 from dataclasses import asdict
 

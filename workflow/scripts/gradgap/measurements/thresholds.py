@@ -33,12 +33,12 @@ VARIABLES = {
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a point at the most: some 40 runs of about 1 µs an iteration, none of them cut short."""
+    """Seconds for a point at most: about 40 full runs, with 1 µs for each iteration."""
     return 4e-5 * settings["iterations"]
 
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
-    """All variables of one instance over the rules: the axes advantage and aggregation, or the axis rule."""
+    """All variables of one instance, over the axes advantage and aggregation, or the axis rule."""
     out = empty(inner, VARIABLES)
     instance = instance_at(point, settings)
     token_sums: dict[object, exact.Critical] = {}

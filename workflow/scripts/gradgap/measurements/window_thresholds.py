@@ -51,7 +51,7 @@ VARIABLES = {
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a point of all rules at the most: see `thresholds.cost`."""
+    """Seconds for a point of all rules at most; see `thresholds.cost`."""
     return 8e-5 * settings["iterations"]
 
 

@@ -1,4 +1,4 @@
-"""One-step critical steps on `counting` with a fixed start, the success rate being set by the window."""
+"""One-step critical steps on `counting` with a fixed start and a success rate that the window sets."""
 
 import math
 

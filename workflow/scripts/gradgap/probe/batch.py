@@ -21,9 +21,9 @@ from .weights import (
     summed,
 )
 
-#: Responses can tell as far as their effective sample size is this share of them, in each outcome.
+#: Responses are trusted up to where their effective sample size falls below this share, in each outcome.
 LEAST_SHARE = 0.3
-#: Nor do fewer effective responses of an outcome than this say anything.
+#: They are not trusted with fewer effective responses of an outcome than this.
 LEAST_EFFECTIVE = 8.0
 #: An edge a little beyond the reach is believed if its interval begins within the reach. To ask that the estimate
 #: itself lie within would keep the low estimates and drop the high ones wherever the truth is near the reach.
@@ -33,7 +33,7 @@ _PROMISED = 0.98
 
 
 def generator_of(seed: int | np.random.Generator) -> np.random.Generator:
-    """The generator, or a new one from a seed."""
+    """The given generator, or a new one from a seed."""
     return seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
 
 
@@ -47,6 +47,12 @@ def reach_of(places: np.ndarray, shares: np.ndarray, sizes: np.ndarray, least_sh
     shares, sizes : ndarray, shape (2, points)
         Effective sample size of each outcome, as a share of its responses and as a number.
     least_share : float
+
+    Examples
+    --------
+    >>> places, share = np.array([1.0, 2.0]), np.array([0.4, 0.2])
+    >>> round(reach_of(places, np.stack([share, share]), np.full((2, 2), 100.0), 0.3), 6)
+    1.5
     """
     share = shares / least_share if least_share > 0 else np.full_like(shares, np.inf)
     margin = np.minimum(np.minimum(share, sizes / LEAST_EFFECTIVE).min(axis=0), 1e9)
@@ -61,20 +67,39 @@ def reach_of(places: np.ndarray, shares: np.ndarray, sizes: np.ndarray, least_sh
 
 
 def parabola(steps: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Slope and half curvature at 0 of the parabola through (0, 0) nearest to the gains, of shape (2, ...)."""
+    """Slope and half curvature at 0 of the parabola through (0, 0) that fits the gains best, of shape (2, ...).
+
+    Examples
+    --------
+    >>> t = np.array([0.5, 1.0, 2.0])
+    >>> parabola(t, 3 * t - t**2).round(6)
+    array([ 3., -1.])
+    """
     design = np.stack([steps, steps**2], axis=1)
     return np.linalg.lstsq(design, gain, rcond=None)[0]
 
 
 def mean_weight(weight: np.ndarray, change: np.ndarray) -> tuple[float, float]:
-    """Mean of e^λ, which is 1 for responses of the policy at t = 0, and its standard error."""
+    """Mean of e^λ, which is 1 for responses of the policy at t = 0, and its standard error.
+
+    Examples
+    --------
+    >>> mean_weight(np.full(2, 0.5), np.log([0.5, 1.5]))[0]
+    1.0
+    """
     ratio = np.exp(np.minimum(change, 300.0))
     mean = float(weight @ ratio)
     return mean, float(np.sqrt(weight**2 @ (ratio - mean) ** 2))
 
 
 def quadratic_headroom(slope: float, half: float) -> float:
-    """Where the parabola slope · t + half · t² falls below 0; infinite where it curves upwards."""
+    """Where the parabola slope · t + half · t² falls below 0; infinite where it curves upwards.
+
+    Examples
+    --------
+    >>> quadratic_headroom(3.0, -1.0), quadratic_headroom(3.0, 1.0)
+    (3.0, inf)
+    """
     return float(max(-slope / half, 0.0)) if half < 0 else np.inf
 
 
@@ -120,7 +145,7 @@ def probe(
         Names of these responses and of those that the update was computed from. If any response is in both, the
         call is refused.
     in_sample : bool
-        Say so yourself: True is refused.
+        Whether the responses were used to compute the step. True is refused.
     level : float
         Of the interval.
     resamples : int

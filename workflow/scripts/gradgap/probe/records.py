@@ -130,16 +130,15 @@ def pool(
 
     For each record J along the step is a parabola, with J′ and J″ at its end t = 0. Seen from its start, t = −1, the
     slope is J′ − J″, so that J falls below its start at t = 2(J′ − J″)/(−J″) steps. Numerator and denominator are
-    summed over the records before they are divided, as each by itself is mostly noise. Signs are kept: Σ|J″| would
-    sum the noise, and make the headroom too small.
+    each summed over the records and then divided, because those of a single record are mostly noise. Signs are kept:
+    Σ|J″| would sum up the noise, and make the headroom too small.
 
     Parameters
     ----------
     records : sequence of Record
-        In the order of the run, from one window in which the policy does not change beyond recognition. Some 10
-        or more.
+        About 10 or more, in the order of the run, from a window in which the policy does not change too much.
     seed : int or Generator
-        Of the bootstrap, whose blocks are runs of neighbouring steps.
+        For the bootstrap, whose blocks are neighbouring steps.
     level, resamples, least_share
         As in `probe`.
 
@@ -160,6 +159,25 @@ def pool(
     -----
     A run that has settled into its own noise has a headroom of 1 at whatever learning rate: as often as not the next
     step harms. So 1 is no alarm by itself.
+
+    Examples
+    --------
+    Twelve records of the same small step on a bandit whose edge is known:
+
+    >>> from gradgap.bandits import FAMILIES, responses
+    >>> bandit, generator = FAMILIES.find("counting").instance(64, 0.5), np.random.default_rng(0)
+    >>> step = np.array([0.05])  # from θ to θ + step, along the gap
+    >>> steps = (-1.0, -0.5, 0.0, 0.5, 1.0)
+    >>> records = []
+    >>> for k in range(12):
+    ...     theta = bandit.start + step
+    ...     drawn = responses.draw(bandit, theta, 512, generator)
+    ...     logps = np.stack([responses.log_probability(bandit, drawn, theta + t * step) for t in steps], axis=1)
+    ...     records.append(Record(drawn.rewards, logps, steps))
+    >>> found = pool(records, seed=1)
+    >>> truth = 2 * abs(bandit.theta0) / 0.05  # the edge lies at 2|θ₀|
+    >>> bool(0.5 < found.headroom / truth < 2)
+    True
     """
     if not records:
         raise ConfigError("records: found none; allowed: one or more")

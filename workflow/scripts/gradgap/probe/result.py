@@ -1,4 +1,4 @@
-"""What the instrument answers: three numbers and a word."""
+"""The answer of the probe: three numbers and a word."""
 
 import enum
 from dataclasses import dataclass, field
@@ -11,7 +11,9 @@ class Status(enum.StrEnum):
     """The word that goes with the numbers."""
 
     measured = "measured"  #: the edge was seen
-    beyond_reach = "beyond reach"  #: no edge as far as the responses can tell: the headroom is a lower bound
+    beyond_reach = (
+        "beyond reach"  #: no edge was found as far as the responses can tell; the headroom is a lower bound
+    )
     void = "void"  #: too few effective responses of an outcome to say anything
 
 

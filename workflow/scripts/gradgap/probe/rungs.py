@@ -141,11 +141,11 @@ def climb(
 ) -> Headroom:
     """Headroom of a step whose edge is far, from rollouts at trial steps (docs/probe.md).
 
-    Of the rarer outcome at least 16 responses are drawn at the start, as long as half of `most` is left. Then rungs
-    are climbed: from each, the next trial step is as far as the effective sample size of the responses drawn
-    there allows. Once the success rate is below its start, what is left of the responses is drawn at the start and
-    at the edge as it is then estimated, whichever is known less. All responses are pooled by the balance heuristic:
-    the weight of a response at t is its probability there over its probability under the mixture of all rungs.
+    First, responses are drawn at the start until there are 16 of the rarer outcome, or half of `most` is used. Then
+    it goes up in rungs: the next trial step is as far away as the effective sample size of the responses from the
+    last one allows. Once the success rate is below that of the start, the remaining responses are drawn at the start
+    and at the estimated edge, whichever is less well known. All responses are pooled by the balance heuristic: the
+    weight of a response at t is its probability there over its probability under the mixture of all rungs.
 
     Parameters
     ----------
@@ -155,17 +155,17 @@ def climb(
     score : callable
         ``score(responses, t)`` returns the log-probability of each of them under θ + t u.
     seed : int or Generator
-        Of the bootstrap; draws of `rollout` are its own affair.
+        For the bootstrap. `rollout` has its own random numbers.
     first : float
-        A trial step that is surely near: where the first batch is scored to see how fast its weights spread.
+        A short trial step, at which the first batch is scored to see how fast its weights spread.
     batch : int
-        Responses a rung.
+        Responses for each rung.
     most : int
-        Responses in all, at most.
+        Largest number of responses in all.
     farthest : float
-        Trial step beyond which it does not climb.
+        Largest trial step.
     precision : float
-        It stops early where the interval is within ± this share of the headroom.
+        It stops early if the interval is within ± this share of the headroom.
     level, resamples
         As in `probe`.
     least_share : float
@@ -181,6 +181,23 @@ def climb(
     ------
     ConfigError
         If a setting is not allowed, or what a callback returned is not.
+
+    Examples
+    --------
+    A bandit whose edge is known, with a step that is many times too short:
+
+    >>> from gradgap.bandits import FAMILIES, responses
+    >>> bandit, generator = FAMILIES.find("counting").instance(64, 0.5), np.random.default_rng(0)
+    >>> at = lambda t: bandit.start + t * np.array([0.02])  # a small step along the gap
+    >>> def rollout(t, size):
+    ...     drawn = responses.draw(bandit, at(t), size, generator)
+    ...     return drawn.rewards, drawn
+    >>> def score(drawn, t):
+    ...     return responses.log_probability(bandit, drawn, at(t))
+    >>> found = climb(rollout, score, seed=1)
+    >>> truth = 2 * abs(bandit.theta0) / 0.02
+    >>> found.status.value, bool(0.8 < found.headroom / truth < 1.2)
+    ('measured', True)
     """
     for name, value, allowed, why in (
         ("first", first, 0 < first < np.inf, "above 0"),

@@ -66,6 +66,11 @@ def log_mean_exp(change: np.ndarray, weight: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (points,)
+
+    Examples
+    --------
+    >>> log_mean_exp(np.log([[1.0], [3.0]]), np.ones(2)).round(6) == round(np.log(2), 6)
+    array([ True])
     """
     top = change.max(axis=0)
     return top + np.log(weight @ np.exp(change - top) / weight.sum())
@@ -94,7 +99,13 @@ def effective(change: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def grid(steps: np.ndarray, between: int = 16) -> np.ndarray:
-    """Places at which a curve is computed: so many in each interval of the positive trial steps and 0, 0 left out."""
+    """The places at which a curve is computed: `between` in each interval between 0 and the positive trial steps.
+
+    Examples
+    --------
+    >>> grid(np.array([0.0, 1.0, 2.0]), between=2)
+    array([0.5, 1. , 1.5, 2. ])
+    """
     edges = np.concatenate([[0.0], steps[steps > 0]])
     parts = [np.linspace(a, b, between + 1)[1:] for a, b in itertools.pairwise(edges)]
     return np.concatenate(parts)
@@ -103,7 +114,7 @@ def grid(steps: np.ndarray, between: int = 16) -> np.ndarray:
 def contributions(
     weight: np.ndarray, excess: np.ndarray, right: np.ndarray, prompt: np.ndarray | None
 ) -> np.ndarray:
-    """What each response adds to the estimate of J(t) − J(0); their sum is the estimate, and is unbiased.
+    """What each response contributes to the estimate of J(t) − J(0). The estimate is their sum, and is unbiased.
 
     With w the importance weight at t (over that at 0) and v the weight of a response, E[w − 1] = 0 exactly, prompt
     by prompt. So J(t) − J(0) = E[v (r − b)(w − 1)] for every baseline b that does not depend on the response itself.
@@ -125,6 +136,13 @@ def contributions(
     Returns
     -------
     ndarray, shape (n, points)
+
+    Examples
+    --------
+    >>> change = np.log([[1.2], [0.8]])  # the right response gains probability, the wrong one loses it
+    >>> parts = contributions(np.full(2, 0.5), excess(change), np.array([True, False]), None)
+    >>> parts.sum(axis=0).round(6)
+    array([0.2])
     """
     first = weight[:, None] * excess
     square = first**2
@@ -154,6 +172,12 @@ def summed(values: np.ndarray, block: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (blocks, points)
+
+    Examples
+    --------
+    >>> summed(np.array([[1.0], [2.0], [3.0]]), np.array([0, 1, 0]))
+    array([[4.],
+           [2.]])
     """
     order = np.argsort(block, kind="stable")
     starts = np.searchsorted(block[order], np.arange(block.max() + 1))
@@ -161,19 +185,33 @@ def summed(values: np.ndarray, block: np.ndarray) -> np.ndarray:
 
 
 def excess(change: np.ndarray) -> np.ndarray:
-    """e^λ − 1, to full relative accuracy near λ = 0 and without overflow."""
+    """e^λ − 1, to full relative accuracy near λ = 0 and without overflow.
+
+    Examples
+    --------
+    >>> excess(np.array([0.0, 1e-20]))
+    array([0.e+00, 1.e-20])
+    """
     return np.expm1(np.minimum(change, _LARGEST))
 
 
 def log_odds(gain: np.ndarray, success: np.ndarray | float) -> np.ndarray:
-    """ℓ(t) − ℓ(0) from J(t) − J(0) and J(0); infinite where the estimate of J(t) leaves (0, 1)."""
+    """ℓ(t) − ℓ(0) from J(t) − J(0) and J(0); infinite where the estimate of J(t) leaves (0, 1).
+
+    Examples
+    --------
+    From J = 0.5 to 0.75 the log-odds grow by log 3:
+
+    >>> float(log_odds(np.array(0.25), 0.5).round(6)), round(float(np.log(3)), 6)
+    (1.098612, 1.098612)
+    """
     failure = 1 - success
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log1p(np.maximum(gain / success, -1)) - np.log1p(np.maximum(-gain / failure, -1))
 
 
 def crossing(places: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Smallest t > 0 at which the gain turns negative, linear in gain/t between the places.
+    """The smallest t > 0 at which the gain turns negative. Between the places gain/t is taken to be linear.
 
     Parameters
     ----------
@@ -184,7 +222,7 @@ def crossing(places: np.ndarray, gain: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (...)
-        0 where the gain is negative from the start, infinite where it is nowhere so.
+        0 if the gain is negative from the start, and infinite if it is never negative.
 
     Examples
     --------
@@ -210,7 +248,7 @@ def crossing(places: np.ndarray, gain: np.ndarray) -> np.ndarray:
 
 
 def resampled(generator: np.random.Generator, resamples: int, strata: np.ndarray) -> np.ndarray:
-    """How often each block stands in each resample, drawn within strata.
+    """How often each block is drawn in each resample. Blocks are drawn within their strata.
 
     Parameters
     ----------
@@ -222,6 +260,11 @@ def resampled(generator: np.random.Generator, resamples: int, strata: np.ndarray
     Returns
     -------
     ndarray, shape (resamples, blocks)
+
+    Examples
+    --------
+    >>> resampled(np.random.default_rng(0), 2, np.zeros(3, int)).sum(axis=1)
+    array([3., 3.])
     """
     counts = np.zeros((resamples, len(strata)))
     for stratum in np.unique(strata):
@@ -233,7 +276,13 @@ def resampled(generator: np.random.Generator, resamples: int, strata: np.ndarray
 
 
 def quantiles(values: np.ndarray, level: float) -> tuple[float, float]:
-    """Ends of the interval that holds the middle `level` of values, some of which may be infinite."""
+    """Ends of the interval with the middle `level` of some values, which may include infinite ones.
+
+    Examples
+    --------
+    >>> quantiles(np.array([1.0, 2.0, 3.0, np.inf]), 0.5)
+    (1.0, inf)
+    """
     ordered = np.sort(values)
     low = ordered[int(np.floor((1 - level) / 2 * (len(ordered) - 1)))]
     high = ordered[int(np.ceil((1 + level) / 2 * (len(ordered) - 1)))]

@@ -1,4 +1,4 @@
-"""Captions and answers, filled from what was found."""
+"""Captions of figures and answers of studies, filled with the numbers that the analysis found."""
 
 import re
 from collections import Counter
@@ -27,7 +27,7 @@ def _beside(study: str, name: str):
 
 
 def template(study: str) -> str:
-    """Text of a study's caption before it is filled in: the study's own, or caption.rst beside its declaration."""
+    """The template of a study's caption: the one it declares, or the file caption.rst beside its declaration."""
     own = STUDIES.find(study).caption
     return _beside(study, "caption.rst").read_text(encoding="utf-8") if own is None else own
 
@@ -80,10 +80,10 @@ def exponents(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the rows of a study's scaling table say, with the rule by which they were judged.
+    """The verdicts of a study as text, with the rule behind them.
 
-    The rows are counted by verdict, the independent searches behind them are counted, and each row whose prediction
-    does not stand is spelled out.
+    It says how many rows have each verdict, and from how many independent searches. Every row whose prediction is
+    not confirmed is described.
     """
     if not rows:
         return "No exponent was fitted."
@@ -92,13 +92,14 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
         f"Of {len(rows)} exponents from {searches} independent searches: {counts(rows)}. {equivalence.RULE}"
     )
     standing = [each.value for each in equivalence.FOR]
+    several = len({row["optimizer"] for row in rows}) > 1
     others = []
     for row in rows:
         if row["verdict"] in standing:
             continue
         known = row["closed_form"] == row["closed_form"]
         same = f"; the closed form has {row['closed_form']:.3f} on this grid" if known else ""
-        optimizer = "" if row["optimizer"] == "sgd" else f"{row['optimizer']}, "
+        optimizer = f"{row['optimizer']}, " if several else ""
         others.append(
             f"{row['verdict'].capitalize()}: {row['family']}, {optimizer}{row['advantage']}, {row['aggregation']}, "
             f"exponent in {row['axis']}: predicted {row['predicted']:.3g}, measured {row['measured']:.3f} "
@@ -108,7 +109,7 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def literal(value: Any) -> Any:
-    """A text of a component so that reStructuredText, and Markdown, show it as it is.
+    """Escape a text of a component, so that reStructuredText and Markdown show it unchanged.
 
     >>> print(literal("a*b|c"), literal("dr_grpo"), literal("end_"))
     a\\*b\\|c dr_grpo end\\_
@@ -134,7 +135,7 @@ def _render(text: str, analysis: Analysis, settings: Mapping[str, Any], finalize
 
 
 def fill(text: str, analysis: Analysis, settings: Mapping[str, Any]) -> str:
-    """Fill a caption; a name that the findings do not hold is an error."""
+    """Fill in a caption. A name that the findings do not contain is an error."""
     return _render(text, analysis, settings, literal)
 
 

@@ -1,7 +1,7 @@
-"""Digests of what each stage wrote and read: so that a damaged or foreign file is told from the right one.
+"""Digests of the files that each stage wrote and read, by which damaged or foreign files are found.
 
-A stage writes one record beside its outputs, ``results/digests/STAGE/NAME.json``, with the digest of every file that
-it wrote and of every file in the results folder that it read. The record holds a digest of itself too.
+Each job of a stage writes a record, ``results/digests/STAGE/NAME.json``. It holds the digest of every file that the
+job wrote, of every file in the results folder that it read, and of the record itself.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ FOLDER = "digests"
 
 
 class DigestError(GradgapError):
-    """A record of digests is missing, damaged, or not what it says."""
+    """A record of digests is missing, damaged, or does not match."""
 
 
 def digest(content: bytes) -> str:
@@ -37,7 +37,7 @@ def digest_of(path: str | Path) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """What one job of a stage wrote and read: digests by path below the results folder.
+    """The files that one job wrote and read: their digests by path below the results folder.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ def write(path: str | Path, outputs: Iterable[str | Path], inputs: Iterable[str 
     path : path
         ``results/digests/STAGE/NAME.json``; the results folder is the one that holds ``digests``.
     outputs, inputs : iterable of path
-        Files of the job. Inputs outside the results folder are left out: the code says what they are.
+        Files of the job. Inputs outside the results folder are left out.
     """
     results = Path(path).resolve().parents[2]
 
@@ -88,7 +88,7 @@ def read(path: str | Path) -> Record:
     Raises
     ------
     DigestError
-        If it is not there or not as it was written, to the byte.
+        If it is missing, or differs from what was written.
     """
     try:
         content = Path(path).read_bytes().decode("utf-8")

@@ -1,4 +1,4 @@
-"""The parts of the documentation that are made from the code: so they cannot drift from it."""
+"""The pages of the documentation that are made from the code, so that they always agree with it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -76,7 +76,7 @@ def _keys(keys: Mapping[str, Axis | Setting], defaults: Mapping[str, Any]) -> st
 
 
 def config(folder: Path) -> str:
-    """Every key of config.yaml, from the descriptions of axes and settings."""
+    """The page of all keys of config.yaml, from the descriptions of axes and settings."""
     parts = [
         CONFIG,
         "## Top level\n\n" + _keys(TOP, {}) + "\n\n`figures` and `studies` hold what follows.",
@@ -105,7 +105,7 @@ def _variables(study: Study) -> str:
 
 
 def datasets(folder: Path) -> str:
-    """Every variable of every dataset, from the measurements."""
+    """The page of all variables of all datasets, from the measurements."""
     rows = ((f"`{name}`", axis.units, axis.description) for name, axis in AXES.discover().items())
     parts = [DATASETS, "## Axes\n\n" + _table(("axis", "units", "is"), rows)]
     for name, study in STUDIES.discover().items():
@@ -114,7 +114,7 @@ def datasets(folder: Path) -> str:
 
 
 def reproduce(folder: Path) -> str:
-    """Every study: what it asks, what it tests, and the command for its figures; results are with the data."""
+    """The page of all studies: what each asks and tests, and the command that makes its figures."""
     parts = [REPRODUCE]
     for name, study in STUDIES.discover().items():
         files = " ".join(f"results/figures/{figure}.png" for figure in study.figures(name))
@@ -125,7 +125,7 @@ def reproduce(folder: Path) -> str:
 
 
 def results(folder: Path) -> str:
-    """What came out: the caption of every figure as the analysis filled it in."""
+    """The page of results: the caption of every figure, as filled in by the analysis."""
     return tables.findings({name: folder / f"{name}.rst" for name in STUDIES.discover()})
 
 

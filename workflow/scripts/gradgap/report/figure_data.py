@@ -1,4 +1,4 @@
-"""The numbers behind a figure, as one CSV: the rows of all its panels, named in the first column."""
+"""The numbers behind a figure in one CSV file. Its first column says to which panel a row belongs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,9 +9,10 @@ from ..files import replacing
 
 
 def write(panels: Mapping[str, pd.DataFrame], path: str | Path) -> None:
-    """Write the tables of all panels; a column that a panel has not is empty there.
+    """Write the tables of all panels into one CSV file.
 
-    Numbers are written in full, so that reading them back gives the same bits.
+    Panels may have different columns; where a panel lacks a column, its cells are empty. Numbers are written with all
+    digits, so that reading gives back exactly the same numbers.
     """
     # what a panel has but does not know is written out, and so told from a column that it has not
     known = {name: table.astype(object).where(table.notna(), "nan") for name, table in panels.items()}
@@ -22,7 +23,7 @@ def write(panels: Mapping[str, pd.DataFrame], path: str | Path) -> None:
 
 
 def read(path: str | Path) -> dict[str, pd.DataFrame]:
-    """The tables that `write` wrote, each with its own columns."""
+    """Read the tables that `write` has written. Each gets back its own columns."""
     whole = pd.read_csv(path, low_memory=False)
     written = pd.read_csv(path, dtype=str, keep_default_na=False) != ""
     return {

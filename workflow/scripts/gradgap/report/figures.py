@@ -1,6 +1,6 @@
-"""Figures: one module a study, each with ``draw(panels, scaling, look) -> Figure``.
+"""Draw figures. Each figure is a module with a function ``draw(panels, scaling, look) -> Figure``.
 
-`panels` and `scaling` are the tables of the study's `Analysis`, read back from CSV; `look` is a `style.Look`.
+`panels` and `scaling` are the tables of the study's `Analysis`, read from CSV files. `look` is a `style.Look`.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which dataset a figure shows, told by content: the records of digests lead from a figure to its dataset."""
+"""Which dataset a figure shows, found by following the records of digests from the figure to its dataset."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ UNKNOWN = "unknown: no record of digests"
 
 
 def state(results: str | Path, study: str, figure: str | Path) -> str:
-    """Whether a figure shows the dataset that stands beside it.
+    """Whether a figure was made from the dataset in the same results folder.
 
-    The record of the figure says which numbers it was drawn from, and the record of the analysis which dataset these
-    numbers were read off. Times of files say nothing: they change when a folder is copied.
+    The record of the figure says which numbers it was drawn from. The record of the analysis says from which dataset
+    these numbers come. Times of files are not used, because they change when a folder is copied.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def state(results: str | Path, study: str, figure: str | Path) -> str:
 
 
 def records(results: str | Path) -> dict[str, Any]:
-    """What made each dataset and figure of a results folder.
+    """Configuration, code and software behind each dataset and figure of a results folder.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class Look:
 
     @classmethod
     def from_config(cls, figures: Mapping[str, Any]) -> "Look":
-        """Sizes as configured, in millimetres there."""
+        """The sizes in the configuration, which are in millimetres there."""
         return cls(
             figures["column_width"] / 25.4, figures["page_width"] / 25.4, figures["font_size"], figures["dpi"]
         )
@@ -77,17 +77,17 @@ class Look:
 
 
 def palette(count: int) -> list:
-    """Colours that the colour-blind can tell apart, and that differ in lightness."""
+    """Colours that colour-blind readers can tell apart, and that also differ in lightness."""
     return sns.color_palette("colorblind", count) if count <= 6 else sns.color_palette("viridis", count)
 
 
 def shades(count: int) -> list:
-    """Colours of an ordered quantity, dark to light, none too light to be seen on white."""
+    """Colours for an ordered quantity, from dark to light. None is too light to be seen on white."""
     return sns.color_palette("viridis", count + 1)[:count]
 
 
 def head(axes: Axes, letter: str, title: str = "") -> None:
-    """Put a panel's letter at its upper left corner and its title beside it."""
+    """Put the letter of a panel at its upper left corner, and the title next to it."""
     at: Any = {
         "xycoords": "axes fraction",
         "textcoords": "offset points",
@@ -99,14 +99,14 @@ def head(axes: Axes, letter: str, title: str = "") -> None:
 
 
 def letter(axes: Axes, text: str) -> None:
-    """Put a panel's letter at its upper left corner, and the title that it has beside the letter."""
+    """Put the letter of a panel at its upper left corner, and move its title next to it."""
     title = axes.get_title()
     axes.set_title("")
     head(axes, text, title)
 
 
 def signed(value: float, digits: int) -> str:
-    """A number with its sign, a true minus, and no sign on what rounds to zero.
+    """A number with its sign and a true minus. What rounds to zero has no sign.
 
     >>> signed(-0.514, 2), signed(0.0004, 2), signed(1.0, 2)
     ('−0.51', '0.00', '+1.00')
@@ -116,7 +116,7 @@ def signed(value: float, digits: int) -> str:
 
 
 def power(value: float, _position: float = 0) -> str:
-    """A power of ten as the label of a tick, in the plain text font, which no raised digit is smaller than.
+    """The label of a tick at a power of ten. Its raised digits are characters of normal size.
 
     >>> power(100.0), power(0.01), power(1e-7), power(20.0)
     ('100', '0.01', '10⁻⁷', '')
@@ -127,8 +127,19 @@ def power(value: float, _position: float = 0) -> str:
     return f"{value:g}" if -2 <= exponent <= 3 else "10" + str(exponent).translate(_RAISED)
 
 
+def two_and_five(value: float, _position: float = 0) -> str:
+    """2, 5, 20, 50 … as the label of a tick between two powers of ten.
+
+    >>> two_and_five(0.2), two_and_five(50.0), two_and_five(30.0)
+    ('0.2', '50', '')
+    """
+    return f"{value:.3g}" if f"{value:.0e}"[0] in "25" else ""
+
+
 def decades(axis: Axis, most: int = 6) -> None:
-    """Label whole powers of ten, at most so many of them, with unlabelled ticks at every power or between."""
+    """Label at most `most` whole powers of ten, and add ticks without labels.
+
+    If the axis spans less than a factor 30, ticks at 2 and 5 times a power are labelled too."""
     axis.set_major_locator(LogLocator(numticks=most))
     low, high = sorted(axis.get_view_interval())
     if high / low > 1e6:  # ticks between powers would run together
@@ -136,7 +147,8 @@ def decades(axis: Axis, most: int = 6) -> None:
     else:
         axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=99))
     axis.set_major_formatter(power)
-    axis.set_minor_formatter(NullFormatter())
+    few = high / low < 30  # at most one whole power may lie within
+    axis.set_minor_formatter(two_and_five if few else NullFormatter())
 
 
 #: How a mark that was measured is set off from what lies under it.
@@ -149,14 +161,14 @@ def legend_entry(label: str, **look: Any) -> Line2D:
 
 
 class _Plain(LogFormatter):
-    """Labels where matplotlib would put them, without its raised digits, which are below the smallest size."""
+    """Labels at the places that matplotlib chooses, without its raised digits, which would be too small."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return (power(x) or f"{x:.3g}") if super().__call__(x, pos) else ""
 
 
 def plain_powers(figure: Figure) -> None:
-    """Label logarithmic axes that a figure has not labelled itself with plain numbers and `power`."""
+    """Give logarithmic axes with matplotlib's default labels plain numbers and `power` instead."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if axis.get_scale() == "log":
@@ -167,7 +179,7 @@ def plain_powers(figure: Figure) -> None:
 
 
 def save(figure: Figure, paths: Mapping[str, str | Path], about: str = "") -> None:
-    """Write a figure in each format, in one piece each, without the date, and close it; `about` says what made it."""
+    """Write a figure in each format, without the date, and close it. `about` goes into the metadata."""
     metadata = {
         "pdf": {"CreationDate": None, "Subject": about},
         "svg": {"Date": None, "Description": about},

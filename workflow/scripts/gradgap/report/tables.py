@@ -1,4 +1,4 @@
-"""The scaling table of all studies, the page of what each found, and the page that says what made them."""
+"""The scaling table of all studies, the page of their findings, and the page of their provenance."""
 
 import json
 import math
@@ -90,12 +90,12 @@ def write_provenance(path: str | Path, config: str, seed: int) -> None:
 
 
 def findings(captions: Mapping[str, str | Path], results: str = "results") -> str:
-    """What came out, study by study, as Markdown.
+    """The findings of all studies, as Markdown.
 
     Parameters
     ----------
     captions : mapping of str to path
-        Of each study its caption as the analysis filled it in; a study without one was not run.
+        The filled-in caption of each study that was run.
     results : str
         The folder of the run's results.
     """

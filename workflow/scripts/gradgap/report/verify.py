@@ -1,9 +1,9 @@
-"""Is everything in a results folder whole, and does it belong together?
+"""Check that every file of a results folder is undamaged, and follows from the files before it.
 
-Shards are read whole and checked against the digests that they hold; each dataset is put together once more from its
-shards and compared bit by bit; each analysis is done once more from its dataset and compared byte by byte. Everything
-that a stage wrote after the shards is also held against the record of digests that it wrote (see `digests`), so that
-one pass names all that is bad, whatever is bad before it. Logs and benchmarks are not looked at: nothing is made from
+Every shard is read and checked against the digest that it holds. Every dataset is assembled again from its shards and
+compared bit by bit. Every analysis is repeated from its dataset and compared byte by byte. All files of later stages
+are also compared with the digests that were recorded when they were written (see `digests`). So one pass names all
+bad files, even if a file before them is bad too. Logs and benchmarks are not checked, because nothing is made from
 them.
 """
 
@@ -35,7 +35,7 @@ REPORT, REPORT_RECORD = "report.html", "digests/report/report.json"
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a stage, as its record of digests should have it; paths are below the results folder."""
+    """One job of a stage, as its record of digests should describe it. Paths are below the results folder."""
 
     record: str
     outputs: tuple[str, ...]
@@ -43,7 +43,7 @@ class Job:
 
 
 def jobs(config: Config) -> list[Job]:
-    """Every job that writes a record of digests, those that read a file after the one that wrote it."""
+    """Every job that writes a record of digests, in an order in which files are written before they are read."""
     names = list(config.studies)
     found = []
     for name, study in config.studies.items():
@@ -80,19 +80,19 @@ def _shards(study: StudyConfig, config: Config) -> list[str]:
 
 
 def verify(config: Config, results: str | Path) -> dict[str, str]:
-    """What is wrong in a results folder.
+    """Find out what is wrong in a results folder.
 
     Parameters
     ----------
     config : Config
-        The configuration that the results should be of.
+        The configuration that the results belong to.
     results : path
 
     Returns
     -------
     dict of str to str
-        Of each file that is missing, damaged, or does not follow from what stands before it: what is wrong. Empty
-        where all is well. Shards of values that the configuration no longer has are left alone.
+        For each file that is missing, damaged, or does not follow from the files before it, what is wrong with it.
+        Shards of values that are no longer in the configuration are ignored.
     """
     results = Path(results)
     wrong: dict[str, str] = {}
@@ -120,7 +120,7 @@ def _remade(wrong: dict[str, str], study: StudyConfig, config: Config, results: 
 
 
 def _recorded(wrong: dict[str, str], job: Job, results: Path) -> None:
-    """Check what a job wrote and read against its record."""
+    """Compare the files that a job wrote and read with its record."""
     path = results / job.record
     for name in job.outputs:
         if not (results / name).is_file():
@@ -149,7 +149,7 @@ def _recorded(wrong: dict[str, str], job: Job, results: Path) -> None:
 
 
 def _note(wrong: dict[str, str], path: Path, check: Callable, *arguments) -> None:
-    """Run a check on a file, and keep what it says against it."""
+    """Run a check on a file, and keep the error if there is one."""
     if not path.is_file():
         wrong[str(path)] = "missing"
         return
@@ -162,7 +162,7 @@ def _note(wrong: dict[str, str], path: Path, check: Callable, *arguments) -> Non
 
 
 class _Differs(GradgapError):
-    """A file is not what the stage before it gives."""
+    """A file differs from what the stage before it gives."""
 
 
 def _opens(path: Path) -> None:
@@ -171,7 +171,7 @@ def _opens(path: Path) -> None:
 
 
 def _dataset(path: Path, study: StudyConfig, files: list[Path]) -> None:
-    """Put a dataset together once more, and compare the values and then the bytes."""
+    """Assemble a dataset again, and compare first the values and then the bytes."""
     with xr.open_dataset(path, engine="netcdf4") as opened:
         found = opened.load()
     contents = datasets.Contents.of(study)
@@ -185,7 +185,7 @@ def _dataset(path: Path, study: StudyConfig, files: list[Path]) -> None:
 
 
 def _analysis(study: StudyConfig, dataset: Path, folder: Path) -> Iterator[tuple[str, str]]:
-    """Analyse a dataset once more, and compare."""
+    """Repeat the analysis of a dataset, and compare."""
     with xr.open_dataset(dataset, engine="netcdf4") as opened:
         analysis = study.study.analyse(opened.load(), study.settings)
     with tempfile.TemporaryDirectory() as temporary:

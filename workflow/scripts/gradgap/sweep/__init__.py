@@ -1,1 +1,1 @@
-"""The sweep engine: from a configuration to shards and from shards to datasets. It knows no science."""
+"""The sweep engine: from a configuration to shards, and from shards to datasets. It contains no science."""

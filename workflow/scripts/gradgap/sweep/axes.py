@@ -20,16 +20,16 @@ class Axis:
     Attributes
     ----------
     kind : {"label", "integer", "number"}
-        What its values are.
+        What kind of values it has.
     long_name, units, description : str
         Attributes of the dataset's coordinate.
     multiple : int
-        Integers are multiples of this; a range rounds to them.
+        Integers must be multiples of this. A range is rounded to such multiples.
     components : Registry or callable, optional
-        The registry in which the values are names, or ``components(value)``, which gives the registry and the name
-        of every component that a value stands for. None where the values name nothing.
+        The registry whose names are the values, or a function ``components(value)`` that returns registry and name of
+        every component that a value stands for. None if the values name no components.
     minimum, above, maximum, below : float, optional
-        Bounds of numbers; `minimum` and `maximum` are allowed themselves.
+        Limits of numbers. `minimum` and `maximum` themselves are allowed, `above` and `below` are not.
     choices : tuple of str
         All labels that are allowed, where the values name no components.
     counted : bool
@@ -64,11 +64,11 @@ class Axis:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All components that the values name, where each names one."""
+        """All components that the values may name, if each value names one."""
         return tuple(self.components.discover()) if isinstance(self.components, Registry) else ()
 
     def named(self, value: str) -> list[tuple[Any, str]]:
-        """Each component that a value stands for, and the module that registered it.
+        """Every component that a value stands for, with the module that registered it.
 
         Raises
         ------
@@ -91,17 +91,17 @@ AXES: Registry[Axis] = Registry("axis", "gradgap.measurements")
 
 
 def expand(name: str, spec: Sequence | Mapping | int, key: str) -> tuple[str, ...]:
-    """Values of an axis from how the configuration writes it.
+    """The values of an axis, from the way it is written in a configuration.
 
     Parameters
     ----------
     name : str
-        Name in `AXES`; ``failure_rate`` is the success-rate axis written by its complement.
+        Name in `AXES`, or ``failure_rate`` for the success-rate axis written as 1 − J.
     spec : list, mapping or int
-        The values; a number n of them, 0 to n − 1; or a logarithmic range ``{from, to, per_decade}`` with both
-        ends included, whose values are rounded to four digits (integers: to the axis's multiple).
+        A list of values; a number n, for the values 0 to n − 1; or a logarithmic range ``{from, to, per_decade}``
+        that includes both ends. Values of a range are rounded to four digits, integers to the multiple of the axis.
     key : str
-        Where it stands in the configuration, for the error message.
+        Place in the configuration, for error messages.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def expand(name: str, spec: Sequence | Mapping | int, key: str) -> tuple[str, ..
     Raises
     ------
     ConfigError
-        If a value comes twice, or there are too many.
+        If a value occurs twice, or there are too many.
     """
     axis = AXES.find("success_rate" if name == "failure_rate" else name)
     if isinstance(spec, (int, float)):

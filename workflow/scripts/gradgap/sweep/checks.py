@@ -9,7 +9,7 @@ _CHECKED = 16
 
 
 def _spread(axis: str, values: tuple[str, ...]) -> tuple[str, ...]:
-    """The values, or where they are many both extremes and some between: enough to find what is out of reach."""
+    """The values, or if they are many, both extremes and some values between them."""
     if AXES.find(axis).kind == "label" or len(values) <= _CHECKED:
         return values
     ordered = in_order(axis, values)
@@ -17,10 +17,10 @@ def _spread(axis: str, values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check(config: StudyConfig) -> None:
-    """Check what a schema cannot: names of components, and what each measurement itself checks.
+    """Check what a schema cannot: names of components, and whether measurements accept their points.
 
-    On a long axis only some values are tried, both extremes among them, so that this takes no time on any grid;
-    a point between them that cannot be computed stops the job that meets it.
+    On a long axis only some values are tried, including both extremes, so that the check is fast on any grid. If a
+    point between them cannot be computed, the job that reaches it stops.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What differs between two results."""
+"""Compare two results folders or datasets."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from ..errors import ConfigError
 
 
 def compare(a: xr.Dataset, b: xr.Dataset) -> dict[str, Any]:
-    """Which points of two datasets differ, and by how much; values are equal when their bits are.
+    """Which points of two datasets differ, and by how much. Values are equal only if all their bits are.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def compare(a: xr.Dataset, b: xr.Dataset) -> dict[str, Any]:
 
 
 def _values(a: xr.DataArray, b: xr.DataArray) -> dict[str, Any] | None:
-    """How the values of two arrays over the same points differ; None where they do not."""
+    """How the values of two arrays over the same points differ; None if they do not."""
     x, y = a.values, b.values
     if x.dtype == y.dtype and x.tobytes() == y.tobytes():
         return None
@@ -74,7 +74,7 @@ def _values(a: xr.DataArray, b: xr.DataArray) -> dict[str, Any] | None:
 
 
 def datasets_of(path: str | Path) -> dict[str, Path]:
-    """The datasets of a results folder by study, or the one dataset that a path names.
+    """The datasets of a results folder by study, or the single dataset that a path points to.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def datasets_of(path: str | Path) -> dict[str, Path]:
 
 
 def diff(a: str | Path, b: str | Path, renamed: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What differs between two results folders, or between two datasets.
+    """Compare two results folders, or two datasets.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The sweep engine: every variable at every point of a shard.
+"""Compute shards.
 
-A point's values depend on the point, the settings and the code alone. A new shard therefore takes over, bit for bit,
-every point that another shard of its sweep holds already, and computes the rest.
+The values at a point depend only on the point, the settings and the code. So a new shard copies every point that
+another shard of its sweep already holds, and computes the rest.
 """
 
 import logging
@@ -28,13 +28,13 @@ MEASURED = re.compile(r"simulated (\d+) of (\d+) points in ([\d.]+) s, the first
 
 
 def compute(shard: Shard, folder: str | Path | None = None) -> dict[str, np.ndarray]:
-    """Every variable at every point of a shard, saying in the log how far it is.
+    """Compute every variable at every point of a shard, and report progress in the log.
 
     Parameters
     ----------
     shard : Shard
     folder : path, optional
-        Where other shards of the same sweep are; points that they hold are copied.
+        Folder with other shards of the same sweep. Points that they hold are copied.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def compute(shard: Shard, folder: str | Path | None = None) -> dict[str, np.ndar
 
 
 class _Progress:
-    """Says in the log how far a shard is, and at its end how long it took."""
+    """Reports in the log how far a shard is, and at the end how long it took."""
 
     def __init__(self, name: str, total: int):
         self._name, self._total, self._tenth = name, total, -1
@@ -97,7 +97,7 @@ class _Progress:
 
 
 def _shared(mine: tuple[str, ...], others: tuple[str, ...]) -> tuple[list[int], list[int]]:
-    """Positions in two axes of the values that both have."""
+    """Positions, in each of two axes, of the values that both have."""
     position = {value: index for index, value in enumerate(others)}
     found = [(index, position[value]) for index, value in enumerate(mine) if value in position]
     return [i for i, _ in found], [j for _, j in found]
@@ -120,7 +120,7 @@ def _place(
 
 
 def products(missing: np.ndarray) -> Iterator[tuple[tuple[int, ...], ...]]:
-    """Cut a set of points into products of positions, few of them where it is made of few.
+    """Cut a set of points into products of positions, as few as there are for sets of simple shape.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def products(missing: np.ndarray) -> Iterator[tuple[tuple[int, ...], ...]]:
     Yields
     ------
     tuple of tuple of int
-        Positions on each axis; every point of the set is in exactly one product.
+        Positions on each axis. Every point of the set lies in exactly one product.
     """
     if missing.all():
         yield tuple(tuple(range(size)) for size in missing.shape)
@@ -148,7 +148,7 @@ def products(missing: np.ndarray) -> Iterator[tuple[tuple[int, ...], ...]]:
 
 
 def _known(shard: Shard, folder: Path, missing: np.ndarray) -> Iterator[tuple[Shard, dict[str, np.ndarray]]]:
-    """Shards of the same sweep that hold points still missing, computed by today's code under the same settings."""
+    """Shards of the same sweep with missing points, computed by the present code with the same settings."""
     for path in sorted(folder.glob("*.npz")):
         if path.stem == shard.name or not missing.any() or not _may_share(shard, path.stem):
             continue
@@ -173,7 +173,7 @@ def _known(shard: Shard, folder: Path, missing: np.ndarray) -> Iterator[tuple[Sh
 
 
 def _may_share(shard: Shard, name: str) -> bool:
-    """Whether the shard of that name may share points, as far as the axes in its name tell."""
+    """Whether a shard may share points with this one, judged by the axes in its name."""
     for part in name.split("~")[:-1]:
         axis, _, value = part.partition("=")
         if axis in shard.axes and not any(value == safe(own) for own in shard.axes[axis]):

@@ -1,8 +1,8 @@
-"""The configuration: read, checked, defaults filled in, axes expanded.
+"""Read a configuration, check it, fill in defaults and expand axes.
 
-What every key may be is described once, where it belongs: an axis in `AXES`, a setting in `SETTINGS` or in the
-component whose it is, a key of the top level here. Messages, the JSON Schema (`schema`) and docs/config.md follow
-from these descriptions. Everything wrong is found here, before any work starts, and told in one message.
+Every key is described in one place: an axis in `AXES`, a setting in `SETTINGS` or in the component that it belongs
+to, and a key of the top level here. Messages, the JSON Schema (`schema`) and docs/config.md are made from these
+descriptions. All mistakes are found here, before any work starts, and are reported in one message.
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ from .grid import StudyConfig, all_values, measurement_of, sweep_axes
 from .reading import Document, Place, from_mapping, nearest, read, short
 from .study import STUDIES, Study, Sweep
 
-#: Points of a sweep at the most.
+#: Largest number of points of a sweep.
 MOST_POINTS = 10**10
-#: How runs and studies are named: they are folders and files.
+#: Allowed names of runs and studies, which become names of folders and files.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-#: Folders of a run, which a run of another name must not be in.
+#: Folders of a results folder, which must not be the name of a run.
 FOLDERS = ("shards", "datasets", "analysis", "figures", "tables", "logs", "benchmarks", "digests", "smoke")
 
 #: Keys of the top level, beside `figures` and `studies`.
@@ -101,14 +101,14 @@ class Config:
     Attributes
     ----------
     name : str
-        Of the run; may be empty.
+        Name of the run. It may be empty.
     seed, shard_points : int
     shard_seconds : float
     figures : dict
         Widths (mm), font size (pt) and resolution (dpi) of figures.
     studies : dict of str to StudyConfig
     source : str
-        The configuration as given, as JSON, for provenance.
+        The configuration as it was written, as JSON, for provenance.
     """
 
     name: str
@@ -121,29 +121,29 @@ class Config:
 
     @property
     def results(self) -> str:
-        """The folder of its results, below the working directory."""
+        """The folder for the results of this run, below the working directory."""
         return f"results/{self.name}" if self.name else "results"
 
 
 def study_axes(study: Study) -> dict[str, Axis]:
-    """The axes of a study that the configuration sets, by key."""
+    """The axes of a study that a configuration sets, by key."""
     return {name: AXES.find(name) for name in study.axes}
 
 
 def failure_rate() -> Axis:
-    """The axis of success rates as it is written by its complement."""
+    """The success-rate axis as it is when written as 1 − J."""
     description = "The success_rate axis written by its complement 1 − J, which keeps its digits near 0."
     return dataclasses.replace(AXES.find("success_rate"), description=description)
 
 
 def _possible(sweep: Sweep) -> dict[str, tuple[str, ...]]:
-    """Every value of the axes of a sweep whose values name components."""
+    """All possible values of those axes of a sweep whose values name components."""
     every = {axis: sweep.fixed.get(axis) or AXES.find(axis).names for axis in sweep.axes}
     return all_values(every, sweep.at)
 
 
 def study_settings(study: Study) -> dict[str, Setting]:
-    """The settings of a study by key: of its measurements, of the components on its axes, and of its analysis."""
+    """The settings of a study by key: those of its measurements, of components on its axes, and of its analysis."""
     found: dict[str, Setting] = {}
     shared: list[str] = []
     for sweep in study.sweeps.values():
@@ -217,9 +217,9 @@ def _study_schema(study: Study) -> dict[str, Any]:
 
 @functools.cache
 def schema() -> dict[str, Any]:
-    """The same descriptions as a JSON Schema, for editors: `gradgap reference schema` prints it.
+    """The descriptions of all keys as a JSON Schema, for editors. `gradgap reference schema` prints it.
 
-    What no schema can say is not in it: names of components, points that cannot be computed, values that are one.
+    It leaves out what a schema cannot say, such as points that cannot be computed, or two spellings of one value.
     """
     studies = {name: _study_schema(study) for name, study in STUDIES.discover().items()}
     figures = {name: _setting_schema(setting) for name, setting in FIGURES.items()}
@@ -243,7 +243,7 @@ def schema() -> dict[str, Any]:
 
 
 def allowed(key: Axis | Setting) -> str:
-    """What a key may be, in words."""
+    """The allowed values of a key, in words."""
     if isinstance(key, Setting):
         words = str(
             Allowed(**{field.name: getattr(key, field.name) for field in dataclasses.fields(Allowed)})
@@ -261,7 +261,7 @@ def allowed(key: Axis | Setting) -> str:
 
 
 def _mapping(document: Document, place: Place, value: Any, known: Iterable[str]) -> dict[str, Any]:
-    """A mapping without the keys that are unknown, which are noted; an empty one where it is none."""
+    """The known keys of a mapping. Unknown keys are noted, and a value that is not a mapping counts as empty."""
     known = list(known)
     if not isinstance(value, Mapping):
         document.note(
@@ -278,13 +278,13 @@ def _mapping(document: Document, place: Place, value: Any, known: Iterable[str])
 
 
 def _whole(value: Any) -> Any:
-    """A number, as a whole number where it is one, so that 64 and 64.0 are the same."""
+    """Turn 64.0 into 64, so that both mean the same."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
 def _one(document: Document, place: Place, value: Any, allowed: Allowed, known: Iterable[str] = ()) -> Any:
-    """One value as it is meant; None, and a note, where it is not allowed."""
-    if any(noted == place for noted, _ in document.problems):  # spoken of already
+    """One value, or None and a note in the document if it is not allowed."""
+    if any(noted == place for noted, _ in document.problems):  # already noted
         return None
     if allowed.accepts(value):
         return _whole(value)
@@ -305,7 +305,7 @@ def _setting(document: Document, place: Place, value: Any, setting: Setting) -> 
 def _settings(
     document: Document, place: Place, written: Mapping[str, Any], known: Mapping[str, Setting]
 ) -> dict[str, Any]:
-    """Values of settings, with the defaults of those that are not given."""
+    """The values of settings; those that are not given have their defaults."""
     return {
         name: _setting(document, (*place, name), written[name], setting)
         if name in written
@@ -315,7 +315,7 @@ def _settings(
 
 
 def _axis(document: Document, place: Place, key: str, value: Any, axis: Axis) -> tuple[str, ...] | None:
-    """Values of an axis as canonical texts; None, and notes, where something is wrong with them."""
+    """The values of an axis as canonical texts, or None and notes if something is wrong with them."""
     before = len(document.problems)
     if isinstance(value, Mapping) and axis.kind != "label" and not axis.counted:
         written = _mapping(document, place, value, ("from", "to", "per_decade"))
@@ -346,7 +346,7 @@ def _axis(document: Document, place: Place, key: str, value: Any, axis: Axis) ->
 
 
 def _study(document: Document, name: str, value: Any, seed: Any) -> StudyConfig | None:
-    """One study, complete; None, and notes in the document, where something is wrong with it."""
+    """One complete study, or None and notes in the document if something is wrong with it."""
     study = STUDIES.find(name)
     place: Place = ("studies", name)
     if not _NAME.fullmatch(name):
@@ -393,7 +393,7 @@ def _study(document: Document, name: str, value: Any, seed: Any) -> StudyConfig 
 
 
 def _components(document: Document, place: Place, study: StudyConfig, written: Mapping[str, Any]) -> None:
-    """Note every value of an axis that names no component, or makes one that is not allowed."""
+    """Note every value of an axis that names no component, or an impossible one."""
     for axis, values in study.axes.items():
         meaning = AXES.find(axis)
         for i, value in enumerate(values if meaning.components is not None else ()):
@@ -411,7 +411,7 @@ def _concerned(
     written: Mapping[str, Any],
     known: Mapping[str, Setting],
 ) -> StudyConfig:
-    """The study with the settings that concern it: those of components that are not on its axes are left out."""
+    """The study without the settings of components that are not on its axes."""
     here: dict[str, set[str]] = {}  # settings of components that are there
     kept = {name for sweep in study.study.sweeps.values() for name in measurement_of(sweep).settings}
     kept |= set(study.study.settings)
@@ -439,7 +439,7 @@ def _concerned(
 
 
 def _usual(axis: str, values: Iterable[str], name: str) -> dict[str, Any]:
-    """What the components on an axis say of a setting that is given by them."""
+    """The usual values of a setting for the components on an axis."""
     return {
         value: component.usual[name]
         for value in values
@@ -449,7 +449,7 @@ def _usual(axis: str, values: Iterable[str], name: str) -> dict[str, Any]:
 
 
 def _note_placed(document: Document, place: Place, written: Mapping[str, Any], message: str) -> None:
-    """Note a message that begins with a key where that key stands."""
+    """Note a message that begins with a key at the place of that key."""
     key, colon, problem = message.partition(": ")
     if key == "success_rate" and "failure_rate" in written:
         document.note((*place, "failure_rate"), message)
@@ -460,7 +460,7 @@ def _note_placed(document: Document, place: Place, written: Mapping[str, Any], m
 
 
 def _name(document: Document, name: Any) -> str:
-    """The name of a run: one that can be a folder of results/, and is none of the folders there."""
+    """The name of a run. It must be a possible name of a folder, and not one that results/ already uses."""
     if isinstance(name, str) and name and (not _NAME.fullmatch(name) or name in FOLDERS):
         taken = f"; {', '.join(FOLDERS)} are folders of results/ already" if name in FOLDERS else ""
         document.note(
@@ -487,8 +487,8 @@ def parse(raw: Any, source: str = "config") -> Config:
     Raises
     ------
     ConfigError
-        If keys or values are not allowed. One message tells them all, a line each: where it stands, the key, the
-        value found, what is allowed, and the nearest known name.
+        If keys or values are not allowed. One message reports all of them, a line each, with the place in the file,
+        the key, the value, what is allowed, and the nearest known name.
     """
     document = raw if isinstance(raw, Document) else from_mapping(raw, source)
     if not isinstance(document.content, Mapping):
@@ -515,23 +515,25 @@ def parse(raw: Any, source: str = "config") -> Config:
 
 
 def one_value(name: str, written: str, key: str, **instead: Any) -> Any:
-    """A value of an axis or a setting that is written alone, as on the command line, under the configuration's rule.
+    """Read the value of an axis or setting from a text, such as an argument of the command line.
+
+    The same rules hold as in a configuration.
 
     Parameters
     ----------
     name : str
-        The axis or setting that says what is allowed.
+        Name of the axis or setting, which says what is allowed.
     written : str
         The number as text.
     key : str
-        What to call it in the message, such as ``--length``.
+        How messages refer to it, such as ``--length``.
     **instead
-        Bounds that differ here, such as ``minimum``.
+        Limits that differ here, such as ``minimum``.
 
     Raises
     ------
     ConfigError
-        If it is no number, or not one that is allowed.
+        If it is not a number, or not an allowed one.
 
     Examples
     --------
@@ -545,7 +547,7 @@ def one_value(name: str, written: str, key: str, **instead: Any) -> Any:
 
 
 def one_number(described: Allowed, written: str, key: str, **instead: Any) -> Any:
-    """A number that is written alone; see `one_value`."""
+    """Read one number from a text; see `one_value`."""
     described = dataclasses.replace(described, **instead)
     try:
         value = read_number(written)

@@ -1,6 +1,6 @@
-"""Cutting a product of axes into shards: into blocks of values whose products hold no more points than asked.
+"""Cut a product of axes into shards with at most a given number of points each.
 
-An axis is cut so that a value added or removed changes only the block that it falls into.
+An axis is cut into blocks of values in such a way that adding or removing a value changes only one block.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ MOST_SHARDS = 500
 
 
 def blocks(values: tuple[str, ...], most: int) -> list[tuple[str, ...]]:
-    """Cut the values of an axis into blocks of at most `most`, each in the order given.
+    """Cut the values of an axis into blocks of at most `most`, each in the given order.
 
-    A block that is too full is divided by the next bit of a hash of its values, so that which values share a block
-    does not depend on their positions: a value added or removed changes only the block it falls into.
+    A block that is too full is divided by the next bit of a hash of its values. So positions do not matter, and
+    adding or removing a value changes only the block that it falls into.
     """
 
     def divide(part: tuple[str, ...], bit: int) -> Iterator[tuple[str, ...]]:
@@ -38,14 +38,14 @@ def blocks(values: tuple[str, ...], most: int) -> list[tuple[str, ...]]:
 def cut(
     axes: Mapping[str, tuple[str, ...]], singly: Container[str], most: int, most_shards: int = MOST_SHARDS
 ) -> dict[str, list[tuple[str, ...]]]:
-    """Blocks of every axis, whose products are the shards of a sweep.
+    """The blocks of every axis. Their products are the shards of a sweep.
 
     Parameters
     ----------
     axes : mapping of str to tuple of str
         All values of every axis, outermost first.
     singly : container of str
-        Axes of which a shard holds one value.
+        Axes of which each shard holds only one value.
     most : int
         Points that a shard holds at the most. The outermost axes are cut first. Where that makes more than
         `most_shards` shards, both limits, this and one value of the axes `singly`, are doubled until it does not.

@@ -1,4 +1,4 @@
-"""From shards to one labelled dataset a study."""
+"""Put the shards of a study together in one labelled dataset."""
 
 import itertools
 import json
@@ -37,7 +37,7 @@ from .store import read, require, stored_variable
 
 @dataclass(frozen=True)
 class Contents:
-    """All that defines a dataset, as plain data: a job that puts it together imports neither study nor measurement.
+    """All that defines a dataset, as plain data, so that the job that makes it imports no study or measurement.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ class Contents:
 
 
 def coordinates(axis: str, meaning: Mapping[str, Any]) -> dict[str, xr.Variable]:
-    """Coordinate variables of an axis (see `Contents.axes`): its values, and 1 − J beside success rates."""
+    """Coordinate variables of an axis (see `Contents.axes`): its values, and for success rates 1 − J as well."""
     values, attributes = meaning["values"], meaning["attributes"]
     if meaning["kind"] == "label":
         return {axis: xr.Variable(axis, np.array(values, dtype=object), attributes)}
@@ -165,11 +165,10 @@ def assemble(contents: Contents, shards: Iterable[str | Path]) -> xr.Dataset:
     Raises
     ------
     ShardError
-        If shards are missing, damaged, hold other points than their names say, were computed by other code, or
-        belong to another study or other settings. The message names each of them and ends in the remedy.
+        If shards are missing or damaged, hold other points than their names say, were computed by other code, or
+        belong to another study or other settings. The message names each of them, and ends with what to do.
     MissingPointError
-        If a point of the grid is in no shard, or a value is not a number where it should be; the message names
-        the point.
+        If no shard holds a point of the grid, or a value is nan where it should not be. The message names the point.
     """
     places = _survey(contents, shards)
     dataset = _empty(contents)
@@ -181,11 +180,10 @@ def assemble(contents: Contents, shards: Iterable[str | Path]) -> xr.Dataset:
 
 
 def aggregate(contents: Contents, shards: Iterable[str | Path], path: str | Path) -> None:
-    """Put the shards of a study together in a compressed netCDF-4 file, written in one piece.
+    """Put the shards of a study together in a compressed netCDF-4 file, which appears whole or not at all.
 
-    What `assemble` gives and `write` writes, with a part of one variable in memory at a time: beside a shard and
-    that part, memory holds no more of the grid than a mask of its points. The file depends on the grid alone, to
-    the byte, not on how it was cut into shards.
+    The file is the same as if `assemble` and `write` had made it, but only a shard, a part of one variable and a mask
+    of the grid are in memory at a time. Its bytes do not depend on how the grid was cut into shards.
 
     Parameters
     ----------
@@ -268,7 +266,7 @@ def _attributes(meaning: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _survey(contents: Contents, shards: Iterable[str | Path]) -> dict[str, Places]:
-    """Check every shard, and that they hold every point; say which points each holds."""
+    """Check every shard, and that together they hold every point. Return which points each holds."""
     axes = {name: sweep["axes"] for name, sweep in contents.sweeps.items()}
     places: dict[str, Places] = {name: [] for name in axes}
     seen = {name: np.zeros([len(values) for values in of.values()], bool) for name, of in axes.items()}
@@ -305,7 +303,7 @@ def _part(
     axes: Mapping[str, Sequence[str]],
     part: Sequence[range],
 ) -> np.ndarray:
-    """A box of a variable, from the shards that hold points of it."""
+    """One box of a variable, from the shards that hold its points."""
     array = np.empty([len(rows) for rows in part], meaning["dtype"])
     for path, index in places:
         theirs = [np.array(index[axis]) for axis in axes]
@@ -322,7 +320,7 @@ def _part(
 
 
 def _positions(contents: Contents, path: str | Path, shard: Shard) -> dict[str, list[int]]:
-    """Where the values of a shard's axes stand in the whole axes."""
+    """Positions of the values of a shard's axes in the whole axes."""
     sweep = contents.sweeps.get(shard.sweep)
     if shard.study != contents.study or sweep is None:
         what = f"it belongs to {shard.study}/{shard.sweep}"
@@ -365,7 +363,7 @@ def _require_defined(
 
 
 def write(dataset: xr.Dataset, path: str | Path) -> None:
-    """Write a dataset as compressed netCDF-4, in one piece."""
+    """Write a dataset as compressed netCDF-4. The file appears whole or not at all."""
     encoding = {
         name: {"zlib": True, "complevel": 4} for name, values in dataset.data_vars.items() if values.ndim
     }

@@ -1,4 +1,4 @@
-"""Former names of axes, settings and variables: an old key is told its new name, and old results can be compared."""
+"""Former names of axes, settings and variables, for messages about old keys and for comparing old results."""
 
 #: Axes and settings of the configuration, and the names that they have now.
 KEYS = {

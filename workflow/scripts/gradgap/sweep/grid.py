@@ -1,7 +1,7 @@
-"""From a configuration to shards: which points are computed together, and under which names.
+"""The shards of a configuration: which points are computed together, and under which names.
 
-A shard is a product of axis values of one sweep (`cutting`). Its name ends in a hash of all that defines it, so a
-change of the grid renames nothing that stays: values are held in one order whatever the configuration's.
+A shard is a product of values of the axes of one sweep (see `cutting`). Its name ends in a hash of everything that
+defines it, with values in a fixed order. So a change of the grid does not rename the shards that stay.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ class StudyConfig:
     settings : dict
         Value of every setting of the study.
     seed : int
-        Of every random stream.
+        Seed of every random stream.
     """
 
     name: str
@@ -60,9 +60,9 @@ class Shard:
     settings : dict
         Settings that the measurement reads.
     seed : int
-        0 where the measurement is not random.
+        0 if the measurement is not random.
     at : dict of str to str
-        Coordinates that all points share, see `Sweep.at`.
+        Coordinates that all points have in common, see `Sweep.at`.
     """
 
     study: str
@@ -99,7 +99,7 @@ class Shard:
 
     @property
     def seconds(self) -> float:
-        """Time that it takes as its measurement states it, or a second a point where that states none."""
+        """Time that it takes according to its measurement, or one second for each point if that says nothing."""
         measurement = measurement_of(self)
         cost = measurement.cost(self.settings) if measurement.cost is not None else 1.0
         return cost * self.points / together(measurement, self.axes)
@@ -111,7 +111,7 @@ class Shard:
 
 
 def safe(value: str) -> str:
-    """A value as it stands in a file name."""
+    """A value in the form that it has in file names."""
     return re.sub(r"[^A-Za-z0-9.-]", "_", value)
 
 
@@ -121,7 +121,7 @@ def measurement_of(of: Sweep | Shard) -> Measurement:
 
 
 def all_values(axes: Mapping[str, tuple[str, ...]], at: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Values of axes and of the coordinates that all points share, the latter as axes of one value."""
+    """The values of all axes, and the coordinates that all points share as axes of one value."""
     return {**{axis: (value,) for axis, value in at.items()}, **axes}
 
 
@@ -131,7 +131,7 @@ def sources_of_measurement(name: str) -> set[str]:
 
 
 def sources_of_value(axis: str, value: str) -> set[str]:
-    """Modules that numbers at a value of an axis depend on, beside those of the measurement."""
+    """Modules that numbers at a value of an axis depend on, in addition to those of the measurement."""
     found: set[str] = set()
     for component, origin in AXES.find(axis).named(value):
         found |= modules_of(component) | {origin}
@@ -139,7 +139,7 @@ def sources_of_value(axis: str, value: str) -> set[str]:
 
 
 def sources(shard: Shard) -> set[str]:
-    """Modules that the numbers of a shard depend on: of its measurement, and of every component on its axes."""
+    """Modules that the numbers of a shard depend on, from its measurement and every component on its axes."""
     found = sources_of_measurement(shard.measurement)
     for axis, values in all_values(shard.axes, shard.at).items():
         found = found.union(*(sources_of_value(axis, value) for value in values))
@@ -147,12 +147,12 @@ def sources(shard: Shard) -> set[str]:
 
 
 def sweep_axes(config: StudyConfig, sweep: Sweep) -> dict[str, tuple[str, ...]]:
-    """Values of every axis of a sweep, outermost first, as a study is configured."""
+    """The configured values of every axis of a sweep, outermost first."""
     return {axis: sweep.fixed.get(axis) or config.axes[axis] for axis in sweep.axes}
 
 
 def in_order(axis: str, values: tuple[str, ...]) -> tuple[str, ...]:
-    """Values of an axis in the order in which shards hold them: labels by letter, numbers by size."""
+    """The values of an axis in the order that shards use: labels alphabetically, numbers by size."""
     return tuple(sorted(values) if AXES.find(axis).kind == "label" else sorted(values, key=number))
 
 
@@ -161,7 +161,7 @@ Owners = Mapping[str, Mapping[str, Container[str]]]
 
 
 def owners(axes: Mapping[str, Iterable[str]]) -> dict[str, dict[str, list[str]]]:
-    """Which settings belong to components on some axes, as plain data."""
+    """Which settings belong to components on these axes, as plain data."""
     found: dict[str, dict[str, list[str]]] = {}
     for axis, values in axes.items():
         for value in sorted(values) if AXES.find(axis).components is not None else ():
@@ -174,10 +174,10 @@ def owners(axes: Mapping[str, Iterable[str]]) -> dict[str, dict[str, list[str]]]
 def settings_for(
     settings: Mapping[str, Any], axes: Mapping[str, tuple[str, ...]], owned: Owners, by: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Settings as they concern some points.
+    """The settings that matter at some points.
 
-    Of a setting that is given by the values of an axis, that is the values there; one that belongs to components is
-    left out where none of these is there.
+    If a setting has a value for each value of an axis, only the values for these points are kept. A setting that
+    belongs to components is left out if none of them is there.
 
     Parameters
     ----------
@@ -201,12 +201,12 @@ def settings_for(
 
 
 def given_by(settings: Iterable[str]) -> dict[str, str]:
-    """Of some settings, those that are given by the values of an axis, each with that axis."""
+    """Those settings that have a value for each value of an axis, each with that axis."""
     return {name: by for name in settings if name in SETTINGS.discover() and (by := SETTINGS[name].by)}
 
 
 def settings_at(shard: "Shard", axes: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """Settings of a shard as they concern some of its points."""
+    """The settings of a shard that matter at some of its points."""
     own = owners(all_values(shard.axes, shard.at))
     shared = measurement_of(shard).settings
     own = {name: of for name, of in own.items() if name not in shared}
@@ -214,27 +214,27 @@ def settings_at(shard: "Shard", axes: Mapping[str, tuple[str, ...]]) -> dict[str
 
 
 def sweep_owners(config: StudyConfig, sweep: Sweep) -> dict[str, dict[str, list[str]]]:
-    """`owners` of the settings of a sweep; what its measurement reads at any point belongs to nobody."""
+    """The `owners` of the settings of a sweep. Settings that its measurement always reads have no owner."""
     found = owners(all_values(sweep_axes(config, sweep), sweep.at))
     shared = measurement_of(sweep).settings
     return {name: of for name, of in found.items() if name not in shared}
 
 
 def sweep_settings(config: StudyConfig, sweep: Sweep) -> dict[str, Any]:
-    """Settings that the measurement of a sweep reads, and those of the components on its axes, as configured."""
+    """The configured settings that the measurement of a sweep and the components on its axes read."""
     names = {*measurement_of(sweep).settings, *sweep_owners(config, sweep)}
     return {name: config.settings[name] for name in sorted(names) if name in config.settings}
 
 
 def together(measurement: Measurement, axes: Mapping[str, tuple[str, ...]]) -> int:
-    """Points that one computation gives: all values of the axes that the measurement computes together."""
+    """How many points one call computes: all values of the axes that the measurement computes together."""
     return math.prod(len(axes[axis]) for axis in measurement.together if axis in axes)
 
 
 def shard_points(
     sweep: Sweep, axes: Mapping[str, tuple[str, ...]], settings: Mapping[str, Any], most: int, seconds: float
 ) -> int:
-    """Points that a shard of a sweep holds at the most: `most`, or as many as take `seconds` by the measurement."""
+    """Largest number of points of a shard: `most`, or fewer if the measurement says that they take over `seconds`."""
     measurement = measurement_of(sweep)
     if measurement.cost is not None:
         computations = max(1, int(min(most, seconds / measurement.cost(settings))))
@@ -249,9 +249,9 @@ def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Sh
     ----------
     config : StudyConfig
     most : int
-        Points that a shard holds at the most.
+        Largest number of points of a shard.
     seconds : float
-        Time that a shard should take at the most, as far as the measurement knows its cost.
+        Longest time that a shard should take, as far as the measurement knows its cost.
 
     Returns
     -------

@@ -1,11 +1,12 @@
 """Measurements: what is computed at the points of a sweep.
 
-A measurement says which variables it gives, which settings it reads, and how one call computes them; the sweep
-engine (`sweep.compute`) does the rest: it walks the points, makes the arrays, reports progress and stores the result.
+A measurement declares which variables it computes, which settings it reads, and a function that computes them. The
+sweep engine (`sweep.compute`) does the rest: it goes through the points, makes the arrays, reports progress and
+stores the result.
 
-The axes of a sweep are of two kinds. A point of the *outer* axes is one call of `Measurement.compute`. The values of
-the *inner* axes are all handed to that call together, so that what they share is computed once: an instance that many
-learning rates start from, or a run along which many iterations are kept.
+The axes of a sweep are of two kinds. A point of the *outer* axes is one call of `Measurement.compute`. That call
+gets all values of the *inner* axes together, so that shared work is done once, such as making an instance that many
+learning rates start from, or a run of which many iterations are kept.
 
 >>> square = Measurement(
 ...     variables={"square": Variable("square of the length", "tokens²", "T².")},
@@ -45,13 +46,13 @@ class Variable:
     ----------
     long_name, units, description : str
     codes : type of IntEnum, optional
-        The variable is a code of this enumeration, stored as int8 with CF flag attributes.
+        For a variable whose values are codes of this enumeration. They are stored as int8 with CF flag attributes.
     drop : tuple of str
         Inner axes that the variable does not depend on.
     integer : bool
-        Stored as a whole number.
+        Whether it is stored as a whole number.
     undefined : bool
-        nan is a value, and the description says what it means; elsewhere nan is an error.
+        Whether nan is a valid value; then the description says what it means. Otherwise nan is an error.
     """
 
     long_name: str
@@ -70,7 +71,7 @@ class Variable:
         return np.dtype("int64" if self.integer else "float64")
 
     def axes(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Of some axes, those that the variable depends on."""
+        """Those of some axes that the variable depends on."""
         return tuple(name for name in names if name not in self.drop)
 
     @property
@@ -94,7 +95,7 @@ class Measurement:
     Attributes
     ----------
     variables : mapping of str to Variable
-        What it gives.
+        The variables that it computes.
     compute : callable
         ``compute(point, inner, settings) -> mapping``. `point` has the coordinates of the outer axes, `inner` the
         values of the inner axes of the sweep, in the sweep's order; both are canonical texts. Of every variable it
@@ -134,14 +135,14 @@ class Measurement:
     environment: str = "simulate"
 
     def outer(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Of the axes of a sweep, those at each point of which there is one call."""
+        """Those axes of a sweep at whose points there is one call each."""
         return tuple(name for name in names if name not in self.inner)
 
 
 def product(
     axes: Axes, names: Sequence[str] | None = None
 ) -> Iterator[tuple[tuple[int, ...], dict[str, str]]]:
-    """Index and coordinates of every point of the product of some axes (all by default), last axis fastest.
+    """Index and coordinates of every point of a product of axes, with the last axis running fastest.
 
     >>> list(product({"length": ("16", "32")}))
     [((0,), {'length': '16'}), ((1,), {'length': '32'})]
@@ -152,14 +153,14 @@ def product(
 
 
 def rows(axes: Axes, axis: str) -> Iterator[tuple[tuple[int, ...], tuple[int | slice, ...], dict[str, str]]]:
-    """Every point of the product of all axes but one, for what is computed along that one at once.
+    """Every point of the product of all axes but one, for computations along that one.
 
     Yields
     ------
     tuple of int
         Index of the point along the other axes.
     tuple of int or slice
-        The same with a whole slice where the axis stands.
+        The same, with a full slice in the place of that axis.
     dict of str to str
         Coordinates of the point.
 
@@ -172,7 +173,7 @@ def rows(axes: Axes, axis: str) -> Iterator[tuple[tuple[int, ...], tuple[int | s
 
 
 def empty(axes: Axes, variables: Mapping[str, Variable]) -> dict[str, np.ndarray]:
-    """Arrays for all variables over some axes, to be filled."""
+    """Empty arrays for all variables over some axes."""
     return {
         name: np.empty([len(axes[axis]) for axis in variable.axes(tuple(axes))], variable.dtype)
         for name, variable in variables.items()
@@ -185,23 +186,23 @@ def measure(
     settings: Settings,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Every variable at every point of a product of axes.
+    """Compute every variable at every point of a product of axes.
 
     Parameters
     ----------
     measurement : Measurement or str
         A measurement, or its name in `MEASUREMENTS`.
     axes : mapping of str to sequence of str
-        Canonical values of every axis; one that no variable should have as a dimension is given as a single text.
+        Canonical values of every axis. An axis that is given as a single text is no dimension of the result.
     settings : mapping
-        With ``seed``, where the measurement is random.
+        With ``seed``, if the measurement is random.
     progress : callable, optional
         ``progress(done, total)`` is called after each call of `Measurement.compute`.
 
     Returns
     -------
     dict of str to ndarray
-        Each with the axes that the variable depends on as dimensions, in the order given.
+        The dimensions of each are the axes that the variable depends on, in the given order.
 
     Raises
     ------
@@ -241,7 +242,7 @@ def measure(
 
 
 def _computed(measurement: Measurement, point: Point, inner: Axes, settings: Settings) -> Mapping[str, Any]:
-    """One call of compute; what goes wrong in a plugin is told in a sentence that names its file and the point."""
+    """Call compute once. An error in a plugin becomes one sentence that names its file and the point."""
     try:
         return measurement.compute(point, inner, settings)
     except Exception as error:
@@ -261,24 +262,24 @@ def _computed(measurement: Measurement, point: Point, inner: Axes, settings: Set
 
 
 def check_measurement(measurement: Any, axes: Axes | None = None, settings: Settings | None = None) -> None:
-    """Check that a measurement is what the sweep engine expects.
+    """Check that a measurement does what the sweep engine expects.
 
-    It is run on every measurement of a plugin when the plugin is loaded. Authors call it in a test of their own, with
-    a few values of every axis: the measurement is then tried, and every point must come out the same whether it is
-    computed alone or among others.
+    It runs on every measurement of a plugin when the plugin is loaded. Authors can call it in their tests, with a
+    few values of every axis. Then the measurement is run, and every point must give the same result whether it is
+    computed alone or together with others.
 
     Parameters
     ----------
     measurement : Measurement
     axes : mapping of str to sequence of str, optional
-        As `measure` takes them. Without, the measurement is not run.
+        As for `measure`. If left out, the measurement is not run.
     settings : mapping, optional
         Of all settings that the measurement reads, and ``seed`` where it is random.
 
     Raises
     ------
     ConfigError
-        If something is wrong, in a sentence that says what to mend.
+        If something is wrong. The message is one sentence that says what to mend.
     """
     if not isinstance(measurement, Measurement):
         raise ConfigError(f"register a Measurement(...); found {type(measurement).__name__}")
@@ -327,7 +328,7 @@ def _require_within(what: str, names: Sequence[str], inner: Sequence[str]) -> No
 
 
 def _require_call(field: str, function: Any, arguments: tuple[str, ...], *, optional: bool) -> None:
-    """Refuse what cannot be called with these arguments."""
+    """Raise an error if something cannot be called with these arguments."""
     call = f"{field}({', '.join(arguments)})"
     if function is None and optional:
         return

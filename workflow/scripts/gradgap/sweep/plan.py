@@ -1,9 +1,9 @@
-"""What a configuration will take before anything is submitted: jobs, core-hours, memory, disk.
+"""Estimate what a configuration needs before it is run: jobs, core-hours, memory and disk.
 
-Points are counted, never listed. The time of a point comes from what earlier jobs recorded: the seconds that each
-spent simulating, from its log, and all of its time and memory, from Snakemake's benchmark file. A simulation that
-was never run is timed on one point. None of this changes how a grid is cut: shards have names, and a name must not
-depend on how fast a machine was. So the plan proposes a shard size, and the configuration sets it.
+Points are counted, never listed. The time for a point comes from earlier jobs: their logs say how long they
+computed, and the benchmark files of Snakemake give their total time and memory. A measurement that was never run is
+timed on one point. The plan does not change how a grid is cut, because the names of shards must not depend on the
+speed of a machine. It proposes a shard size, and the configuration sets it.
 """
 
 import math
@@ -44,17 +44,17 @@ _TIMED_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Job:
-    """What one job recorded.
+    """The records of one job.
 
     Attributes
     ----------
     shard : Shard
     points : int
-        Points that it simulated, without those that came while it was compiling; may be 0.
+        Points that it computed, except those during compilation; may be 0.
     seconds : float
         Processor time that it spent on them.
     beside, memory : float
-        Processor time that it spent beside its simulation, and its most memory in bytes; nan where not recorded.
+        Processor time that it spent on other things, and its largest memory in bytes; nan if not recorded.
     """
 
     shard: Shard
@@ -65,7 +65,7 @@ class Job:
 
 
 def recorded_jobs(results: str | Path) -> list[Job]:
-    """What the shards of a results folder recorded when they were computed."""
+    """The records of all shards of a results folder."""
     found = []
     results = Path(results)
     for path in sorted((results / "shards").glob("*/*/*.npz")):
@@ -92,12 +92,12 @@ def recorded_jobs(results: str | Path) -> list[Job]:
 
 
 def nominal(shard: Shard) -> float:
-    """Seconds a point as the simulation itself states them; 1 where it does not, so that ratios are times."""
+    """Seconds for each point according to the measurement, or 1 if it does not say."""
     return shard.seconds / shard.points
 
 
 def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Job:
-    """Simulate the middle point of a sweep and all that come with it, once to compile and once to time."""
+    """Compute the middle point of a sweep, with all that come with it, once to compile and once to time."""
     measurement = grid.measurement_of(sweep)
     axes: dict[str, tuple[str, ...]] = {
         axis: values if axis in measurement.together else (values[len(values) // 2],)
@@ -116,7 +116,7 @@ def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Job:
 
 
 def rate(known: Iterable[Job]) -> Callable[[Shard], float] | None:
-    """Seconds a point of any shard, from measurements of its simulation; None without any.
+    """Seconds for each point of a shard, from records of its measurement; None if there are none.
 
     Those of the same family and the nearest response length count, scaled by the simulation's own statement of how
     its cost depends on its settings.
@@ -144,13 +144,13 @@ def _log_length(shard: Shard) -> float:
 
 
 def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
-    """Points, shards, jobs, time, memory and disk of a configuration.
+    """Estimate points, shards, jobs, time, memory and disk of a configuration.
 
     Parameters
     ----------
     config : Config
     results : path
-        Where earlier runs recorded what their jobs took; need not exist.
+        Folder with the records of earlier runs. It need not exist.
 
     Returns
     -------
@@ -231,7 +231,7 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
 
 
 def _aggregation_memory(results: str | Path) -> float:
-    """Bytes that a dataset job takes beside its data: the least that one has recorded."""
+    """Bytes that a dataset job needs in addition to its data: the least that was recorded."""
     recorded = [
         float(pd.read_csv(file, sep="\t").iloc[-1].get("max_rss", math.nan)) * 2**20
         for file in sorted((Path(results) / "benchmarks" / "datasets").glob("*.tsv"))
@@ -250,7 +250,7 @@ def _worth_timing(sweep: Sweep, study: StudyConfig) -> bool:
 
 
 def _proposal(config: Config, sweeps: list[dict[str, Any]], jobs: int) -> int:
-    """Points at which the sweep that takes most of the time has jobs of the time asked for, in two digits."""
+    """The shard size at which jobs of the longest sweep take the wanted time, to two digits."""
     dearest = max(sweeps, key=lambda sweep: sweep["seconds"])
     points = config.shard_seconds * dearest["points"] / max(dearest["seconds"], 1e-9)
     if jobs > MANY_JOBS:
@@ -285,7 +285,7 @@ def _warnings(config: Config, found: Mapping[str, Any], start: float) -> list[st
 
 
 def size(amount: float) -> str:
-    """A number of bytes to read.
+    """A number of bytes in readable units.
 
     >>> size(2_500_000)
     '2.5 MB'
@@ -298,7 +298,7 @@ def size(amount: float) -> str:
 
 
 def as_text(found: Mapping[str, Any]) -> str:
-    """A plan as a table to read."""
+    """A plan as a readable table."""
     rows = [
         (
             f"{sweep['study']}/{sweep['sweep']}",

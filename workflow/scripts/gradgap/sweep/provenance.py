@@ -1,6 +1,6 @@
 """Which configuration, code and software made a result.
 
-A dataset says so in its attributes, a figure in its metadata.
+This is stored in the attributes of datasets and the metadata of figures.
 """
 
 import functools
@@ -30,7 +30,7 @@ def software() -> dict[str, str]:
 
 @functools.cache
 def commit() -> str:
-    """Version of the code: its commit, marked where the tree has changes; ``unknown`` outside a checkout."""
+    """Version of the code: its commit, with a mark if files were changed since; ``unknown`` outside a checkout."""
     command = ["git", "-C", str(PACKAGE_DIR), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=False)

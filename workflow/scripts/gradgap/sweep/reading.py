@@ -1,8 +1,8 @@
-"""YAML read strictly: what a configuration file says, and on which line it says it.
+"""Read YAML strictly, and remember on which line everything is.
 
-YAML lets much pass that nobody means: the second of two equal keys wins without a word, ``1e-4`` is a text, ``010``
-is eight, and a few lines of aliases stand for a billion values. Here a file is read as a tree of mappings, lists,
-numbers, texts, true, false and null, of bounded size and depth, and everything else is refused with its line.
+YAML accepts many things that nobody means. The second of two equal keys wins silently, ``1e-4`` is a text, ``010`` is
+eight, and a few lines of aliases can stand for a billion values. Here a file may contain mappings, lists, numbers,
+texts, true, false and null, of limited size and depth. Everything else is refused, with its line.
 """
 
 import difflib
@@ -28,7 +28,7 @@ Place = tuple[str | int, ...]
 
 @dataclass
 class Document:
-    """A configuration, and where it says what.
+    """The content of a configuration, with the line of every value.
 
     Attributes
     ----------
@@ -37,11 +37,11 @@ class Document:
     source : str
         The file's name, for messages.
     lines : dict of tuple to int
-        The line of a value, or of its key, counted from 1; empty where the content is not from a file.
+        The line of every value or its key, counted from 1; empty if the content is not from a file.
     texts : dict of tuple to str
-        A number as it is written in the file.
+        Numbers as they are written in the file.
     problems : list of (tuple, str)
-        What was found wrong on the way: the place, and what is the matter there.
+        Problems found so far: the place, and what is wrong there.
     """
 
     content: Any
@@ -51,20 +51,20 @@ class Document:
     problems: list[tuple[Place, str]] = field(default_factory=list)
 
     def note(self, place: Iterable[str | int], problem: str) -> None:
-        """Keep a problem for the message."""
+        """Keep a problem for the final message."""
         entry = (tuple(place), problem)
         if entry not in self.problems:
             self.problems.append(entry)
 
     def line(self, place: Place) -> int | None:
-        """The line of a value, or of the nearest one that it stands in."""
+        """The line of a value, or of the nearest value around it."""
         for end in range(len(place), -1, -1):
             if place[:end] in self.lines:
                 return self.lines[place[:end]]
         return None
 
     def shown(self, place: Place, value: Any) -> str:
-        """A value for a message: a number as it is written, anything long cut short.
+        """A value for a message: numbers as they are written, and anything long shortened.
 
         >>> Document({}, "my.yaml").shown(("studies", "a"), [1, 2, "three"])
         "[1, 2, 'three']"
@@ -72,12 +72,12 @@ class Document:
         return short(self.texts.get(place) or repr(value))
 
     def refuse(self) -> None:
-        """Raise what was found wrong, if anything was.
+        """Raise an error if there are problems.
 
         Raises
         ------
         ConfigError
-            One line a problem, in the order of the file: file and line, key, what is the matter.
+            With a line for each problem, in the order of the file: file and line, key, what is wrong.
         """
         if not self.problems:
             return
@@ -93,7 +93,7 @@ class Document:
 
 
 def key(place: Iterable[str | int]) -> str:
-    """A place as it is written in messages.
+    """A place in the form used in messages.
 
     >>> key(("studies", "stagnation", "length", 1))
     'studies.stagnation.length[1]'
@@ -105,7 +105,7 @@ def key(place: Iterable[str | int]) -> str:
 
 
 def short(text: str, most: int = 60) -> str:
-    """A text on one line, cut where it is long.
+    """A text on one line, shortened if it is long.
 
     >>> short("a text of many words", 10)
     'a text ...'
@@ -115,7 +115,7 @@ def short(text: str, most: int = 60) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like a given one, as the end of a sentence; nothing where none is.
+    """The known name that is most similar to a given one, as the end of a sentence; empty if none is similar.
 
     >>> nearest("lenght", ["length", "family"]), nearest("x", ["length"])
     ("; did you mean 'length'?", '')
@@ -127,12 +127,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def read(path: str | Path) -> Document:
     """Read a YAML file.
 
-    Problems of single values are kept in the document, so that they are told together with what the schema finds.
+    Problems with single values are kept in the document, and are reported together with all later ones.
 
     Raises
     ------
     ConfigError
-        If there is no such file, it is no text, it is not YAML, or it is too large, too deep or refers to itself.
+        If the file is missing, is not text or not YAML, is too large or too deep, or refers to itself.
     """
     path = Path(path)
     if path.is_dir():
@@ -176,7 +176,7 @@ def parse(text: str, source: str) -> Document:
 
 @dataclass
 class _Node:
-    """A value with the lines, texts and problems of what stands in it, by place below it."""
+    """A value, with the lines, texts and problems of everything inside it."""
 
     value: Any
     line: int
@@ -187,7 +187,7 @@ class _Node:
     problems: list[tuple[Place, str]] = field(default_factory=list)
 
     def take(self, part: str | int, child: "_Node") -> None:
-        """Keep what is known of a value in this one."""
+        """Take over what is known about a value inside this one."""
         self.depth = max(self.depth, child.depth + 1)
         self.lines[part,] = child.line
         for place, line in child.lines.items():
@@ -198,7 +198,7 @@ class _Node:
 
 
 class _Builder:
-    """Builds the tree from the parser's events, one at a time, so that nothing large is made before it is refused."""
+    """Builds the tree from the parser's events one by one, so that nothing large is built before it is refused."""
 
     def __init__(self, document: Document, events: Iterable[yaml.Event]):
         self.source = document.source
@@ -324,7 +324,7 @@ _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}.*")
 
 
 def _plain(text: str) -> tuple[Any, str | None]:
-    """The value of a text without quotes, and what is wrong with it."""
+    """The value of a text without quotes, and the problem with it, if any."""
     tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False)).rpartition(":")[2]
     if tag == "null":
         return None, None
@@ -347,7 +347,7 @@ def _plain(text: str) -> tuple[Any, str | None]:
 
 
 def _with_point(text: str) -> str:
-    """A number as YAML reads it as one.
+    """A number in the form that YAML reads as a number.
 
     >>> _with_point("1e-4"), _with_point("2.5E3")
     ('1.0e-4', '2.5e+3')
@@ -363,7 +363,7 @@ def _with_point(text: str) -> str:
 
 
 def from_mapping(content: Any, source: str) -> Document:
-    """A document of what was read elsewhere, so that numbers are bounded all the same.
+    """A document with content from elsewhere. Its numbers are checked in the same way.
 
     >>> document = from_mapping({"seed": float("nan")}, "config")
     >>> document.problems

@@ -1,8 +1,8 @@
-"""Shard files: written by the jobs that compute shards, read by the aggregation.
+"""Shard files. The jobs that compute shards write them, and the aggregation reads them.
 
-A shard is an npz file: its arrays, the spec that defines its points, the fingerprint of the code that computed them,
-and a digest over all of these, so that a damaged file is refused when it is read. Nothing in it tells when or where
-it was computed: the same shard is the same file, byte for byte.
+A shard is an npz file. It holds its arrays, the spec that defines its points, the fingerprint of the code that
+computed them, and a digest of all this, by which a damaged file is recognised. It says nothing about when or where
+it was computed, so the same shard is always the same file, byte for byte.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def write(path: str | Path, shard: Shard, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a shard file in one piece."""
+    """Write a shard file, which appears whole or not at all."""
     fields: dict[str, Any] = {_SPEC: np.array(shard.spec), _CODE: np.array(shard.code), **arrays}
     fields[_DIGEST] = np.array(_digest(fields))
     with replacing(path) as temporary, temporary.open("wb") as file:
@@ -39,7 +39,7 @@ def write(path: str | Path, shard: Shard, arrays: Mapping[str, np.ndarray]) -> N
 
 
 def _load(path: Path, *names: str) -> dict[str, np.ndarray]:
-    """Arrays of a shard file, all of them unless some are named."""
+    """The named arrays of a shard file, or all arrays if none is named."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in names or file.files}
@@ -56,12 +56,12 @@ def _load(path: Path, *names: str) -> dict[str, np.ndarray]:
 
 
 def damaged(path: Path, what: str) -> ShardError:
-    """An error that says what is wrong with a file, and the remedy."""
+    """An error that says what is wrong with a file, and what to do."""
     return ShardError(f"{path}: {what}; delete it and run the workflow again")
 
 
 def head(path: str | Path) -> tuple[Shard, str]:
-    """The shard of a file and the fingerprint of the code that computed it, without reading its arrays.
+    """Read which shard a file holds, and the fingerprint of the code that computed it, without its arrays.
 
     Raises
     ------
@@ -81,12 +81,12 @@ def _shard(path: Path, spec: str) -> Shard:
 
 
 def stored_variable(path: str | Path, name: str) -> np.ndarray:
-    """One variable of a shard file that `read` has found whole."""
+    """Read one variable of a shard file that `read` has already checked."""
     return _load(Path(path), name)[name]
 
 
 def read(path: str | Path) -> tuple[Shard, str, dict[str, np.ndarray]]:
-    """A shard, the fingerprint of the code that computed it, and its arrays.
+    """Read a shard, the fingerprint of the code that computed it, and its arrays, and check them.
 
     Parameters
     ----------
@@ -102,8 +102,7 @@ def read(path: str | Path) -> tuple[Shard, str, dict[str, np.ndarray]]:
     Raises
     ------
     ShardError
-        If the file cannot be read whole, is altered, or holds other points than its name says. The message says what
-        to do.
+        If the file is damaged or altered, or holds other points than its name says. The message says what to do.
     """
     path = Path(path)
     arrays = _load(path)
@@ -122,7 +121,7 @@ def require(
     expected_code: str,
     shapes: Mapping[str, tuple[int, ...]],
 ) -> None:
-    """Refuse a shard that other code than today's computed, or that has not the arrays that it should have.
+    """Raise an error if a shard was computed by other code than the present, or lacks arrays that it should have.
 
     Parameters
     ----------
@@ -130,7 +129,7 @@ def require(
     code, arrays
         As `read` gives them.
     expected_code : str
-        `Shard.code`, today.
+        `Shard.code` of the present code.
     shapes : mapping of str to tuple of int
         Shape of every variable.
 
@@ -148,12 +147,12 @@ def require(
 
 
 def read_current(path: str | Path) -> tuple[Shard, dict[str, np.ndarray]]:
-    """A shard and its arrays, refused where its measurement's code or variables are others than today's.
+    """Read a shard and its arrays. It is refused if the code or variables of its measurement have changed.
 
     Raises
     ------
     ShardError
-        As `read` and `require`.
+        As for `read` and `require`.
     """
     shard, code, arrays = read(path)
     shapes = {

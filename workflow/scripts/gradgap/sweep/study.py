@@ -1,8 +1,8 @@
-"""Studies: what is asked, which sweeps answer it, and how the answer is read off the dataset.
+"""Studies: a question, the sweeps that answer it, and the analysis of their dataset.
 
 A study is a folder of `gradgap.studies`, or a plugin (a file or a folder), whose module registers a `Study` in
-`STUDIES`. Analysis and figure are named by module and imported when they are run, so that a declaration costs nothing
-to import.
+`STUDIES`. Analysis and figure are given by the names of their modules, which are imported only when they are run. So
+declarations are fast to import.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A product of axes, and what is measured at every point of it.
+    """A product of axes, and the measurement at each of its points.
 
     Attributes
     ----------
@@ -27,9 +27,9 @@ class Sweep:
     measurement : str
         Name in `measurement.MEASUREMENTS`.
     fixed : mapping of str to tuple of str
-        Values of some of the axes, where the study sets them itself and the configuration does not.
+        Values of those axes that the study sets itself, so that the configuration does not.
     at : mapping of str to str
-        Coordinates beside the axes that all points share; the dataset has no dimension of them.
+        Further coordinates that all points share. They are not dimensions of the dataset.
     """
 
     axes: tuple[str, ...]
@@ -45,9 +45,9 @@ class Analysis:
     Attributes
     ----------
     panels : dict of DataFrame
-        The numbers that each panel of the figure shows.
+        The numbers behind each panel of the figure.
     scaling : DataFrame
-        Rows of the scaling table, see `scaling.COLUMNS`.
+        Rows of the scaling table, see `power_laws.COLUMNS`.
     findings : dict
         Numbers for the caption.
     """
@@ -59,12 +59,12 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Study:
-    """One question put to the bandits.
+    """One question, and how it is answered.
 
     Attributes
     ----------
     title : str
-        The question in a line.
+        The question, on one line.
     predictions : str
         Which of the predictions P1–P7 it tests (docs/theory.md).
     sweeps : mapping of str to Sweep
@@ -73,8 +73,7 @@ class Study:
     draw : str
         Module with ``draw(panels, scaling, look) -> Figure``; see `gradgap.report.figures`.
     more_figures : mapping of str to str
-        Further figures of the study, where one cannot say it all: the module of each, by a name that is added to the
-        study's.
+        Further figures, if one is not enough: the module of each, by a name that is appended to that of the study.
     caption : str, optional
         Text of the caption, a Jinja template over ``findings``, ``scaling`` (rows) and ``settings``; by default
         the file caption.rst beside the module that registers the study.
@@ -111,11 +110,11 @@ class Study:
     config_file: str = "config.yaml"
 
     def analyse(self, dataset: "xr.Dataset", settings: Mapping[str, Any]) -> Analysis:
-        """Read the answer off a dataset."""
+        """Analyse a dataset."""
         return module(self.analysis).analyse(dataset, settings)
 
     def figures(self, name: str) -> dict[str, str]:
-        """Modules of all figures of the study, by the name that their files have.
+        """The modules of all figures of the study, by the name of their files.
 
         Parameters
         ----------
@@ -126,7 +125,7 @@ class Study:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Every axis that the configuration sets, in the order of the sweeps."""
+        """All axes that the configuration sets, in the order of the sweeps."""
         free = (axis for sweep in self.sweeps.values() for axis in sweep.axes if axis not in sweep.fixed)
         return tuple(dict.fromkeys(free))
 

@@ -10,7 +10,7 @@ from ..numerics.elementary import log
 
 @dataclass(frozen=True)
 class Bounds:
-    """Steps below which the success rate is guaranteed to rise; nan where the condition does not apply.
+    """Step sizes below which the success rate is guaranteed to rise; nan where the condition does not apply.
 
     Attributes
     ----------
@@ -23,9 +23,9 @@ class Bounds:
     prop3 : float
         η ≤ JΔμ / (T(L_p + 4 G_p² log(√2/(1−J)))), token level, T the largest length, 1−J ≤ ½.
     prop4 : float
-        η ≤ J(1−J)Δμ / (T L_p): as Proposition 2, and never smaller.
+        η ≤ J(1−J)Δμ / (T L_p): like Proposition 2, and never smaller.
     prop5 : float
-        η ≤ JΔμ / (T(L_p + min(G_p², L_p) v(1−J))), v the `tail_factor`: as Proposition 3, and never smaller.
+        η ≤ JΔμ / (T(L_p + min(G_p², L_p) v(1−J))), v the `tail_factor`: like Proposition 3, and never smaller.
     """
 
     paper: float
@@ -42,10 +42,20 @@ BOUNDS = tuple(field.name for field in fields(Bounds))
 
 @kernel
 def tail_factor(failure_rate):
-    """v ≥ 1 with v − 1 − log v = 2 log(1/(1−J)): how far the variance of the score grows given failure (Lemma 3).
+    """By how much failure can increase the variance of the score (docs/theory.md, Lemma 3).
 
-    The mean square of a sub-Gaussian score, given an event of probability 1−J, is at most v times its proxy;
-    v grows like 2 log(1/(1−J)).
+    The mean square of a sub-Gaussian score, given an event of probability 1−J, is at most v times its variance proxy.
+    Here v ≥ 1 solves v − 1 − log v = 2 log(1/(1−J)). It grows like 2 log(1/(1−J)).
+
+    Parameters
+    ----------
+    failure_rate : float
+        1 − J.
+
+    Returns
+    -------
+    float
+        v.
 
     Examples
     --------
@@ -56,7 +66,9 @@ def tail_factor(failure_rate):
     excess = -2.0 * log(failure_rate)
     if excess <= 0.0:
         return 1.0
-    v = 1 + excess + math.sqrt(2 * excess)  # above the root of a convex function: Newton's steps only fall
+    v = (
+        1 + excess + math.sqrt(2 * excess)
+    )  # above the root of a convex function, so that Newton's steps only go down
     while True:
         smaller = v - (v - 1 - log(v) - excess) / (1 - 1 / v)
         if not smaller < v * (1 - 1e-15):
@@ -73,7 +85,7 @@ def bounds(
     token_score_bound: float,
     token_hessian_bound: float,
 ) -> Bounds:
-    """The paper's bound and Propositions 1–5 on the step size η at one policy.
+    """The bound of the paper and Propositions 1–5: guaranteed step sizes η at one policy.
 
     Parameters
     ----------
@@ -82,14 +94,14 @@ def bounds(
     success_rate, failure_rate : float
         J and 1 − J.
     length, max_length : float
-        Largest mean length T along the step, and the length that no response exceeds, in tokens.
+        Largest mean length T along the step, and length of the longest possible response, in tokens.
     token_score_bound, token_hessian_bound : float
-        G_p and L_p, along w at least.
+        G_p and L_p; it is enough that they hold along w.
 
     Returns
     -------
     Bounds
-        Zero where the alignment is not positive: no step is then guaranteed to help.
+        All zero if the alignment is not positive; then no step is guaranteed to help.
 
     Examples
     --------
@@ -118,7 +130,7 @@ def bounds(
 
 
 def instance_bounds(instance: Instance) -> Bounds:
-    """All bounds at the start of an instance, for a step along the gradient gap.
+    """All bounds at the start of an instance of one parameter, for a step along the gradient gap.
 
     Examples
     --------

@@ -10,11 +10,16 @@ from .closed_forms import critical_closed_form
 
 
 def strict_factor(step_ratio: float) -> float:
-    """|θ_{k+1}|/|θ_k| = |1 − 2c| under steps η_k = c·2|θ_k| along the gap, on `counting` and `gated` (C7).
+    """By what factor |θ| changes in a step of c times the critical step: |θ_{k+1}|/|θ_k| = |1 − 2c| (C7).
 
-    2|θ_k| is the critical step of every iterate (C2). c < 1: |θ| falls and J rises at every iteration, to J_max.
-    c > 1: |θ| grows and J falls at every iteration, to its limit as |θ| → ∞, which is 0 on `counting`. The threshold
-    c = 1 is exact.
+    On `counting` and `gated` the critical step at θ_k is 2|θ_k| (C2), so the step is η_k = c·2|θ_k| along the gap.
+    For c < 1 the distance |θ| falls and J rises at every iteration, to J_max. For c > 1 the distance grows and J
+    falls at every iteration, on `counting` to 0. The threshold c = 1 is exact.
+
+    Parameters
+    ----------
+    step_ratio : float
+        c > 0.
 
     Examples
     --------
@@ -37,7 +42,7 @@ class Fall:
     strict : float
         max 2θ/|g(θ)| over |θ₀| ≤ θ ≤ `turn`: above it J falls at every iteration until |θ| is beyond `turn`.
     turn : float
-        Where 2θ/|g(θ)|, having passed its maximum, is least; beyond it the ratio grows without end as 2θ/a.
+        The θ beyond the maximum of 2θ/|g(θ)| where that ratio is least. Beyond it the ratio grows without end.
     """
 
     convergence: float
@@ -61,7 +66,7 @@ def gap_falls(instance: Instance) -> Fall:
     Raises
     ------
     ConfigError
-        If the family is not `counting`: with short right responses J has a floor above 0.
+        If the success rate of the family does not fall to 0, as on `gated`, where short responses are right.
 
     Examples
     --------
@@ -94,14 +99,15 @@ def gap_falls(instance: Instance) -> Fall:
 
 
 def gap_floor(instance: Instance, learning_rate: float) -> float:
-    """The |θ| at which a strictly falling run of `gap` on `counting` ends: the largest root of α|g| = 2θ (C8).
+    """The |θ| at which a strictly falling run of `gap` on `counting` ends (C8).
 
-    There it hops between θ and −θ for ever. a = N/2 − B bounds |g| in the limit, and the root is near αa/2.
+    It is the largest root of α|g| = 2θ, where the run jumps between θ and −θ for ever. For large θ the gap |g| tends
+    to a = N/2 − B, so the root is near αa/2.
 
     Returns
     -------
     float
-        0 where no root is left above the best θ.
+        0 if there is no root above the best θ.
 
     Examples
     --------
@@ -127,10 +133,10 @@ def gap_floor(instance: Instance, learning_rate: float) -> float:
 
 
 def linear_bandit_fall(start: float, learning_rate: float) -> float:
-    """Updates after which REINFORCE on the linear token bandit has success rate 0 (docs/theory.md, C9).
+    """After how many updates REINFORCE on the linear token bandit has success rate 0 (docs/theory.md, C9).
 
-    Two tokens, each a one with probability ½ + θ, |θ| ≤ ½; right if they differ: J = ½ − 2θ². REINFORCE moves
-    θ' = (1 − 4α) θ, held within ±½. The threshold is α = ½ exactly.
+    A response is two tokens, each a one with probability ½ + θ, |θ| ≤ ½. It is right if they differ, so J = ½ − 2θ².
+    REINFORCE moves θ' = (1 − 4α) θ, held within ±½. The threshold is α = ½ exactly.
 
     Parameters
     ----------
@@ -168,12 +174,12 @@ def linear_bandit_fall(start: float, learning_rate: float) -> float:
 
 
 def linear_bandit(start: float, learning_rate: float, iterations: int) -> tuple[list[float], list[float]]:
-    """θ and success rate of REINFORCE on the linear token bandit (C9), start included.
+    """θ and success rate along a run of REINFORCE on the linear token bandit (C9), including the start.
 
     Returns
     -------
     theta, success_rate : list of float, length iterations + 1
-        Once J is 0 no response is ever right, and nothing moves.
+        Once J is 0, no response is right any more and nothing moves.
 
     Examples
     --------

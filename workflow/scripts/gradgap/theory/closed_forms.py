@@ -9,7 +9,9 @@ from ..training.rules import ADVANTAGES, AGGREGATIONS
 
 
 def one_step_closed_form(instance: Instance) -> float:
-    """η* = 2|θ₀| for `counting` and `gated`, whose success rate is even and unimodal (C2); else nan.
+    """The one-step critical step in closed form: η* = 2|θ₀| (C2).
+
+    It holds for families whose success rate is even and unimodal, such as `counting` and `gated`; else it is nan.
 
     Examples
     --------
@@ -21,10 +23,17 @@ def one_step_closed_form(instance: Instance) -> float:
 
 
 def critical_closed_form(instance: Instance, advantage: str, aggregation: str) -> float:
-    """α* = 2 J(1−J) · divisor / (c(J) |J″|) at the best θ, where the fixed point loses stability (C4).
+    """The critical learning rate in closed form: where the best θ stops being a stable fixed point (C4).
 
-    With J″(0) = −ε (N/4)(2B+1) f(N/2+B), f the Bin(N−1, ½) mass (C3). Known for `counting` and `gated`; nan
-    elsewhere, and for `unit`, whose update does not vanish at the best θ.
+    α* = 2 J(1−J) · divisor / (c(J) |J″|) at the best θ. It is known for `counting` and `gated`, where
+    J″(0) = −ε (N/4)(2B+1) f(N/2+B) with f the Bin(N−1, ½) mass (C3). It is nan for other families, and for `unit`,
+    whose update does not vanish at the best θ. `critical_reach` says for which starts it holds.
+
+    Parameters
+    ----------
+    instance : Instance
+    advantage, aggregation : str
+        Names in `training.rules`.
 
     Examples
     --------
@@ -46,10 +55,10 @@ def critical_closed_form(instance: Instance, advantage: str, aggregation: str) -
 
 
 def plateau_closed_form(instance: Instance, step: float) -> float:
-    """Mean failure rate over the two-cycle in which the `unit` rule with a fixed step ends (C5).
+    """The failure rate at which the `unit` rule with a fixed step η stalls (C5).
 
-    The iterates walk to x = |θ₀| mod η on one side of the best θ and then hop between x and x − η. nan where the
-    success rate is not known to be even and unimodal.
+    The run walks to x = |θ₀| mod η on one side of the best θ, and then jumps to and fro between x and x − η. This is
+    the mean failure rate of these two points. It is nan if the success rate is not known to be even and unimodal.
 
     Examples
     --------
@@ -67,17 +76,17 @@ def plateau_closed_form(instance: Instance, step: float) -> float:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far the closed form of the critical learning rate reaches (docs/theory.md, C6).
+    """For which starts the closed form of the critical learning rate holds (docs/theory.md, C6).
 
     Attributes
     ----------
     word : str
-        ``global``: every start no farther from the best θ than θ₀ converges at every learning rate below the closed
-        form, which is then the critical learning rate itself. ``local``: only starts close to the best θ do. Empty
-        where no closed form is known.
+        ``global``: every start that is no farther from the best θ than θ₀ converges at every learning rate below the
+        closed form, which is then the critical learning rate itself. ``local``: only starts close to the best θ do.
+        Empty if no closed form is known.
     safe : float
-        min 2|θ|·divisor/|F(θ)| over 0 < |θ| ≤ |θ₀|, F the update with token sums: below this learning rate every
-        iterate is nearer to the best θ than the one before. The closed form itself where that is global.
+        min 2|θ|·divisor/|F(θ)| over 0 < |θ| ≤ |θ₀|, with F the update with token sums. Below this learning rate every
+        update comes nearer to the best θ. If the closed form is global, it is that number.
     """
 
     word: str
@@ -87,10 +96,10 @@ class Reach:
 def critical_reach(instance: Instance, advantage: str, aggregation: str) -> Reach:
     """Whether the closed form of the critical learning rate is global or local, and the learning rate that is safe.
 
-    For advantages that follow ∇J the word is that of the theorem, where the family has one
-    (`Family.stable_globally`); else it is read off the smallest value of 2|θ|/|F(θ)| on a fine grid. A measured
-    critical learning rate can lie above a global closed form: by its tolerance (M1) a run on a small cycle around
-    the best θ counts as converged, and where the success rate is flat there, as in wide windows, that reaches far.
+    For advantages that follow ∇J a theorem decides, if the family has one (`Family.stable_globally`). Otherwise the
+    smallest value of 2|θ|/|F(θ)| on a fine grid decides. A measured critical learning rate can lie above a global
+    closed form: a run on a small cycle around the best θ counts as converged within the tolerance (M1). Where the
+    success rate is flat around the best θ, as with wide windows, that cycle can be large.
 
     Examples
     --------
@@ -124,7 +133,7 @@ def critical_reach(instance: Instance, advantage: str, aggregation: str) -> Reac
 
 
 def _least(function: Callable[[float], float], low: float, high: float) -> float:
-    """The least value of a function with one minimum between two points, by golden section."""
+    """The least value between two points of a function with one minimum there, by golden section."""
     golden = (math.sqrt(5) - 1) / 2
     left, right = high - golden * (high - low), low + golden * (high - low)
     at_left, at_right = function(left), function(right)

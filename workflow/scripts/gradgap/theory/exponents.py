@@ -7,7 +7,19 @@ from ..training.rules import ADVANTAGES, AGGREGATIONS
 
 
 def length_exponent(family: str, advantage: str, aggregation: str) -> float:
-    """a in α* ∝ T^a at fixed success rate (E1): −1, and what the aggregation divides by makes good again.
+    """The exponent a in α* ∝ T^a at fixed success rate (E1).
+
+    With token sums it is −1. An aggregation that divides by a power of a length adds that power.
+
+    Parameters
+    ----------
+    family, advantage, aggregation : str
+        Names in their registries.
+
+    Returns
+    -------
+    float
+        nan if the divisor of the aggregation is no product of powers of lengths.
 
     Examples
     --------
@@ -18,10 +30,21 @@ def length_exponent(family: str, advantage: str, aggregation: str) -> float:
 
 
 def failure_exponent(family: str, advantage: str, aggregation: str) -> float:
-    """b in α* ∝ (1−J)^b at fixed length (E2), for families that state how their lengths grow as J → 1.
+    """The exponent b in α* ∝ (1−J)^b at fixed length (E2).
 
-    The update is (1−J)^p g / divisor and the stability of the best θ asks for (1−J) / (1−J)^p times the divisor: on
-    `gated` the mean length has no power of 1−J, the long length N ∝ T/(1−J) has one power less.
+    The update is (1−J)^p g / divisor, with p the power of the advantage. The best θ is then stable up to a learning
+    rate ∝ (1−J)^(1−p) · divisor. The divisor has a power of 1−J too: on `gated` 0 for the mean length T, and −1 for
+    the length of long responses, N ∝ T/(1−J).
+
+    Parameters
+    ----------
+    family, advantage, aggregation : str
+        Names in their registries.
+
+    Returns
+    -------
+    float
+        nan if the family does not say how its lengths grow as J → 1, or the advantage has no power.
 
     Examples
     --------

@@ -1,14 +1,14 @@
-"""What is predicted under optimizers, clipping and several steps a batch.
+"""Predictions for training with optimizers, clipping and several steps on each batch.
 
-Every formula cites docs/theory_optimizers.md.
-
-Lengths and rates are those of the families `counting` and `gated`: N is the length of a long response (N = T on
-`counting`), and ``x = |θ|√N/2`` is the distance from the best θ in standard deviations of the count of ones.
+The names in brackets are those of docs/theory_optimizers.md. All formulas are for the families `counting` and
+`gated`. N is the length of a long response (N = T on `counting`), and ``x = |θ|√N/2`` is the distance from the best
+θ in standard deviations of the count of ones.
 """
 
 import math
 from dataclasses import dataclass
 
+from ..bandits import FAMILIES
 from ..errors import ConfigError
 from ..training.optimizers import OPTIMIZERS
 from ..training.ratios import RATIOS
@@ -38,12 +38,17 @@ def _inside(x: float, window: float) -> float:
 
 
 def start_deviations(success_rate: float = 0.2, window: float = 1.0) -> float:
-    """x₀ at which a long response is right at that rate (O1).
+    """The distance x₀ from the best θ at which a long response is right with this probability (O1).
 
     Raises
     ------
     ConfigError
-        If no x gives that rate.
+        If no x gives this success rate.
+
+    Examples
+    --------
+    >>> round(start_deviations(0.2), 2)
+    1.83
     """
     best = _inside(0.0, window)
     if not 0.0 < success_rate < best:
@@ -54,7 +59,7 @@ def start_deviations(success_rate: float = 0.2, window: float = 1.0) -> float:
 
 
 def _root(function, low: float, high: float) -> float:
-    """Where a falling function is 0, by bisection to the last bit."""
+    """The root of a falling function, by bisection to the last bit."""
     while True:
         middle = (low + high) / 2
         if not low < middle < high:
@@ -66,14 +71,21 @@ def _root(function, low: float, high: float) -> float:
 
 
 def scaled_rate(learning_rate: float, long_length: float) -> float:
-    """C = α√N/2, the step of a scale-free optimizer in standard deviations of the count (O1)."""
+    """C = α√N/2, the step of a scale-free optimizer in standard deviations of the count (O1).
+
+    Examples
+    --------
+    >>> scaled_rate(0.1, 400)
+    1.0
+    """
     return learning_rate * math.sqrt(long_length) / 2
 
 
 def sign_plateau(start: float, step: float, window: float = 1.0) -> float:
-    """Kept over the two-cycle of sign descent from x = `start` with steps of `step` (O2).
+    """The share kept by sign descent, which ends in a cycle of two points (O2).
 
-    It walks to ``x mod C`` on the side it started on and then hops between that and C minus it.
+    From x = `start`, with steps of C = `step`, it walks to ``x mod C`` on its side of the best θ. Then it jumps to
+    and fro between that point and the one at C minus it on the other side.
 
     Examples
     --------
@@ -85,7 +97,7 @@ def sign_plateau(start: float, step: float, window: float = 1.0) -> float:
 
 
 def sign_half_kept(start: float, window: float = 1.0, starts: int = 24) -> float:
-    """C at which sign descent keeps half, from `starts` starts spread on x₀·[0.8, 1.2] (O2).
+    """The C at which sign descent keeps half, as a mean over starts spread evenly over x₀·[0.8, 1.2] (O2).
 
     Parameters
     ----------
@@ -97,7 +109,7 @@ def sign_half_kept(start: float, window: float = 1.0, starts: int = 24) -> float
     Returns
     -------
     float
-        nan where the half-kept step is not longer than the farthest start: then `phase_averaged` is meant.
+        nan if the half-kept step is not longer than the farthest start; then use `phase_averaged`.
 
     Examples
     --------
@@ -109,12 +121,12 @@ def sign_half_kept(start: float, window: float = 1.0, starts: int = 24) -> float
     def excess(step: float) -> float:
         return sum((kept(x, window) + kept(step - x, window)) / 2 for x in at) / len(at) - 0.5
 
-    farthest = max(at)  # from there on each first step lands beyond the best θ, the farther the longer it is
+    farthest = max(at)  # every first step that is longer than this lands beyond the best θ
     return _root(excess, farthest, 50.0 * farthest) if excess(farthest) > 0 else math.nan
 
 
 def phase_averaged(window: float = 1.0) -> float:
-    """C at which sign descent keeps half where the phase of its two-cycle is uniform: ∫₀^C kept = C/2 (O2).
+    """The C at which sign descent keeps half if the phase of its two-cycle is uniform: ∫₀^C kept = C/2 (O2).
 
     Examples
     --------
@@ -132,7 +144,7 @@ def phase_averaged(window: float = 1.0) -> float:
 
 
 def _root_near(function, low: float, high: float) -> float:
-    """As `_root`, to ten digits, for functions that take long."""
+    """Like `_root`, but only to ten digits, for slow functions."""
     for _ in range(40):
         middle = (low + high) / 2
         if function(middle) > 0:
@@ -154,7 +166,7 @@ def adam_plateau(learning_rate: float, beta1: float) -> float:
 
 
 def stability_factor(optimizer: str, settings: dict[str, float] | None = None) -> float:
-    """Critical learning rate at the best θ over that of plain ascent (O4); nan where the optimizer is not linear.
+    """Critical learning rate near the best θ over that of plain ascent (O4); nan if the optimizer is not linear.
 
     Examples
     --------
@@ -167,13 +179,8 @@ def stability_factor(optimizer: str, settings: dict[str, float] | None = None) -
     return math.nan if found.stability is None else found.stability(found.complete(settings)) / 2.0
 
 
-def averaged_momentum_factor(momentum: float) -> float:
-    """The same for momentum in the averaged form m ← βm + (1−β)u: (1+β)/(1−β) (O4)."""
-    return (1.0 + momentum) / (1.0 - momentum)
-
-
 def delay_factor(delay: int) -> float:
-    """Critical learning rate when the update is τ iterations old, over that without: sin(π/(4τ+2)) (O5).
+    """Critical learning rate with updates that are τ iterations old, divided by that without: sin(π/(4τ+2)) (O5).
 
     Examples
     --------
@@ -184,35 +191,65 @@ def delay_factor(delay: int) -> float:
 
 
 def kl_critical(slope: float) -> float:
-    """α* = 2/|u′(θ_β)|, u the update with its KL term and θ_β where it vanishes (O6)."""
+    """Critical learning rate with a KL term: α* = 2/|u′(θ_β)| (O6).
+
+    Parameters
+    ----------
+    slope : float
+        u′(θ_β), the derivative of the update u, KL term included, where u vanishes.
+
+    Examples
+    --------
+    >>> kl_critical(-0.5)
+    4.0
+    """
     return 2.0 / abs(slope)
 
 
 def clip_half_kept(distance: float, update: float, limit: float) -> float:
-    """Half-kept learning rate under a clip that binds, 2A/min(u(A), c), from the symmetric two-cycle (O7).
+    """Half-kept learning rate with clipped updates: 2A/min(u(A), c), from the symmetric two-cycle (O7).
 
     Parameters
     ----------
     distance : float
-        A > 0, where kept is ½.
+        A > 0, the |θ| at which half is kept.
     update : float
-        |u(A)|.
+        |u(A)|, the size of the update there.
     limit : float
         c, the largest norm of an update.
+
+    Examples
+    --------
+    >>> clip_half_kept(0.5, 4.0, 1.0), clip_half_kept(0.5, 4.0, math.inf)
+    (1.0, 0.25)
     """
     return 2.0 * distance / min(update, limit)
 
 
 def eps_half_kept(without: float, eps: float, start_update: float) -> float:
-    """Half-kept learning rate of Adam with eps from that without it: α_½(0)(1 + eps/|u₀|) (O8)."""
+    """Half-kept learning rate of Adam with eps, from that without: α_½(0)(1 + eps/|u₀|) (O8).
+
+    Parameters
+    ----------
+    without : float
+        α_½ with eps = 0.
+    eps : float
+    start_update : float
+        u₀, the update at the start.
+
+    Examples
+    --------
+    >>> eps_half_kept(0.1, 1e-8, 1e-8)
+    0.2
+    """
     return without * (1.0 + eps / abs(start_update))
 
 
 def update_rms(long_length: float, share: float, group_size: int, window: float = 1.0) -> float:
-    """Root mean square of the sampled mean-centred update at the best θ (O9).
+    """Root mean square of the sampled update at the best θ, for the advantage r − m and token sums (O9).
 
-    E u² = ((n−1)/n)²/n · [V₁(F² + JF/(n−1)) + V₀(J² + JF/(n−1))], V_r = E[s² 1(reward is r)], for the advantage r − m
-    and token sums: exact in n, Gaussian in the count.
+    E u² = ((n−1)/n)²/n · [V₁(F² + JF/(n−1)) + V₀(J² + JF/(n−1))], where F = 1 − J and V_r = E[s² 1(reward is r)]. It
+    is exact in n. The count of ones is taken to be Gaussian.
 
     Parameters
     ----------
@@ -224,6 +261,11 @@ def update_rms(long_length: float, share: float, group_size: int, window: float 
         n ≥ 2.
     window : float
         Half-width of the window in standard deviations; (2B + 1)/√N is more exact at small N.
+
+    Examples
+    --------
+    >>> update_rms(64, 1.0, 16) > update_rms(64, 1.0, 64)
+    True
     """
     density = math.exp(-window * window / 2) / math.sqrt(2 * math.pi)
     outside = math.erfc(window / math.sqrt(2.0))
@@ -238,18 +280,25 @@ def update_rms(long_length: float, share: float, group_size: int, window: float 
 
 
 def sampled_adam_half_kept(sgd: float, rms: float) -> float:
-    """α_½ of Adam in sampled groups from that of plain ascent, α_½,SGD · rms(u) (O9)."""
+    """α_½ of Adam in sampled groups, from that of plain ascent: α_½,SGD · rms(u) (O9).
+
+    Examples
+    --------
+    >>> sampled_adam_half_kept(2.0, 0.25)
+    0.5
+    """
     return sgd * rms
 
 
-#: C² = _LONE (1−β2) + _AVERAGED n(1−J), up to _EXACT²: seen, for β1 = 0.9, window 1 and start failure rate 0.8 (O9).
+#: C² = _LONE (1−β2) + _AVERAGED n(1−J), at most _EXACT² (O9). The numbers are measured, for β1 = 0.9, window 1 and
+#: start failure rate 0.8.
 _LONE, _AVERAGED, _EXACT = 1.44, 0.46, 4.25
 
 
 def sampled_adam_scaled(failures: float, beta2: float, dynamic_sampling: bool = False) -> float:
     """C = α_½√N/2 of Adam in sampled groups, as a function of n(1−J) and β2 (O9).
 
-    The form is derived, its three numbers are seen: measured over predicted is 0.67 to 1.3.
+    The form of the law is derived, and its three numbers are measured. Measured over predicted is 0.67 to 1.3.
 
     Parameters
     ----------
@@ -257,7 +306,7 @@ def sampled_adam_scaled(failures: float, beta2: float, dynamic_sampling: bool = 
         n(1−J), expected failures in a group.
     beta2 : float
     dynamic_sampling : bool
-        Groups all right or all wrong are dropped, so that a group that counts has one failure at least.
+        Whether groups all right or all wrong are dropped. Then every group that counts has a failure.
 
     Examples
     --------
@@ -270,14 +319,15 @@ def sampled_adam_scaled(failures: float, beta2: float, dynamic_sampling: bool = 
 
 
 def regime(group_size: float, failure_rate: float, beta2: float, dynamic_sampling: bool = False) -> str:
-    """Regime of a scale-free optimizer on groups of `group_size` (O9).
+    """The regime that a scale-free optimizer is in, by the number of failures in a group (O9).
 
     Returns
     -------
     str
-        ``lone`` for n(1−J) below 3.1(1−β2), and where idle groups are dropped and n(1−J) < 1: each failure is a
-        kick of one size; ``averaged`` from there to n(1−J) = 39: noise rules, and the average of squares spans it;
-        ``sign`` above: groups agree; and two neighbours with a slash within a factor 3 of a border.
+        ``lone``: each failure is a kick of the same size. This is so for n(1−J) below 3.1(1−β2), or below 1 if idle
+        groups are dropped. ``averaged``: updates are mostly noise, and the average of squares covers many failures;
+        up to n(1−J) = 39. ``sign``: groups agree on the direction; above that. Within a factor 3 of a border both
+        names are given, with a slash.
 
     Examples
     --------
@@ -298,7 +348,7 @@ def regime(group_size: float, failure_rate: float, beta2: float, dynamic_samplin
 
 @dataclass(frozen=True)
 class Exponents:
-    """α ∝ T^length (1−J)^failure n^group_size; nan where there is no such law."""
+    """The powers in α ∝ T^length (1−J)^failure n^group_size; nan where there is no such law."""
 
     length: float
     failure: float
@@ -308,14 +358,15 @@ class Exponents:
 def scale_free_exponents(family: str, regime: str) -> Exponents:
     """Exponents of the half-kept learning rate of a scale-free optimizer (O1, O9).
 
-    They hold for every advantage with such a law and for every aggregation.
+    They hold for every aggregation, and for every advantage with such a law. In all of them C = α√N/2 is fixed, or
+    depends on n(1−J) alone; a family says by its `failure_powers` how N grows with T and 1 − J.
 
     Parameters
     ----------
     family : str
-        ``counting`` or ``gated``.
+        A family with one parameter, such as ``counting`` or ``gated``.
     regime : str
-        ``exact`` for expected updates, else one of `regime`'s, without a slash.
+        ``exact`` for expected updates, else ``lone``, ``averaged`` or ``sign`` (see `regime`).
 
     Raises
     ------
@@ -327,25 +378,23 @@ def scale_free_exponents(family: str, regime: str) -> Exponents:
     >>> scale_free_exponents("gated", "averaged")
     Exponents(length=-0.5, failure=1.0, group_size=0.5)
     """
-    if family == "counting":
-        if regime in ("exact", "sign"):
-            return Exponents(-0.5, math.nan, 0.0)
-        raise ConfigError(f"regime: {regime!r} has no law on counting; allowed: exact, sign")
-    if family != "gated":
-        raise ConfigError(f"family: {family!r} has no exponents under optimizers; allowed: counting, gated")
-    laws = {
-        "exact": Exponents(-0.5, 0.5, 0.0),
-        "sign": Exponents(-0.5, 0.5, 0.0),
-        "averaged": Exponents(-0.5, 1.0, 0.5),
-        "lone": Exponents(-0.5, 0.5, 0.0),
-    }
+    known = FAMILIES.find(family)
+    if not known.even_and_unimodal:
+        able = ", ".join(sorted(name for name, other in FAMILIES.items() if other.even_and_unimodal))
+        raise ConfigError(f"family: {family!r} has no exponents under optimizers; allowed: {able}")
+    lengths = known.failure_powers
+    of_length = math.nan if lengths is None else -0.5 * lengths.scored  # α ∝ 1/√N
+    laws = {"exact": Exponents(-0.5, of_length, 0.0), "sign": Exponents(-0.5, of_length, 0.0)}
+    if lengths is not None:  # failures can be rare
+        laws["averaged"] = Exponents(-0.5, of_length + 0.5, 0.5)  # C ∝ √(n(1−J))
+        laws["lone"] = Exponents(-0.5, of_length, 0.0)
     if regime not in laws:
-        raise ConfigError(f"regime: {regime!r} has no law on gated; allowed: {', '.join(laws)}")
+        raise ConfigError(f"regime: {regime!r} has no law on {family}; allowed: {', '.join(laws)}")
     return laws[regime]
 
 
-def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
-    """Critical learning rate with `steps` steps on one batch, over that with one (O10).
+def epochs_factor(steps: int, ratio: str, length: float = math.inf, excess: float = 0.0) -> float:
+    """Critical learning rate with `steps` steps on each batch, divided by that with one step (O10).
 
     With κ the curvature of the ratio's surrogate over that of J: (1 − (1 − 2κ)^(1/μ))/(2κ) for κ below ½, which is
     1/μ for token ratios (κ = 0) and 1/μ + O(1/N) for GSPO's (κ = 1/N); and 1 for the full sequence ratio (κ = 1),
@@ -359,6 +408,9 @@ def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
         Name in `training.ratios.RATIOS`.
     length : float
         N; by default the limit of long responses.
+    excess : float
+        E[A s′]/λ at the best θ, 0 where all responses are of one length; F(1−ε)N/(4|J″|) on `gated`. Token and
+        sequence ratios do not feel it.
 
     Raises
     ------
@@ -372,7 +424,11 @@ def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
     >>> round(16 * epochs_factor(16, "gspo", 64), 4)
     1.015
     """
-    curvature = RATIOS.find(ratio).curvature(length)
+    chosen = RATIOS.find(ratio)
+    curvature = chosen.curvature(length)
+    felt = 1.0 - chosen.token - curvature
+    if felt != 0.0:
+        curvature -= felt * excess
     if curvature == 0.0:
         return 1.0 / steps
     rest = 1.0 - 2.0 * curvature
@@ -384,10 +440,11 @@ def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
 
 
 def clip_range(length: float, ratio: str) -> float:
-    """Largest clip of ratios that keeps half where the learning rate alone would not (O10).
+    """The widest clip range of ratios that keeps half at learning rates that alone would not (O10).
 
-    log(1 + c) is 2.82/√T for token ratios, where steps are small beside `token_pull_back`, and 5.9/T for GSPO; inf
-    for the full sequence ratio, whose steps need no clip in expectation. Derived, but for GSPO's number: it is seen.
+    log(1 + c) is 2.82/√T for token ratios, if steps are small compared with `token_pull_back`, and 5.9/T for GSPO. It
+    is infinite for the full sequence ratio, whose steps need no clip in expectation. All are derived, but for GSPO's
+    number, which is measured.
 
     Raises
     ------
@@ -408,7 +465,12 @@ def clip_range(length: float, ratio: str) -> float:
 def token_pull_back(learning_rate: float, length: float, success_rate: float) -> float:
     """How far, in standard deviations, one step goes back once token ratios are clipped (O10).
 
-    α J(1−J) N^{3/2}/4: beyond the clip only the tokens that pull back still count, and they no longer cancel. Above
-    about 1 a clip harms instead of protecting. Token sums on `counting`.
+    α J(1−J) N^{3/2}/4, for token sums on `counting`. Beyond the clip only the tokens that pull back still count, and
+    they no longer cancel. Above about 1 a clip does harm.
+
+    Examples
+    --------
+    >>> token_pull_back(0.01, 16, 0.5)
+    0.04
     """
     return learning_rate * success_rate * (1.0 - success_rate) * length * math.sqrt(length) / 4

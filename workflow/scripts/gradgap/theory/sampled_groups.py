@@ -1,9 +1,9 @@
-"""What sampling makes of the critical learning rate on `gated`; derivation in docs/theory_groups.md.
+"""How sampling changes the critical learning rate on `gated` (derivations: docs/theory_groups.md).
 
-In units of the spread of a long response's count, x = √N θ/2 is its mean, Z ~ N(x, 1) the count, and it fails where
-|Z| > b. Where failures are rare a lone response makes the whole update, x moves by λ(Z − x), and noise throws the
-policy out of its optimum; where they are many the expected update does. Each limit has its own threshold, and
-mean-square stability says how the two combine in between.
+The count of ones of a long response, in standard deviations, is Z ~ N(x, 1) with mean x = √N θ/2. The response fails
+if |Z| > b. If failures are rare, a single response makes the whole update: x moves by λ(Z − x), and this noise can
+throw the policy out of its optimum. If failures are many, the expected update does. Each of these two limits has its
+own threshold. Mean-square stability says how they combine in between.
 """
 
 import functools
@@ -20,9 +20,9 @@ from ..training import rules
 from ..training.rules import ADVANTAGES
 from ..training.run import FAILURES
 
-#: Spacing of the nodes in |x|, and how many of them a value between is interpolated from. Measured error of the share
-#: kept: some 1e-6 here, 2e-4 at three times the spacing. It falls slower than smoothness alone would have it, because
-#: a kick away from the edge of the window stretches whatever detail the function has there.
+#: Spacing of the nodes in |x|, and from how many of them a value in between is interpolated. The measured error of
+#: the share kept is about 1e-6 here, and 2e-4 at three times the spacing. A kick away from the edge of the window
+#: stretches any detail that the function has there, so the grid must be finer than its smoothness alone would need.
 _SPACING, _NODES = 0.15, 8
 #: Panels over each stretch of Z that does not cross the window's edge, where a stretch far from x is cut off, and
 #: nodes and weights of Gauss and Legendre's rule of eight on a panel (positive half; to the last digit of a float).
@@ -38,7 +38,7 @@ _NORMAL = 1 / math.sqrt(2 * math.pi)
 
 @kernel
 def long_failure_rate(x, window):
-    """q(x) = P(|Z| > b) for Z ~ N(x, 1), the failure rate of a long response.
+    """Failure rate of a long response: q(x) = P(|Z| > b) for Z ~ N(x, 1).
 
     Examples
     --------
@@ -50,7 +50,7 @@ def long_failure_rate(x, window):
 
 @kernel
 def _shares(place, limit, spacing, shares):
-    """Lagrange's weights of the nodes nearest to a place; gives the first (below 0 or `limit` at the ends)."""
+    """Fill in the Lagrange weights of the nodes nearest to a place, and return the first node (it may be below 0)."""
     first = math.floor(place / spacing) - (_NODES // 2 - 1)
     if first >= limit:
         return limit
@@ -66,7 +66,7 @@ def _shares(place, limit, spacing, shares):
 
 @kernel
 def _add_moves(x, low, high, factor, row, spacing, shares):
-    """Add to a row of the transition where responses with Z between two values of it move x."""
+    """Add to a row of the transition matrix the moves of x by responses with Z between `low` and `high`."""
     size = row.size
     half = (high - low) / (2 * _PANELS)
     for panel in range(_PANELS):
@@ -121,12 +121,12 @@ def _kept(kick, window, start, responses, wrong, transition, value, moved, spaci
 def kept_alone(
     kick: float, window: float, start_failure_rate: float, responses: int, *, wrong: bool
 ) -> float:
-    """Share kept at the end of a run in which a lone long response makes every update (G2).
+    """Share kept at the end of a run in which every update comes from a single long response (G2).
 
-    The share kept after k responses, as a function u_k of the start |x|, obeys u_0 = kept and
-    u_{k+1}(x) = (1 − m(x)) u_k(x) + E[u_k(x ± λ(Z − x)); Z moves it], m the probability that it moves. Every u_k is a
-    smooth function although what moves x is cut off at the window's edge; it is kept at equally spaced nodes, the
-    expectation is Gauss–Legendre quadrature on each side of the edge, and between nodes u_k is interpolated.
+    Let u_k(x) be the share kept after k responses from a start at |x|. Then u_0 = kept, and
+    u_{k+1}(x) = (1 − m(x)) u_k(x) + E[u_k(x ± λ(Z − x)); Z moves it], with m(x) the probability that a response moves
+    x. Every u_k is smooth. It is stored at equally spaced nodes and interpolated between them. The expectation is
+    computed by Gauss–Legendre quadrature on each side of the window's edge.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def kept_alone(
     responses : int
         Long responses in a run.
     wrong : bool
-        Whether wrong responses move x, away from Z, or right ones, towards it.
+        True: wrong responses move x, away from Z. False: right ones do, towards Z.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def kept_alone(
     start = root(
         lambda x: long_failure_rate(x, window) - start_failure_rate, 0.0, window + 40.0, absolute=1e-14
     )
-    # there and back is six standard deviations of the free walk: what goes farther is not kept by the end
+    # going so far and back takes six standard deviations of the free walk, so nothing from beyond is kept at the end
     far = start + window + _TAIL + 3 * min(kick, 2.0) * math.sqrt(responses)
     size = math.ceil(far / _SPACING) + 1
     scratch = np.empty((size, size)), *np.empty((2, size)), _SPACING, np.empty(_NODES)
@@ -165,12 +165,12 @@ def kept_alone(
 
 @functools.cache
 def lone_kick(window: float, start_failure_rate: float, *, wrong: bool) -> float:
-    """λ₁, the kick of a lone response at which half is kept (G2).
+    """The kick λ₁ of a single response at which half is kept (G2).
 
     Parameters
     ----------
     window, start_failure_rate, wrong
-        As in `kept_alone`; the run is as long as `training.run.iterations_to_judge` makes it.
+        As in `kept_alone`. The run is as long as `training.run.iterations_to_judge` says.
 
     Returns
     -------
@@ -196,7 +196,7 @@ def lone_kick(window: float, start_failure_rate: float, *, wrong: bool) -> float
 
 @kernel
 def _most(size, p):
-    """The least count that Bin(size, p) exceeds with a chance of at most 1e-12."""
+    """The smallest count that Bin(size, p) exceeds with probability 1e-12 at most."""
     count = int((size + 1) * p)
     mass = pmf(count, size, p, 1.0 - p)
     while count < size:
@@ -213,8 +213,8 @@ def _most(size, p):
 def critical(instance: Instance, advantage: str, aggregation: str, group_size: int, limit: float) -> float:
     """Predicted critical learning rate of sampled groups (G4).
 
-    1/α* = (N/4λ₁) E[w²M]/E[wM] + R/α_∞ with R = E[w²M(M−1)]/E[wM] over its value as n → ∞. M ~ Bin(n, p) long
-    responses of a group move θ, each with weight w(M), and p is taken halfway between the best and collapse.
+    1/α* = (N/4λ₁) E[w²M]/E[wM] + R/α_∞, where R is E[w²M(M−1)]/E[wM] divided by its value as n → ∞. In a group
+    M ~ Bin(n, p) long responses move θ, each with weight w(M). The p is taken halfway between the best and collapse.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
     Returns
     -------
     float
-        nan where the weight depends on the lengths of the other responses, as for token-mean.
+        nan if the weight of a response depends on the lengths of the others, as with token-mean.
 
     Examples
     --------
@@ -266,20 +266,21 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
 
 
 def crossing(instance: Instance, advantage: str, aggregation: str, limit: float) -> float:
-    """Predicted n(1−J₀) at which the exponent in 1−J is midway between lone failures and the exact limit (G5).
+    """Predicted n(1−J₀) at which the exponent in 1−J is midway between its two limits (G5).
 
-    As α* (1−J)^−b, b the exact exponent, depends on n and 1−J through n(1−J) alone, the exponent at fixed n is b
-    plus that in n at fixed 1−J, which falls from the advantage's power p to 0.
+    The limits are single failures in a group and the exact dynamics. Let b be the exact exponent. Because
+    α* (1−J)^−b depends on n(1−J) alone, the exponent at fixed n is b plus the exponent in n at fixed 1−J. The latter
+    falls from the power p of the advantage to 0.
 
     Parameters
     ----------
     instance, advantage, aggregation, limit
-        As in `critical`. The number hardly depends on the instance, unless its failures are frequent.
+        As in `critical`. The result hardly depends on the instance as long as its failures are rare.
 
     Returns
     -------
     float
-        By interpolation in log n on a ladder of factors of √2; nan as in `critical`, or where there is no p.
+        By interpolation in log n between sizes a factor √2 apart; nan as in `critical`, or if there is no p.
     """
     power = ADVANTAGES.find(advantage).power
     if power is None:

@@ -1,4 +1,4 @@
-"""A learning rate carried from one training to another.
+"""Carry a learning rate over from one training to another.
 
 The laws are those of docs/theory_optimizers.md, docs/theory.md and docs/theory_groups.md.
 """
@@ -13,13 +13,13 @@ from ..training.optimizers import OPTIMIZERS
 from ..training.rules import ADVANTAGES, AGGREGATIONS
 from . import closed_forms, exponents, optimizers, sampled_groups
 
-#: Laws that lie further apart than this are no base for one number.
+#: If the laws differ by more than this factor, no single learning rate is given.
 AGREEMENT = 3.0
 
 
 @dataclass(frozen=True)
 class Training:
-    """What the laws need to know of a training.
+    """What the laws need to know about a training.
 
     Attributes
     ----------
@@ -50,16 +50,16 @@ class Training:
 
 @dataclass(frozen=True)
 class Law:
-    """One law and what it says.
+    """One law, and the factor that it gives.
 
     Attributes
     ----------
     family : str
-        The bandit family on which it is derived and measured.
+        The bandit family on which it was derived and measured.
     formula : str
         What the learning rate is proportional to.
     factor : float
-        Learning rate there over learning rate here.
+        Learning rate of the new training over that of the old one.
     regime : str
         Where it applies.
     source : str
@@ -150,19 +150,19 @@ def laws(
     aggregation: str = "seq-mean-token-sum",
     dynamic_sampling: bool = False,
 ) -> list[Law]:
-    """All laws that speak about a change of training, the one that fits sampled groups first.
+    """All laws that apply to a change of training. The one that fits sampled groups comes first.
 
     Parameters
     ----------
     optimizer : str
-        Name in `training.optimizers`; the same before and after.
+        Name in `training.optimizers`, the same before and after.
     before, after : Training
     settings, settings_after : mapping, optional
-        Settings of the optimizer; those after are by default those before.
+        Settings of the optimizer before and after. By default they do not change.
     advantage, aggregation : str
         The rule. Under scale-free optimizers it does not matter.
     dynamic_sampling : bool
-        Groups all right or all wrong are dropped.
+        Whether groups all right or all wrong are dropped.
 
     Raises
     ------
@@ -203,6 +203,12 @@ def laws(
 
 
 def agree(found: list[Law]) -> bool:
-    """Whether all laws lie within a factor `AGREEMENT`."""
+    """Whether all laws agree to within a factor `AGREEMENT`.
+
+    Examples
+    --------
+    >>> agree(laws("adamw", Training(512, 0.5, 8), Training(2048, 0.5, 8)))
+    True
+    """
     factors = [law.factor for law in found]
     return max(factors) <= AGREEMENT * min(factors)

@@ -1,1 +1,1 @@
-"""Thresholds: the search for the largest step or learning rate that still converges."""
+"""Thresholds: searches for the largest step, or learning rate, at which training still succeeds."""

@@ -1,4 +1,4 @@
-"""Threshold search: the one-step critical step and the critical learning rate (docs/theory.md, M2–M3)."""
+"""Searches in the exact dynamics: one-step critical step and critical learning rate (docs/theory.md, M2–M3)."""
 
 import enum
 import math
@@ -15,21 +15,29 @@ from ..training.run import train
 
 
 def one_step(instance: Instance) -> float:
-    """Smallest η > 0 at which a step along the gradient gap from θ₀ lowers the success rate.
+    """The one-step critical step η*: the smallest step along the gradient gap that lowers the success rate.
 
-    Looked for on a fine geometric ladder from far below the scale of the scores upward, then root-found.
+    Steps of a fine geometric ladder are tried from the start θ₀, from far below the scale of the scores upward. Then
+    the root is found between the last step that helps and the first that does not.
 
     Returns
     -------
     float
-        η*, in units of θ, to 1e-9 relative; infinite where no step up to 10⁶ score scales lowers it.
+        η*, in units of θ, to 1e-9 relative. It is infinite if no step up to 10⁶ score scales lowers the rate.
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.2)
+    >>> round(one_step(bandit) / (2 * abs(bandit.theta0)), 6)  # 2|θ₀| in closed form (C2)
+    1.0
     """
     success, failure, gap = instance.at(instance.theta0)
     direction = math.copysign(1.0, gap)
 
     def gain(step: float) -> float:
         moved_success, moved_failure, _ = instance.at(instance.theta0 + step * direction)
-        # the smaller of the two rates is the one whose difference keeps its digits
+        # the difference of the smaller of the two rates loses fewer digits
         return moved_success - success if success < failure else failure - moved_failure
 
     low = first = 1e-4 / (instance.max_length * instance.token_score_bound)
@@ -68,7 +76,7 @@ class Critical:
     search: Search
 
     def divided(self, divisor: float) -> "Critical":
-        """The same for an aggregation that divides every update by this number."""
+        """The critical learning rate for an aggregation that divides every update by this number."""
         return Critical(self.learning_rate * divisor, self.low * divisor, self.high * divisor, self.search)
 
 
@@ -84,16 +92,17 @@ def critical(
     stride: int = 8,
     **options: Any,
 ) -> Critical:
-    """Critical learning rate of an advantage with token sums.
+    """The critical learning rate α* of an advantage with token sums: where runs stop converging.
 
-    A logarithmic scan goes up to the first learning rate that converges (below it everything is merely slow)
-    and on to the next one that does not; that bracket alone is bisected, because above it the outcome can flip
-    back and forth. The scan is centred on the learning rate whose first step is the one-step critical step.
+    A logarithmic scan of learning rates goes up until runs converge (below that they are merely slow), and on until
+    they no longer do. The bracket between these two is bisected. Higher learning rates are not looked at, because
+    there the outcome can change back and forth. The scan is centred on the learning rate whose first step is the
+    one-step critical step.
 
-    The scan takes the ladder in strides and then every rung of the stride in which convergence ends; where no rung of
-    the strides converges it takes every rung of all.
+    To save time the scan first tries only every `stride`-th learning rate, and then all of the stride in which
+    convergence ends. If none of the first ones converges, it tries all.
 
-    An aggregation divides every update by the same number, so its critical learning rate is this one times
+    An aggregation divides every update by one number, so its critical learning rate is this one times
     `Aggregation.divisor` (see `Critical.divided`).
 
     Parameters
@@ -103,20 +112,30 @@ def critical(
     iterations, tolerance
         Of each run, see `training.run.train`.
     per_decade : int
-        Scanned learning rates a decade.
+        Learning rates that are scanned in each decade.
     decades : float
         How far the scan reaches below and above its centre.
     precision : float
         Width high/low − 1 at which bisection stops.
     stride : int
-        Rungs in a stride. An interval of learning rates that do not converge, with others above it that do, can be
-        missed if it is narrower; 1 misses none that is as wide as a rung.
+        Learning rates in a stride. An interval of learning rates that do not converge, between others that do, can be
+        missed if it is narrower than a stride. With 1, only intervals narrower than a rung can be missed.
     **options
         Other arguments of `training.run.train`, such as the optimizer.
 
     Returns
     -------
     Critical
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> from gradgap.theory.closed_forms import critical_closed_form
+    >>> bandit = FAMILIES.find("counting").instance(16, 0.2)
+    >>> found = critical(bandit, "grpo", iterations=2000)
+    >>> closed = critical_closed_form(bandit, "grpo", "seq-mean-token-sum")
+    >>> found.search.name, bool(abs(found.learning_rate / closed - 1) < 0.01)
+    ('found', True)
     """
     success, failure, gap = instance.at(instance.theta0)
     first_update = ADVANTAGES.find(advantage).coefficient(success, failure, abs(gap)) * abs(gap)
@@ -140,7 +159,7 @@ def critical(
         return [code == Outcome.converged for code in runs.outcome]
 
     def last_of_first_stretch(rungs: Sequence[int]) -> int | None:
-        """The last rung of the first stretch of rungs that converge."""
+        """The last of the first converging rungs that follow one another."""
         last = None
         for rung, good in zip(rungs, converged([rate(rung) for rung in rungs]), strict=True):
             if good:

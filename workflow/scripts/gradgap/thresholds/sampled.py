@@ -1,7 +1,7 @@
-"""Half-kept learning rates of sampled groups (docs/theory_groups.md, G6), and their limit as groups grow.
+"""Half-kept learning rates of sampled groups (docs/theory_groups.md, G6), and their limit for large groups.
 
-A sampled run ends somewhere at random, so the threshold is where the mean over replicates loses half of what there
-is to lose: the mean final success rate crosses halfway between its best and its collapsed level, going up in α.
+A sampled run ends at a random place, so a threshold needs a mean over replicates. The half-kept learning rate is
+where the mean final success rate, as the learning rate grows, falls halfway from its best to its collapsed level.
 """
 
 import math
@@ -21,9 +21,9 @@ from ..training.run import iterations_to_judge, train
 from ..values import canonical
 from .exact import Search, one_step
 
-#: Learning rates are rungs of one ladder, 10^(rung/RUNGS), so that a rung's streams do not depend on the search.
+#: Learning rates are rungs of a fixed ladder, 10^(rung/RUNGS), so that random streams do not depend on the search.
 RUNGS = 16
-#: The first pass goes up in strides of this many rungs, with fewer replicates.
+#: The first pass tries only every fourth rung, with fewer replicates.
 STRIDE = 4
 SCOUTS = 8
 #: Name of the axis that keys the random stream of a run.
@@ -37,7 +37,7 @@ class HalfKept:
     Attributes
     ----------
     learning_rate, low, high : float
-        Estimate and 95 % bootstrap interval over replicates; nan unless found.
+        Estimate and 95 % bootstrap interval over replicates; nan if the search did not find it.
     search : Search
     """
 
@@ -48,21 +48,44 @@ class HalfKept:
 
 
 def rung_text(rung: int) -> str:
-    """Canonical text of the learning rate of a rung, to four digits."""
+    """Canonical text of the learning rate of a rung, to four digits.
+
+    Examples
+    --------
+    >>> rung_text(0), rung_text(-5)
+    ('1', '0.487')
+    """
     return canonical(float(f"{exp10(rung / RUNGS):.4g}"))
 
 
 def kept(instance: Instance, failure_rate: Any) -> Any:
-    """Where success rates stand between collapse (0) and the best (1), given as one failure rate or as an array.
+    """The share that was kept: 1 at the best success rate, 0 where the policy has collapsed.
 
-    Collapse is the success rate as θ → ∞: responses that carry scores have then all failed.
+    A collapsed policy has the success rate of θ → ∞, where all responses with a score fail.
+
+    Parameters
+    ----------
+    instance : Instance
+    failure_rate : float or ndarray
+        1 − J at the end of runs.
+
+    Returns
+    -------
+    float or ndarray
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("gated").instance(64, 0.99)
+    >>> kept(bandit, bandit.best_failure), kept(bandit, bandit.at(math.inf)[1])
+    (1.0, 0.0)
     """
     best, worst = instance.best_failure, instance.at(math.inf)[1]
     return (worst - failure_rate) / (worst - best)
 
 
 def _of_first_step(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the arguments of `training.run.train`, those that say how long a first step is."""
+    """Those arguments of `training.run.train` that the length of the first step depends on."""
     return {name: options[name] for name in ("optimizer", "clip_norm") if name in options}
 
 
@@ -71,7 +94,7 @@ def _first_rung(
 ) -> int:
     """Rung four decades below the learning rate whose first expected step is the one-step critical step."""
     if OPTIMIZERS.find(optimizer).scale_free:
-        # its first step is about the learning rate, whatever the update
+        # the first step is about as long as the learning rate, for any update
         return STRIDE * math.floor((log10(one_step(instance)) - 4) * RUNGS / STRIDE)
     success, failure, gap = instance.at(instance.theta0)
     update = ADVANTAGES.find(advantage).coefficient(success, failure, abs(gap)) * abs(gap)
@@ -83,7 +106,7 @@ def _first_rung(
 
 
 def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Search]:
-    """First rung, in strides upward, at which less than half is kept after half was kept before."""
+    """Go up in strides to the first rung that keeps less than half, after one that kept half or more."""
     seen = False
     for rung in range(first, first + 6 * RUNGS, STRIDE):
         if kept_at(rung) >= 0.5:
@@ -96,19 +119,19 @@ def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Sea
 def _ladder(
     first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int, spacing: int = 1
 ) -> tuple[np.ndarray, np.ndarray, Search]:
-    """Rungs around the one at which half is kept, and what each replicate kept at each.
+    """The rungs around the half-kept one, and the share that each replicate kept at each of them.
 
-    A coarse pass goes up to the first rung at which the mean of a few replicates, having been above, is below
-    halfway; the ladder around it is then run with all replicates.
+    A coarse pass with few replicates goes up until the mean falls below one half. Then the rungs around that place
+    are run with all replicates.
 
     Parameters
     ----------
     first : int
         Rung to start from.
     kept_at : callable
-        ``kept_at(rung, replicates)``: kept by so many replicates, of that shape.
+        ``kept_at(rung, count)``: the shares that the first `count` replicates kept, of shape (count,).
     scouts, replicates : int
-        Replicates of the coarse pass, and of the ladder.
+        Number of replicates in the coarse pass, and then.
     spacing : int
         Rungs from one step of the ladder to the next.
 
@@ -156,7 +179,7 @@ def half_kept(
     replicates : int
     seed : int
     coordinates : mapping
-        Of the point, canonical; each run adds its learning rate and replicate and has a stream of its own.
+        Canonical coordinates of the point. With its learning rate and replicate they key the random stream of a run.
     spacing : int
         Rungs of the ladder, of 16 a decade, from one learning rate to the next.
     **options
@@ -165,6 +188,15 @@ def half_kept(
     Returns
     -------
     HalfKept
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("counting").instance(16, 0.2)
+    >>> size = {"group_size": 16, "iterations": 100, "replicates": 8, "seed": 1, "coordinates": {}}
+    >>> found = half_kept(bandit, "reinforce", "seq-mean-token-sum", **size)
+    >>> found.search.name, found.low <= found.learning_rate <= found.high
+    ('found', True)
     """
     updates = iterations_to_judge(instance, group_size, iterations)
     runs: dict[int, np.ndarray] = {}
@@ -201,7 +233,7 @@ def half_kept(
     return HalfKept(rate, low, high, search)
 
 
-#: Starts over which an exact run is averaged, spread evenly on θ₀ · [0.8, 1.2].
+#: Exact runs are averaged over so many starts, spread evenly over θ₀ · [0.8, 1.2].
 STARTS = 24
 
 
@@ -247,15 +279,23 @@ def half_kept_exact(
     spacing: int = 1,
     **options: Any,
 ) -> float:
-    """Half-kept learning rate of the exact dynamics, which that of sampled groups tends to as they grow.
+    """Half-kept learning rate of the exact dynamics: the limit of that of sampled groups as the groups grow.
 
-    It lies above the critical learning rate of `thresholds.exact`, at which the success rate only starts to fall
-    short of the best one. The mean is over `STARTS` starts, see `kept_from_starts`.
+    It lies above the critical learning rate of `thresholds.exact`, where the success rate only begins to miss the
+    best one. The mean is taken over `STARTS` starts, see `kept_from_starts`.
 
     Returns
     -------
     float
-        nan where the ladder holds no crossing.
+        nan if no learning rate of the ladder keeps half.
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> from gradgap.theory.closed_forms import critical_closed_form
+    >>> bandit, rule = FAMILIES.find("counting").instance(16, 0.2), ("reinforce", "seq-mean-token-sum")
+    >>> half_kept_exact(bandit, *rule, iterations=500) > critical_closed_form(bandit, *rule)
+    True
     """
 
     def kept_at(rung: int, count: int) -> np.ndarray:

@@ -1,24 +1,24 @@
-"""Batches of several groups: rules that look beyond one group (docs/trainers.md).
+"""Rules that need a whole batch of groups (docs/trainers.md).
 
-The engines draw one group at a time, and ``sampled(right, size)`` of `rules` knows its own group only. Two things
-that trainers do need the whole batch: a token mean over all its responses, and z-scores by the standard deviation of
-all its rewards. Here they are plain functions of a batch, for tests and comparisons; no engine runs them.
+The components of `rules` look at one group at a time. Two things that trainers do need the whole batch: a token mean
+over all its responses, and z-scores with the standard deviation of all its rewards. Here both are plain functions of
+a batch, for tests and comparisons. The engine does not run them.
 """
 
 import numpy as np
 
 from . import rules
 
-#: Advantages that need the whole batch, beside those of `rules`.
+#: Advantages that need the whole batch, in addition to those of `rules`.
 BATCH_ADVANTAGES = ("batch_grpo",)
-#: Aggregations that need the whole batch, beside those of `rules`.
+#: Aggregations that need the whole batch, in addition to those of `rules`.
 BATCH_AGGREGATIONS = ("batch-token-mean",)
 
 
 def weights(
     advantage: str, aggregation: str, rewards, lengths, max_length: float, epsilon: float = 1e-4
 ) -> np.ndarray:
-    """Weight of the summed score of each response in the update from a batch of groups.
+    """Weight of each response of a batch of groups: the factor of its summed score in the update.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ def weights(
         A name in `rules`, or ``batch_grpo``: (r − mean of the group)/(s + ε), s the standard deviation (ddof = 1) of
         all rewards of the batch.
     aggregation : str
-        A name in `rules`, whose update is averaged over groups, or ``batch-token-mean``: A/Σ|o|, the sum over the
-        whole batch. The two differ from ``token-mean`` where groups have unequal numbers of tokens.
+        A name in `rules`, whose update is averaged over groups, or ``batch-token-mean``: A/Σ|o| with the sum over the
+        whole batch. That differs from ``token-mean`` if the groups have unequal numbers of tokens.
     rewards, lengths : array_like, shape (groups, n)
         Reward (0 or 1) and length in tokens of every response.
     max_length : float
-        Length of the longest response there can be, in tokens.
+        Length of the longest possible response, in tokens.
     epsilon : float
         ε of ``batch_grpo``.
 
@@ -46,7 +46,7 @@ def weights(
 
     Examples
     --------
-    Two groups of two, the second with responses three times as long: its update counts for more.
+    Two groups of two. The responses of the second are three times as long, so it counts for more in the batch mean.
 
     >>> rewards, lengths = [[1, 0], [1, 0]], [[1, 1], [3, 3]]
     >>> weights("dr_grpo", "batch-token-mean", rewards, lengths, 3).tolist()

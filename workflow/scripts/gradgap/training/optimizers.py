@@ -324,6 +324,13 @@ def clip(update, limit):
     update : ndarray, shape (d,)
     limit : float
         Largest norm, above 0.
+
+    Examples
+    --------
+    >>> update = np.array([3.0, 4.0])
+    >>> clip(update, 1.0)
+    >>> update
+    array([0.6, 0.8])
     """
     total = 0.0
     for i in range(update.size):

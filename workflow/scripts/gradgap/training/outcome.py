@@ -1,4 +1,4 @@
-"""What became of a run: one judge for every path, whichever engine made it (docs/theory.md, M1)."""
+"""How a run ended: one judge for every run, exact or sampled, compiled or not (docs/theory.md, M1)."""
 
 import enum
 from collections.abc import Sequence
@@ -9,23 +9,25 @@ import numpy as np
 
 from ..numerics.compiler import kernel
 
-#: A rate that moved by less than this share of what there is to gain did not move: roundings are no signal.
+#: A rate that changed by less than this share of the possible gain did not change: it may be rounding.
 _ROUNDING = 1e-12
-#: A prompt is lost where its success rate is below this.
+#: A prompt is lost if its success rate is below this.
 LOST = 0.01
 
 
 class Outcome(enum.IntEnum):
-    """What became of a run, judged by the success rate over its last tenth."""
+    """How a run ended, judged by the success rate over its last tenth."""
 
     converged = 0  #: within the tolerance of the best success rate
-    slow = 1  #: not there, but still rising and never fell: more iterations are wanted, not a smaller step
+    slow = (
+        1  #: not there yet, but still rising, and it never fell: it needs more iterations, not a smaller step
+    )
     collapsed = 2  #: below the success rate it started from
     stagnated = 3  #: the rest: stuck between the two
 
 
 class Summary(NamedTuple):
-    """What the judge looks at. Rates are means over prompts.
+    """The facts about a run that the judge needs. Rates are means over prompts.
 
     Attributes
     ----------
@@ -38,7 +40,7 @@ class Summary(NamedTuple):
     fall : float
         Largest rise of the failure rate above its least so far.
     idle : bool
-        No update of the tail had a response to learn from: nothing can be said about whether it still rises.
+        Whether no update of the tail had a response to learn from. Then nobody can tell whether it still rises.
     """
 
     start_success: float
@@ -53,9 +55,15 @@ class Summary(NamedTuple):
 
 @kernel
 def tail_length(iterations):
-    """Updates that the final rates are the mean over: a tenth, an even number where there are that many.
+    """How many updates the final rates are averaged over: a tenth of the run, rounded up to an even number.
 
-    An even number holds whole two-cycles, so that their mean does not depend on where the run ends.
+    A run often ends in a cycle of two states. With an even number the mean does not depend on which of the two comes
+    last. A run of a single update has a tail of one.
+
+    Examples
+    --------
+    >>> tail_length(2000), tail_length(150), tail_length(1)
+    (200, 16, 1)
     """
     tail = max(iterations // 10, 1)
     if tail % 2 == 1 and tail < iterations:
@@ -65,7 +73,7 @@ def tail_length(iterations):
 
 @kernel
 def judge(summary, best_failure, tolerance):
-    """The outcome of a run, as the number of an `Outcome`.
+    """Judge a run by its summary.
 
     Parameters
     ----------
@@ -73,11 +81,18 @@ def judge(summary, best_failure, tolerance):
     best_failure : float
         1 − J_max.
     tolerance : float
-        Converged is J_max − J ≤ tolerance · (J_max − J₀), and J fell where it lost more than that.
+        A run converged if J_max − J ≤ tolerance · (J_max − J₀). A fall of J by no more than that does not count.
 
     Returns
     -------
     int
+        The number of an `Outcome`.
+
+    Examples
+    --------
+    >>> seen = Summary(0.5, 0.5, 0.9, 0.1, 0.1, 0.1, 0.0, False)  # from 0.5 to 0.9, and no longer rising
+    >>> Outcome(judge(seen, best_failure=0.0, tolerance=0.01)).name
+    'stagnated'
     """
     to_gain = summary.start_failure - best_failure
     margin = tolerance * to_gain
@@ -94,12 +109,12 @@ def judge(summary, best_failure, tolerance):
 def judge_path(
     success_rate: np.ndarray, failure_rate: np.ndarray, best_failure: float, tolerance: float
 ) -> Outcome:
-    """The outcome of a run whose rates are known at every update.
+    """Judge a run whose rates are known at every update.
 
     Parameters
     ----------
     success_rate, failure_rate : ndarray, shape (iterations + 1,)
-        Along the run, the start included.
+        Along the run, including the start.
     best_failure, tolerance
         As for `judge`.
 
@@ -130,13 +145,13 @@ class Run:
     Attributes
     ----------
     outcome : Outcome or None
-        None where it was not asked for.
+        None if the run was not judged.
     final_success_rate, final_failure_rate : float
         Means over prompts and over the last tenth of the updates.
     prompt_final_success_rate, prompt_final_failure_rate : ndarray, shape (Q,)
         The same of each prompt.
     prompt_success_rate, prompt_failure_rate : ndarray, shape (recorded, Q)
-        J_q and 1 − J_q at the recorded iterations; empty where none was asked for.
+        J_q and 1 − J_q at the recorded iterations; empty if none were recorded.
     theta : ndarray, shape (d,)
         Where the run ended.
     """
@@ -168,12 +183,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Runs(Sequence[Run]):
-    """Results of a batch of R runs: the numbers of all as arrays, and each as a `Run` by its position.
+    """Results of a batch of R runs: as arrays over all runs, and each run as a `Run` by its index.
 
     Attributes
     ----------
     outcome : ndarray of int, shape (R,), or None
-        Numbers of `Outcome`; None where it was not asked for.
+        Numbers of `Outcome`; None if the runs were not judged.
     final : ndarray, shape (R, 2, Q)
         Success and failure rate of each prompt, means over the last tenth of the updates.
     path : ndarray, shape (R, 2 · recorded, Q)

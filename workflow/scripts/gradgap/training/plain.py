@@ -1,6 +1,7 @@
-"""The training loop in plain Python: for policies without kernels, and the reference of the compiled one.
+"""The training loop in plain Python.
 
-It calls the methods of a `Policy` and follows the definitions line by line; nothing is skipped.
+It trains policies that have no compiled kernels, and tests compare the compiled loop with it. It calls the methods of
+a `Policy` and follows the definitions line by line, without any shortcut.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,16 @@ from .schedules import SCHEDULES
 
 
 def expected_update(policy: Policy, advantage: str, aggregation: str, theta: np.ndarray) -> np.ndarray:
-    """The update in expectation over large groups: the mean over prompts of c(J_q) g_q over the divisor."""
+    """The expected update of large groups: the mean over prompts of c(J_q) g_q, divided by the aggregation's divisor.
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.5)
+    >>> update = expected_update(bandit, "gap", "seq-mean-token-sum", bandit.start)
+    >>> bool(abs(update[0] - bandit.at(bandit.start)[2]) < 1e-12)
+    True
+    """
     success, failure, gap = policy.rates(theta)
     coefficient = ADVANTAGES.find(advantage).coefficient
     factors = [
@@ -35,9 +45,18 @@ def sampled_update(
     state: np.ndarray,
     dynamic_sampling: bool = False,
 ) -> np.ndarray:
-    """The update from one sampled group a prompt: the mean over prompts of Σ weight · score.
+    """The update from one sampled group for each prompt: the mean over prompts of Σ weight · score.
 
-    Groups that are all right or all wrong are left out of the mean under dynamic sampling.
+    With dynamic sampling, groups whose responses are all right or all wrong are left out of the mean.
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> from gradgap.numerics import streams
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.5)
+    >>> stream = streams.state(1, {})
+    >>> sampled_update(bandit, "rloo", "token-mean", bandit.start, 16, stream).shape
+    (1,)
     """
     total, kept = np.zeros(len(theta)), 0
     groups = policy.sample(theta, group_size, state)
@@ -68,11 +87,18 @@ def train(
     record: np.ndarray | None = None,
     start: np.ndarray | None = None,
 ) -> Run:
-    """One run; arguments and result are those of `training.run.train`, for one learning rate.
+    """Train once. Arguments and result are those of `training.run.train`, for one learning rate.
 
     Returns
     -------
     Run
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("counting").instance(16, 0.2)
+    >>> train(bandit, "reinforce", "seq-mean-token-sum", 0.1, iterations=500).outcome.name
+    'converged'
     """
     chosen = OPTIMIZERS.find(optimizer)
     settings = chosen.vector(optimizer_settings)

@@ -1,7 +1,8 @@
-"""Update rules: advantage × aggregation.
+"""Update rules: each is an advantage with an aggregation.
 
-In expectation over large groups an advantage turns the gradient gap g into c(J) g, and an aggregation divides it
-by a length (docs/theory.md, R1–R2): ``u = c(J) g / divisor`` and ``θ' = θ + α u``.
+The advantage turns the rewards of a group into weights of its responses. The aggregation says what the weighted token
+scores are divided by. In expectation over large groups the update is ``u = c(J) g / divisor``, with g the gradient
+gap, c(J) a factor of the advantage, and the divisor a length (docs/theory.md, R1–R2). Then ``θ' = θ + α u``.
 """
 
 import functools
@@ -24,7 +25,7 @@ COEFFICIENT = function_type(f8, f8, f8, f8)
 
 
 class _These(NamedTuple):
-    """Lengths of no instance in particular."""
+    """Example lengths, to find out how a divisor depends on each."""
 
     length: float
     score_length: int
@@ -36,22 +37,21 @@ _THESE = _These(4096.0, 65536, 262144)
 
 @dataclass(frozen=True)
 class Advantage:
-    """How rewards become weights of responses.
+    """How the rewards of a group become weights of its responses.
 
     Attributes
     ----------
     coefficient : compiled function
-        ``coefficient(success_rate, failure_rate, gap_norm) -> c``, the factor of the gradient gap in the
-        expected update as the group grows.
+        ``coefficient(success_rate, failure_rate, gap_norm) -> c``: the factor of the gradient gap in the expected
+        update of large groups.
     power : float or None
-        p where c ~ (1−J)^p as J → 1, from which the exponents of the critical learning rate follow; None where
-        there is no such law.
+        The p with c ~ (1−J)^p as J → 1. The exponents of the critical learning rate follow from it. None if c is no
+        such power.
     sampled : compiled function or None
-        ``sampled(right, size) -> (a, b)``, the advantage of each right and of each wrong response in a group
-        of `size` responses of which `right` are right (all float64); None where it is defined in expectation
-        only.
+        ``sampled(right, size) -> (a, b)``: the advantage of each right and of each wrong response, in a group of
+        `size` responses with `right` right ones (all float64). None if it is defined in expectation only.
     vanishes : bool
-        The expected update is 0 where the gradient gap is, so that the best θ is a fixed point.
+        Whether the expected update is 0 where the gradient gap is 0, so that the best θ is a fixed point.
     """
 
     coefficient: Callable
@@ -80,10 +80,9 @@ class Aggregation:
     divisor : callable
         ``divisor(instance) -> float``: what the summed score of a response is divided by, in tokens.
     sampled : compiled function or None
-        ``sampled(length, size, total_length, max_length) -> factor`` of the summed score of a response of
-        that length in a group of `size` responses with `total_length` tokens between them (all float64),
-        `max_length` being the length of the longest response there can be; None where it is defined in
-        expectation only.
+        ``sampled(length, size, total_length, max_length) -> factor``: the factor of the summed score of a response
+        of `length` tokens, in a group of `size` responses with `total_length` tokens in all (all float64).
+        `max_length` is the length of the longest possible response. None if it is defined in expectation only.
     """
 
     divisor: Callable[[Lengths], float]
@@ -91,9 +90,9 @@ class Aggregation:
 
     @property
     def powers(self) -> LengthPowers:
-        """Powers of the lengths that the divisor is a product of, found from the divisor itself.
+        """The power of each length in the divisor, found by evaluating it.
 
-        All are nan where it is no such product, for then no exponent can be told from it.
+        All are nan if the divisor is not a product of powers; then it predicts no exponent.
 
         Examples
         --------
@@ -169,10 +168,10 @@ def _z_score(right, size):
 
 
 def check_rule(component: Any, kind: type | None = None) -> None:
-    """Hold an advantage or an aggregation to what the engine and the theory rely on.
+    """Check that an advantage or an aggregation does what the engine and the theory rely on.
 
-    Each claim is compared with what the functions do: the declared power with the coefficient near J = 1, the sampled
-    form in a large group with the expected one. It is run on the components of plugins when they are loaded.
+    What it declares is compared with what its functions return: the power with the coefficient near J = 1, and the
+    sampled form in a large group with the expected form. It runs on the components of plugins when they are loaded.
 
     Parameters
     ----------
@@ -331,7 +330,7 @@ AGGREGATIONS.add("seq-mean-token-sum-norm")(
 )
 
 
-#: Update rules under the names that people use for them.
+#: Update rules by the names that people know them by.
 PRESETS: dict[str, tuple[str, str]] = {
     "REINFORCE": ("reinforce", "seq-mean-token-sum"),
     "RLOO": ("rloo", "seq-mean-token-sum"),
@@ -342,7 +341,7 @@ PRESETS: dict[str, tuple[str, str]] = {
 
 
 def label(advantage: str) -> str:
-    """Name of an advantage in figures: that of the first preset with it, or its own where no preset has it.
+    """Name of an advantage in figures: that of the first preset that uses it, else its own name.
 
     >>> [label(name) for name in ("dr_grpo", "grpo", "gap")]
     ['Dr. GRPO', 'GRPO', 'gap']
@@ -351,12 +350,22 @@ def label(advantage: str) -> str:
 
 
 def rule(name: str) -> tuple[str, str]:
-    """Advantage and aggregation of a rule, a preset or ``advantage/aggregation``.
+    """Advantage and aggregation of a rule.
+
+    Parameters
+    ----------
+    name : str
+        A preset, or ``advantage/aggregation``.
 
     Raises
     ------
     ConfigError
         If the name is neither.
+
+    Examples
+    --------
+    >>> rule("GRPO"), rule("gap/seq-mean-token-sum")
+    (('grpo', 'seq-mean-token-mean'), ('gap', 'seq-mean-token-sum'))
     """
     if name in PRESETS:
         return PRESETS[name]
@@ -377,7 +386,13 @@ def sampled(advantage: str, aggregation: str) -> tuple[Callable, Callable]:
     Raises
     ------
     ConfigError
-        If a name is unknown, or is defined in expectation only; the message lists those that can be sampled.
+        If a name is unknown, or is defined in expectation only. The message lists those that can be sampled.
+
+    Examples
+    --------
+    >>> advantage, aggregation = sampled("rloo", "token-mean")
+    >>> advantage(1.0, 4.0)  # of the right response and of each wrong one, one right in four
+    (1.0, -0.3333333333333333)
     """
     forms = []
     for name, registry in ((advantage, ADVANTAGES), (aggregation, AGGREGATIONS)):
@@ -392,7 +407,13 @@ def sampled(advantage: str, aggregation: str) -> tuple[Callable, Callable]:
 
 
 def of_point(point: Mapping[str, str]) -> tuple[str, str]:
-    """Advantage and aggregation at a point, whose axes are ``rule``, or ``advantage`` and ``aggregation``."""
+    """Advantage and aggregation at a point with the axis ``rule``, or the axes ``advantage`` and ``aggregation``.
+
+    Examples
+    --------
+    >>> of_point({"rule": "DAPO"})
+    ('grpo', 'token-mean')
+    """
     if "rule" in point:
         return rule(point["rule"])
     return point["advantage"], point["aggregation"]
@@ -407,7 +428,7 @@ def _weigh(advantage, aggregation, group, max_length):
 
 
 def weights(advantage: str, aggregation: str, rewards, lengths, max_length: float) -> np.ndarray:
-    """Weight of the summed score of each response in the update from its group.
+    """Weight of each response of one group: the factor of its summed score in the update.
 
     Parameters
     ----------
@@ -416,7 +437,7 @@ def weights(advantage: str, aggregation: str, rewards, lengths, max_length: floa
     rewards, lengths : array_like, shape (n,)
         Reward (0 or 1) and length in tokens of every response.
     max_length : float
-        Length of the longest response there can be, in tokens.
+        Length of the longest possible response, in tokens.
 
     Returns
     -------
@@ -426,6 +447,13 @@ def weights(advantage: str, aggregation: str, rewards, lengths, max_length: floa
     ------
     ConfigError
         If a name is unknown or has no sampled form.
+
+    Examples
+    --------
+    One right response in four, each of five tokens:
+
+    >>> weights("dr_grpo", "token-mean", [1, 0, 0, 0], [5, 5, 5, 5], 5).round(4).tolist()
+    [0.0375, -0.0125, -0.0125, -0.0125]
     """
     group = np.zeros((COLUMNS, len(rewards)))
     group[REWARD] = rewards

@@ -1,4 +1,4 @@
-"""Runs: a policy trained by a rule at one learning rate, or at many in one call (docs/theory.md, M1)."""
+"""Training runs: one policy and one rule, at one learning rate or at many in one call (docs/theory.md, M1)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,22 @@ from .optimizers import OPTIMIZERS
 from .outcome import Run, Runs
 from .ratios import RATIOS
 from .rules import ADVANTAGES, AGGREGATIONS
-from .schedules import SCHEDULES
+from .schedules import SCHEDULES, constant
 
-#: Failing responses that a run must have room for before it is judged: where they are rare it takes longer.
+#: A run must be long enough for so many failing responses. Where failures are rare it takes more updates.
 FAILURES = 200
 
 
 def iterations_to_judge(instance: Instance, group_size: int, least: int) -> int:
-    """Iterations K with K·n·(1−J) ≥ 200 at the start, and no fewer than `least`."""
+    """How long a sampled run must be to be judged: K·n·(1−J) ≥ 200 at the start, and K ≥ `least`.
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("gated").instance(64, 0.99)
+    >>> iterations_to_judge(bandit, 16, 200), iterations_to_judge(bandit, 1024, 200)
+    (1250, 200)
+    """
     return max(least, math.ceil(FAILURES / (group_size * instance.at(instance.start)[1])))
 
 
@@ -83,7 +91,7 @@ def _reuse(instance: Policy, sampled: bool, steps: int, delay: int, surrogate: n
 
 
 def _rule(instance: Instance, advantage: str, aggregation: str, sampled: bool) -> engine.RuleKernels:
-    # what is expected in closed form never calls the sampled forms, and a rule may have none
+    # an expected update never calls the sampled forms, and a rule may have none
     forms = rules.sampled(*((advantage, aggregation) if sampled else ("reinforce", "seq-mean-token-sum")))
     return engine.RuleKernels(
         ADVANTAGES.find(advantage).coefficient,
@@ -102,7 +110,7 @@ def _workspace(
         np.empty(instance.kernels.workspace),
         np.empty((2, prompts)),
         np.empty((2, prompts)),
-        np.empty((0 if group_size else prompts, dimension)),  # what is sampled needs no gap
+        np.empty((0 if group_size else prompts, dimension)),  # sampled runs need no gap
         np.empty((COLUMNS, rows)),
         np.empty((7 + delay, dimension)),
         np.zeros((slots, dimension)),
@@ -127,7 +135,7 @@ def updates(
     state: np.ndarray,
     count: int,
 ) -> np.ndarray:
-    """Independent draws of the update u at one θ, each from groups of its own.
+    """Draw the update u many times at one θ, each time from new groups.
 
     Parameters
     ----------
@@ -150,6 +158,17 @@ def updates(
     ------
     ConfigError
         If the family, advantage or aggregation cannot be sampled.
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> from gradgap.numerics import streams
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.5)
+    >>> rule = {"group_size": 16, "state": streams.state(1, {}), "count": 4000}
+    >>> drawn = updates(bandit, "reinforce", "seq-mean-token-sum", bandit.theta0, **rule)
+    >>> expected = 0.25 * bandit.at(bandit.theta0)[2]  # J(1−J) g
+    >>> bool(abs(drawn.mean() / expected - 1) < 0.1)
+    True
     """
     _check_group(group_size, state)
     theta = np.ascontiguousarray(np.atleast_1d(theta), dtype=float)
@@ -191,12 +210,12 @@ def train(
     starts: np.ndarray | None = None,
     outcome: bool = True,
 ) -> Runs:
-    """Train one instance once for each learning rate, all in one call of the compiled loop.
+    """Train one instance once for each of many learning rates, in one call of the compiled loop.
 
     Parameters
     ----------
     instance : Instance
-        Or another `Policy`; one without kernels is trained by the plain loop.
+        Or another `Policy`. One without kernels is trained by the plain loop.
     advantage, aggregation : str
         Names in `rules`.
     learning_rates : array_like, shape (R,)
@@ -210,14 +229,15 @@ def train(
     tolerance : float, optional
         Converged is J_max − J ≤ tolerance · (J_max − J₀); by default 1e-4, and 1e-2 for sampled groups.
     schedule, optimizer : str
-        Names in `schedules.SCHEDULES` and `optimizers.OPTIMIZERS`. A schedule that follows the failure rate is told
-        the exact one.
+        Names in `schedules.SCHEDULES` and `optimizers.OPTIMIZERS`. A schedule receives the exact failure rate, in
+        sampled runs too.
     optimizer_settings : mapping, optional
         Settings of the optimizer that differ from its defaults.
     clip_norm : float
-        Largest norm of an update, cut before the optimizer sees it.
+        Largest norm of an update. A longer one is shortened before the optimizer gets it.
     dynamic_sampling : bool
-        Drop groups that are all right or all wrong; with one prompt draw again, at no cost in iterations.
+        Drop groups that are all right or all wrong. With one prompt a new group is drawn instead, and this costs no
+        iteration.
     steps_per_batch : int
         Steps μ on each batch, of the whole batch each; an iteration is one batch. The first is on-policy.
     ratio : str
@@ -230,16 +250,17 @@ def train(
         Factor of the KL divergence from the start, of whole responses and aggregated like the update, whose exact
         gradient every step descends.
     record : array_like of int
-        Iterations, ascending, at which the rates are kept; 0 is the start.
+        Iterations, in ascending order, whose rates are returned; 0 is the start.
     starts : ndarray, shape (R, d), optional
-        Where each run starts, if not at the instance's start.
+        Where each run starts; by default at the instance's start.
     outcome : bool
-        Tell what became of each run. Without, a constant learning rate needs the rates over the last tenth only.
+        Whether to judge each run. If not, a run with a constant learning rate needs no rates before its last tenth,
+        which saves time.
 
     Returns
     -------
     Runs
-        A sequence of `Run`, whose numbers are arrays too.
+        A sequence of `Run`. The numbers of all runs are also there as arrays.
 
     Raises
     ------
@@ -257,7 +278,7 @@ def train(
     _check_group(group_size, states)
     if tolerance is None:
         tolerance = 1e-4 if group_size is None else 1e-2
-    chosen = OPTIMIZERS.find(optimizer)
+    chosen, factor = OPTIMIZERS.find(optimizer), SCHEDULES.find(schedule)
     undecayed = chosen.complete(optimizer_settings).get("weight_decay", 0.0) == 0.0
     surrogate = RATIOS.find(ratio).surrogate(clip_range, clip_range_high)
     reuse = _reuse(instance, group_size is not None, steps_per_batch, delay, surrogate, kl_coef)
@@ -302,11 +323,11 @@ def train(
         _rule(instance, advantage, aggregation, size > 0 or revisits),
         engine.MoveKernels(
             chosen.move,
-            SCHEDULES.find(schedule),
+            factor,
             chosen.vector(optimizer_settings),
             undecayed and chosen.plain,
             undecayed and chosen.memoryless,
-            schedule == "constant",
+            factor is constant,
             float(clip_norm),
         ),
         reuse,
@@ -315,7 +336,7 @@ def train(
             size,
             dynamic_sampling,
             instance.kernels.sample_reads_rates,
-            outcome or len(kept) > 0 or schedule != "constant",
+            outcome or len(kept) > 0 or factor is not constant,
             instance.best_failure,
             math.nan if instance.best is None or dimension > 1 or kl_coef > 0 else float(instance.best[0]),
             float(tolerance),
@@ -340,7 +361,7 @@ def run(
     path: bool = False,
     **options,
 ) -> Run:
-    """Train one instance once; see `train`.
+    """Train one instance once, at one learning rate; see `train`.
 
     Parameters
     ----------
@@ -349,15 +370,23 @@ def run(
     learning_rate : float
         α.
     state : ndarray, shape (4,), uint64
-        Random stream of the run, needed with a group size, and copied.
+        Random stream of the run. It is needed with a group size, and is copied.
     path : bool
-        Keep the rates at every iteration.
+        Whether to return the rates at every iteration.
     **options
         Other arguments of `train`.
 
     Returns
     -------
     Run
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.2)
+    >>> found = run(bandit, "reinforce", "seq-mean-token-sum", 0.1, iterations=100, path=True)
+    >>> round(float(found.success_rate[0]), 9), found.success_rate.shape
+    (0.2, (101,))
     """
     if path:
         options["record"] = np.arange(iterations + 1)

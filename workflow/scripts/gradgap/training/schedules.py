@@ -1,8 +1,8 @@
-"""Schedules: the factor on the learning rate at each iteration.
+"""Schedules: by what factor the learning rate changes along a run.
 
-A schedule is a compiled function ``schedule(iteration, iterations, failure_rate, start_failure_rate) -> factor``, all
-float64: `iteration` k counts from 0, `iterations` K is the length of the run, and the rates are those of the policy
-now and at the start.
+A schedule is a compiled function ``schedule(iteration, iterations, failure_rate, start_failure_rate) -> factor`` of
+float64 numbers. `iteration` counts the updates from 0, `iterations` is the length of the run, and the two rates are
+the failure rates of the policy now and at the start.
 """
 
 import math
@@ -13,13 +13,13 @@ from ..errors import ConfigError
 from ..numerics.compiler import f8, function_type, kernel, require_kernel
 from ..plugins import Registry
 
-#: Type of every schedule, for an engine that takes one as an argument.
+#: Type of every schedule, for engines that take one as an argument.
 SCHEDULE = function_type(f8, f8, f8, f8, f8)
 
 
 @kernel
 def _sine(x):
-    """sin x for |x| ≤ π/4, by its series: basic operations alone, the same on every machine."""
+    """sin x for |x| ≤ π/4 by its series. Only basic operations are used, so it is the same on every machine."""
     v = x * x
     series = 1.0 - v / 272.0
     for n in range(7, 0, -1):
@@ -28,7 +28,8 @@ def _sine(x):
 
 
 @kernel
-def _constant(iteration, iterations, failure_rate, start_failure_rate):
+def constant(iteration, iterations, failure_rate, start_failure_rate):
+    """The schedule that is always 1; where it is used, the engine may skip idle iterations."""
     return 1.0
 
 
@@ -44,7 +45,7 @@ def _inverse_sqrt(iteration, iterations, failure_rate, start_failure_rate):
 
 @kernel
 def _warmup(iteration, length):
-    """1/length, 2/length … 1, and 1 ever after: no iteration is spent on a rate of 0."""
+    """1/length, 2/length … 1, then 1 to the end. It does not start from 0, which would waste an iteration."""
     return min((iteration + 1.0) / length, 1.0)
 
 
@@ -65,7 +66,7 @@ def _linear_decay(iteration, iterations, failure_rate, start_failure_rate):
 
 @kernel
 def _cosine(iteration, iterations, failure_rate, start_failure_rate):
-    """½(1 + cos πx) at x = k/K, from whichever sine has the small argument."""
+    """½(1 + cos πx) at x = k/K, from the sine of whichever angle is smaller."""
     x = min(iteration / iterations, 1.0)
     if x < 0.5:
         sine = _sine(0.5 * math.pi * x)
@@ -75,7 +76,7 @@ def _cosine(iteration, iterations, failure_rate, start_failure_rate):
 
 
 def check_schedule(schedule: Any) -> None:
-    """Hold a schedule to what the engine relies on; run on the schedules of plugins when they are loaded.
+    """Check that a schedule does what the engine relies on. It runs on the schedules of plugins when they are loaded.
 
     Parameters
     ----------
@@ -84,8 +85,8 @@ def check_schedule(schedule: Any) -> None:
     Raises
     ------
     ConfigError
-        If it is no kernel of that type, gives a factor that is negative or not finite, or never moves anything; in
-        one sentence that says what to mend.
+        If it is no kernel of this type, returns a factor that is negative or not finite, or returns 0 all through a
+        run. The message is one sentence that says what to mend.
 
     Examples
     --------
@@ -113,7 +114,7 @@ def check_schedule(schedule: Any) -> None:
 
 #: All schedules by name.
 SCHEDULES: Registry[Callable] = Registry("schedule", check=check_schedule)
-SCHEDULES.add("constant")(_constant)
+SCHEDULES.add("constant")(constant)
 SCHEDULES.add("failure-rate")(_failure_rate)
 SCHEDULES.add("inverse-sqrt")(_inverse_sqrt)
 SCHEDULES.add("warmup-10")(_warmup_10)

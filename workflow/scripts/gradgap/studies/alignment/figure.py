@@ -53,8 +53,8 @@ def draw(panels, scaling, look):
     middle.axvline(1, color="0.6", linewidth=0.8, linestyle=(0, (1, 1)), zorder=1)
     middle.set_ylim(-0.55, 1.15)
     middle.set_yticks([-0.45, 0, 0.5, 1], labels=["below", "0", "½", "1"])
-    middle.set_xlabel("step over the bound of Proposition 1")
-    middle.set_ylabel("least gain / alignment of all runs")
+    middle.set_xlabel("step / bound of Proposition 1")
+    middle.set_ylabel("gain of the log-odds / M")
 
     # the largest step that is admissible at an angle of 0, and one that is not: what the angle alone does
     own = runs[(runs.bound == runs.bound.iloc[-1]) & (runs.length == runs.length.min())]
@@ -85,19 +85,20 @@ def draw(panels, scaling, look):
     right.set_ylabel("log-odds gained ℓ(K) − ℓ(0)")
     right.legend(loc="lower left", handletextpad=0.3)
 
-    for panel, mark in zip((left, middle, right), "abc", strict=True):
-        style.letter(panel, mark)
+    titles = ("every run", "worst run at a step", "median run, by direction")
+    for panel, mark, title in zip((left, middle, right), "abc", titles, strict=True):
+        style.head(panel, mark, title)
     handles = [
         style.legend_entry(f"{angle:g}°", marker=marks[angle], color=colours[angle], linestyle="none")
         for angle in angles
     ]
     handles += [
-        style.legend_entry("admissible", marker="o", color="0.4", linestyle="none"),
-        style.legend_entry("not", marker="o", color="0.4", markerfacecolor="none", linestyle="none"),
-        style.legend_entry("first order, M", **style.CLOSED_FORM),
-        style.legend_entry("bound, M/2", **style.PREDICTED),
+        style.legend_entry("within the bound", marker="o", color="0.4", linestyle="none"),
+        style.legend_entry("beyond", marker="o", color="0.4", markerfacecolor="none", linestyle="none"),
+        style.legend_entry("gain = M", **style.CLOSED_FORM),
+        style.legend_entry("guaranteed, M/2", **style.PREDICTED),
     ]
     if len(fell):
-        handles.append(style.legend_entry("log-odds lost", marker="_", color="0.3", linestyle="none"))
+        handles.append(style.legend_entry("lost", marker="_", color="0.3", linestyle="none"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure

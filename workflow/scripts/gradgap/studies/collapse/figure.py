@@ -48,7 +48,7 @@ def draw(panels, scaling, look):
                 np.maximum(run.collapse_log_success_rate, 2 * _LOWEST),
                 color=colours[k],
                 marker=style.MARKERS[k],
-                markersize=2.5,
+                markersize=5.0 - 0.7 * k,  # so that runs on top of each other can all be seen
                 markeredgecolor="white",
                 markeredgewidth=0.3,
                 linewidth=0.8,
@@ -79,9 +79,9 @@ def draw(panels, scaling, look):
             label=name,
             **style.MARK | {"color": colour, "marker": style.MARKERS[k], "markersize": 3},
         )
-    panel.set_xlabel("response length T")
-    panel.set_ylabel("learning rate of gap × T")
+    panel.set_xlabel("response length T (tokens)")
+    panel.set_ylabel("learning rate of gap × T (tokens)")
     panel.set_ylim(1.5, 40)
     panel.legend(loc="upper right", fontsize=style.SMALLEST, frameon=False)
-    style.head(panel, "c", "three thresholds of gap")
+    style.head(panel, "c", "lines: closed form")
     return figure

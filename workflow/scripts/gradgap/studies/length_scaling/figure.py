@@ -109,7 +109,8 @@ def _exact(figure, points, scaling, shown):
         style.decades(panel.xaxis)
         style.decades(panel.yaxis)
     axes[0].set_ylabel("critical learning rate α*")
-    handles = [
+    handles = [style.legend_entry("advantage:", linestyle="none")]
+    handles += [
         style.legend_entry(labels[name], marker=style.MARKERS[k], color=colours[name], linestyle="none")
         for k, name in enumerate(advantages)
     ]
