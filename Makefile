@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
-# bars where someone looks on, lines in a log
-PROGRESS := $(shell test -t 2 && echo --logger rich)
+# a bar a stage where someone looks on, a line a job in a log
+PROGRESS := --logger gradgap
 SMOKE := results/smoke
 # what names another configuration than config.yaml
 CONFIGFILE = $(if $(CONFIG),--configfile '$(CONFIG)')
@@ -17,15 +17,15 @@ EXTRA := $(shell test -z "$(CONFIG)" || for study in networks trainer; do \
 	grep -qsE "^  $$study:" "$(CONFIG)" && echo .venv/$$study; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help study smoke test test-bits digests test-browser test-faults test-slurm test-networks smoke-networks test-trl smoke-trl verify check format report docs lock clean bench bench-study
+.PHONY: help study dist site smoke test test-bits digests test-browser test-faults test-slurm test-networks smoke-networks test-trl smoke-trl verify check format report docs lock clean bench bench-study
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 study: .venv/installed $(EXTRA) ## run config.yaml, or CONFIG=FILE: every dataset, figure, table, and the report
 	@$(BIN)/gradgap check $(CONFIGFILE)
-	$(SNAKEMAKE) $(PROGRESS) $(CONFIGFILE)
-	@$(MAKE) --no-print-directory report
+	@start=$$(date +%s) && $(SNAKEMAKE) $(PROGRESS) $(CONFIGFILE) && \
+		$(MAKE) --no-print-directory report && $(BIN)/gradgap summary $(CONFIGFILE) --since $$start
 
 smoke: .venv/installed ## run the whole workflow on a tiny configuration, under a minute
 	@mkdir -p $(SMOKE)
@@ -63,11 +63,12 @@ smoke-trl: .cache/trainer/installed ## run the study of a real trainer on a tiny
 verify: .venv/installed ## check every file of the results of config.yaml, or CONFIG=FILE, and name what is bad
 	$(BIN)/gradgap verify $(CONFIGFILE)
 
-check: .venv/installed ## formatting, lint, types, directions of imports and a dry run; changes nothing
+check: .venv/installed ## formatting, lint (scripts and styles of pages too), types, directions of imports and a dry run; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if [ -x $(BIN)/biome ]; then set -x; $(BIN)/biome check; else echo "biome is not there on this platform: JavaScript and CSS are not checked"; fi
 	$(BIN)/snakefmt --check $(SMK)
 	$(SNAKEMAKE) --lint
 	$(SNAKEMAKE) --dry-run --quiet all
@@ -76,6 +77,7 @@ format: .venv/installed ## format Python and Snakemake files
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt $(SMK)
+	@if [ -x $(BIN)/biome ]; then $(BIN)/biome format --write; fi
 
 report: .venv/installed ## make the report of config.yaml, or CONFIG=FILE, from what is there
 	@results=$$($(BIN)/gradgap check --results $(CONFIGFILE)) && \
@@ -83,7 +85,7 @@ report: .venv/installed ## make the report of config.yaml, or CONFIG=FILE, from 
 
 # newer than every table and figure, so that a second `make study` has nothing to do
 $(RESULTS)/report.html: .venv/installed $(wildcard $(RESULTS)/figures/*.png $(RESULTS)/tables/*.html)
-	$(SNAKEMAKE) $(CONFIGFILE) --report $(RESULTS)/.report.html --quiet all
+	@$(SNAKEMAKE) $(CONFIGFILE) --report $(RESULTS)/.report.html --quiet all
 	@mv $(RESULTS)/.report.html $@
 	@$(BIN)/python -m gradgap.report.digests $(RESULTS)/digests/report/report.json $@
 
@@ -108,6 +110,13 @@ TORCH = install --quiet --requirement requirements-torch.txt
 	$(BIN)/pip $(TORCH)
 	@touch $@
 
+.venv/site: .venv/installed requirements-site.lock
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements-site.lock
+	@touch $@
+
+site: .venv/site ## make the documentation as a site, into site/; figures are those of the results that are there
+	$(BIN)/python docs/site/build.py site $(RESULTS) $(SITE)
+
 lock: ## choose versions anew: requirements.in to requirements.lock
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/pip install --quiet uv
@@ -116,9 +125,9 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 	for extra in requirements jax; do .cache/lock/bin/uv pip compile benchmarks/$$extra.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
 		--constraint requirements.lock --output-file benchmarks/$$extra.lock; done
-	.cache/lock/bin/uv pip compile requirements-networks.in --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
-		--output-file requirements-networks.lock
+	for group in networks site; do .cache/lock/bin/uv pip compile requirements-$$group.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
+		--constraint requirements.lock --output-file requirements-$$group.lock; done
 	echo "torch ; sys_platform == 'none'" > .cache/lock/without-torch.txt
 	.cache/lock/bin/uv pip compile requirements-trainer.in --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
@@ -150,6 +159,10 @@ docs: .venv/installed ## remake the pages of docs/ that are made from the code a
 	$(BIN)/gradgap reference datasets > docs/datasets.md
 	$(BIN)/gradgap reference reproduce > docs/reproduce.md
 
+dist: .venv/installed ## build the wheel and the source distribution, into dist/
+	$(BIN)/python -c 'from setuptools import build_meta as b; b.build_sdist("dist"); b.build_wheel("dist")' >/dev/null
+	@ls dist
+
 bench: .cache/bench/installed ## measure how fast the kernels, the search and the workflow are; JAX=1 adds JAX
 	$(if $(JAX),.cache/bench/bin/pip install --quiet --require-hashes --requirement benchmarks/jax.lock)
 	.cache/bench/bin/python -m benchmarks
@@ -164,5 +177,5 @@ bench-study: .cache/bench/installed ## time the default study, twice, against it
 	.cache/bench/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test-browser: .venv/installed ## test the two HTML pages in a headless Chromium without network, after `make study`
+test-browser: .venv/installed ## test the HTML pages in a headless Chromium without network, after `make study`
 	$(BIN)/pytest tests/browser.py

@@ -17,6 +17,7 @@ include: "workflow/rules/analysis.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/explore.smk"
+include: "workflow/rules/index.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -33,6 +34,7 @@ rule all:
         "<results>/tables/provenance.html",
         "<results>/reproduce.md",
         "<results>/explore.html",
+        "<results>/index.html",
         # the records of digests too: without them nothing could tell a damaged figure
         expand(
             "<results>/digests/{stage}/{study}.json",
@@ -42,3 +44,4 @@ rule all:
         expand("<results>/digests/figures/{figure}.json", figure=FIGURES),
         "<results>/digests/tables/tables.json",
         "<results>/digests/explore/explore.json",
+        "<results>/digests/index/index.json",

@@ -105,6 +105,7 @@ def run_stages(raw: dict, folder: Path) -> Path:
     import datasets
     import explore
     import figures
+    import index
     import tables
 
     whole = config.parse(raw)
@@ -115,11 +116,13 @@ def run_stages(raw: dict, folder: Path) -> Path:
         files = [path for path, shard in shard_files(raw, folder).items() if shard.study == name]
         source = folder / "datasets" / f"{name}.nc"
         datasets.main(files, source, record / f"datasets/{name}.json", vars(dataset.Contents.of(study)))
-        numbers, rows, caption = (
-            folder / "analysis" / f"{name}{end}" for end in (".csv", ".scaling.csv", ".rst")
+        numbers, rows, *texts = (
+            folder / "analysis" / f"{name}{end}" for end in (".csv", ".scaling.csv", ".rst", ".answer.txt")
         )
-        text = captions.template(name)
-        analysis.main(source, numbers, rows, caption, record / f"analysis/{name}.json", vars(study), text)
+        templates = captions.template(name), captions.answer_template(name)
+        analysis.main(
+            source, numbers, rows, *texts, record / f"analysis/{name}.json", vars(study), *templates
+        )
         for figure, module in study.study.figures(name).items():
             drawn = {suffix: folder / "figures" / f"{figure}.{suffix}" for suffix in ("pdf", "svg", "png")}
             figures.main(numbers, rows, drawn, record / f"figures/{figure}.json", module, whole.figures)
@@ -129,12 +132,20 @@ def run_stages(raw: dict, folder: Path) -> Path:
         "provenance": folder / "tables/provenance.html",
         "reproduce": folder / "reproduce.md",
     }
-    rows, filled = (
-        {name: folder / "analysis" / f"{name}{end}" for name in names} for end in (".scaling.csv", ".rst")
+    rows, filled, answers = (
+        {name: folder / "analysis" / f"{name}{end}" for name in names}
+        for end in (".scaling.csv", ".rst", ".answer.txt")
     )
     tables.main(rows, filled, outputs, record / "tables/tables.json", whole.source, whole.seed)
     sources = {name: folder / "datasets" / f"{name}.nc" for name in names}
-    explore.main(sources, folder / "explore.html", record / "explore/explore.json")
+    views = {name: study.study.view for name, study in whole.studies.items()}
+    explore.main(sources, folder / "explore.html", record / "explore/explore.json", views, ["replicate"])
+    drawn = [
+        folder / f"figures/{f}.png"
+        for name, study in whole.studies.items()
+        for f in study.study.figures(name)
+    ]
+    index.main(answers, filled, rows, drawn, folder / "index.html", record / "index/index.json", whole.seed)
     (folder / "report.html").write_text("<html>as `make report` writes it</html>", encoding="utf-8")
     digests.write(record / "report/report.json", [folder / "report.html"], [])
     return folder

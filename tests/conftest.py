@@ -90,6 +90,8 @@ def smoke(tmp_path_factory):
         analysis.scaling.to_csv(folder / f"analysis/{name}.scaling.csv", index=False)
         caption = captions.fill(captions.template(name), analysis, study.settings)
         (folder / f"analysis/{name}.rst").write_text(caption, encoding="utf-8")
+        answer = captions.fill_answer(captions.answer_template(name), analysis, study.settings)
+        (folder / f"analysis/{name}.answer.txt").write_text(answer, encoding="utf-8")
         return folder
 
     return make

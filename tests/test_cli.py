@@ -1,6 +1,8 @@
 """The command line: the keys it promises, the numbers of the library, errors without a trace."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ from gradgap import cli
 from gradgap.bandits import FAMILIES
 from gradgap.theory import closed_forms
 from gradgap.thresholds import exact, sampled
+from gradgap.training.run import run
 
 
 def call(capsys, *argv):
@@ -59,7 +62,7 @@ def test_threshold_on_a_wide_window_says_that_the_closed_form_is_local(capsys):
     found = json.loads(out)
     assert found["closed_form"]["critical"] > 40 * found["critical"]
     assert found["closed_form"]["reach"] == "local"
-    assert "reach: local" in text
+    assert "(local: " in text
     assert found["closed_form"]["safe"] < found["critical"]
 
 
@@ -113,6 +116,33 @@ def test_threshold_with_optimizer_settings_and_a_clip(capsys):
     plain = json.loads(out)
     assert clipped["critical"] == pytest.approx(plain["critical"], rel=5e-3)  # a clip does not move α* (O7)
     assert clipped["half_kept"] > 1.5 * plain["half_kept"]
+
+
+def test_several_steps_a_batch(capsys):
+    """μ steps divide the critical learning rate by μ with token ratios, and by 1 with the whole ratio (O10)."""
+    rule = ("--advantage", "dr_grpo", "--steps-per-batch", 4)
+    arguments = ("threshold", *COUNTING, *rule, "--json")
+    _, out, _ = call(capsys, *arguments, "--clip-range", 0.2, "--clip-range-high", 0.28)
+    found = json.loads(out)
+    assert found["critical"] == pytest.approx(found["closed_form"]["critical"], rel=5e-3)
+    assert found["closed_form"]["reach"] == "local"
+    _, out, _ = call(capsys, *arguments, "--ratio", "sequence")
+    whole = json.loads(out)
+    assert whole["closed_form"]["critical"] == pytest.approx(4 * found["closed_form"]["critical"])
+    options = ("--iterations", 5, "--learning-rate", 0.1, "--ratio", "gspo", "--clip-range", 0.01, "--json")
+    _, out, _ = call(capsys, "run", *COUNTING[:5], *rule, *options)
+    again = run(
+        FAMILIES.find("counting").instance(64, 0.2),
+        "dr_grpo",
+        "seq-mean-token-sum",
+        0.1,
+        iterations=5,
+        steps_per_batch=4,
+        ratio="gspo",
+        clip_range=0.01,
+        path=True,
+    )
+    assert json.loads(out)["success_rate"] == again.success_rate.tolist()
 
 
 def test_threshold_with_a_group_size_is_sampled(capsys):
@@ -225,8 +255,39 @@ def test_text_and_json_say_the_same(capsys):
     arguments = ("threshold", "counting", "--length", 16, "--success-rate", 0.2, "--iterations", 100)
     _, text, _ = call(capsys, *arguments)
     _, out, _ = call(capsys, *arguments, "--json")
-    assert f"critical: {json.loads(out)['critical']:.9g}" in text
-    assert "prop3: unknown" in text  # 1 − J > ½
+    found = json.loads(out)
+    for key in ("critical", "one_step", "half_kept", "gap_norm", "theta0"):
+        assert f"{found[key]:.6g}" in text
+    for symbol in ("α*", "η*", "α½", "‖g‖", "θ₀", "tokens"):
+        assert symbol in text
+    for name in ("Proposition 3, largest length", "Proposition 5, largest length"):
+        assert re.search(rf"{name} +does not apply: 1 − J > ½", text)
+    assert "unknown" not in text
+    assert "None" not in text
+
+
+def test_a_preset_stands_for_its_advantage_and_aggregation(capsys):
+    bandit = ("threshold", "counting", "--length", 16, "--success-rate", 0.2, "--iterations", 100, "--json")
+    preset = call(capsys, *bandit, "--rule", "DAPO")
+    both = call(capsys, *bandit, "--advantage", "grpo", "--aggregation", "token-mean")
+    assert preset == both
+    code, _, err = call(capsys, *bandit, "--rule", "DAPO", "--advantage", "grpo")
+    assert code == 2
+    assert "--rule" in err
+    code, _, err = call(capsys, *bandit, "--rule", "PPO")
+    assert code == 2
+    assert "Dr. GRPO" in err
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    """As with `| head -1`: the reading end is closed before anything is written."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "gradgap", "reference", "config"]
+    found = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert found.stderr == ""
+    assert found.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -259,6 +320,13 @@ def test_text_and_json_say_the_same(capsys):
                     ["weight_decay", "twice"],
                 ),
                 (("--clip-norm", "0"), ["--clip-norm", "above 0"]),
+                (("--steps-per-batch", "0"), ["--steps-per-batch", "at least 1"]),
+                (("--ratio", "word", "--steps-per-batch", "2"), ["word", "gspo, sequence, token"]),
+                (("--clip-range", "0.2"), ["--clip-range", "--steps-per-batch"]),
+                (
+                    ("--steps-per-batch", "2", "--clip-range-high", "0.2"),
+                    ["--clip-range-high", "--clip-range "],
+                ),
                 (("--dynamic-sampling",), ["--dynamic-sampling", "--group-size"]),
                 (("--group-size", "1"), ["--group-size", "at least 2"]),
                 (("--group-size", "8", "--replicates", "1"), ["--replicates", "at least 2"]),

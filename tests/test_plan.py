@@ -24,7 +24,9 @@ def test_counts_are_those_of_the_grid(tmp_path):
     cut = shard_files(SMALL, tmp_path)
     assert found["shards"] == len(cut)
     assert found["points"] == sum(shard.points for shard in cut.values())
-    assert found["jobs"] == len(cut) + 3 * 4 + 2
+    studies = config.parse(SMALL).studies
+    figures = sum(len(study.study.figures(name)) for name, study in studies.items())
+    assert found["jobs"] == len(cut) + 2 * len(studies) + figures + 3
 
 
 @pytest.mark.workflow
@@ -124,7 +126,10 @@ def test_the_command(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert {"points", "shards", "jobs", "core_hours", "bytes"} <= found.keys()
     assert cli.main(argv) == 0
-    assert "core-hours" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "core-hours" in text
+    assert f"on the {found['cores']} cores of this machine" in text
+    assert found["wall_seconds"] >= max(found["longest_job"], 3600 * found["core_hours"] / found["cores"])
     assert cli.main(["plan", "--configfile", str(tmp_path / "none.yaml")]) == 2
 
 

@@ -17,6 +17,7 @@ from gradgap.theory import closed_forms
 from gradgap.theory import optimizers as theory
 from gradgap.training.ratios import RATIOS, Ratio, check_ratio
 from gradgap.training.run import run, train
+from scipy import stats
 
 SUM, MEAN, TOKENS = "seq-mean-token-sum", "seq-mean-token-mean", "token-mean"
 NAMES = ("token", "sequence", "gspo")
@@ -254,6 +255,20 @@ def test_critical_learning_rate_of_several_steps(name, clip_range):
     for steps in (2, 4, 16):
         found = threshold(instance, steps, 600, ratio=name, clip_range=clip_range)
         assert found == pytest.approx(theory.epochs_factor(steps, name, 64), rel=1e-3)
+
+
+def test_gspo_where_failing_responses_are_long():
+    """O10 on `gated`: the mean advantage of long responses is not 0, and the surrogate curves the other way."""
+    instance = FAMILIES.find("gated").instance(64, 0.9)
+    length, half, share = instance.kernels.constants
+    wrong = instance.at(0.0)[1] / share
+    mass = stats.binom.pmf(length / 2 + half, length - 1, 0.5)
+    excess = wrong * (1 - share) / ((2 * half + 1) * mass)
+    for steps in (2, 16):
+        predicted = theory.epochs_factor(steps, "gspo", length, excess)
+        assert predicted < 0.85 / steps
+        assert threshold(instance, steps, 600, ratio="gspo") == pytest.approx(predicted, rel=1e-3)
+        assert threshold(instance, steps, 600, ratio="token") == pytest.approx(1 / steps, rel=1e-3)
 
 
 @pytest.mark.parametrize("delay", [1, 2, 5])

@@ -168,6 +168,7 @@ def test_every_damaged_file_is_named_whatever_its_kind(results):
         "tables",
         "digests",
         "explore.html",
+        "index.html",
         "reproduce.md",
         "report.html",
     }
@@ -181,10 +182,12 @@ def test_one_pass_names_all_that_is_bad(results):
         "datasets/phase_diagram.nc",
         "analysis/phase_diagram.csv",
         "analysis/phase_diagram.rst",
+        "analysis/phase_diagram.answer.txt",
         "figures/phase_diagram.svg",
         "tables/scaling.csv",
         "reproduce.md",
         "explore.html",
+        "index.html",
     ]
     bad = set()
     for pattern in patterns:

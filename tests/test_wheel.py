@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -21,12 +22,18 @@ RAW = only("stagnation")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory, root):
-    """The wheel, built from a copy of the sources without any network."""
+    """The wheel, built from the source distribution of a copy of the sources, without any network."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff"):
         shutil.copy(root / name, source)
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(root / "workflow/scripts", source / "workflow/scripts", ignore=ignore)
+    make = "from setuptools import build_meta; print(build_meta.build_sdist('dist'))"
+    subprocess.run([sys.executable, "-c", make], check=True, cwd=source, capture_output=True)
+    (released,) = (source / "dist").glob("*.tar.gz")
+    with tarfile.open(released) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "pyproject.toml"} <= held
     build = [
         sys.executable,
         "-m",
@@ -37,7 +44,7 @@ def wheel(tmp_path_factory, root):
         "--no-deps",
         "--no-index",
     ]
-    subprocess.run([*build, "--wheel-dir", str(source), str(source)], check=True)
+    subprocess.run([*build, "--wheel-dir", str(source), str(released)], check=True)
     (found,) = source.glob("*.whl")
     return found
 
@@ -89,7 +96,8 @@ def test_the_wheel_holds_what_the_package_reads(wheel, root):
         if path.is_file() and path.suffix not in (".py", ".pyc", ".nbi", ".nbc")
     }
     assert {f"gradgap/studies/{name}/caption.rst" for name in STUDIES.discover()} <= needed
-    assert "gradgap/report/explorer.html" in needed
+    assert {f"gradgap/report/explorer.{ending}" for ending in ("html", "css", "js")} <= needed
+    assert "gradgap/report/index.html" in needed
     with zipfile.ZipFile(wheel) as archive:
         assert needed <= set(archive.namelist())
 

@@ -249,6 +249,7 @@ def test_the_remedy_that_verify_prints_heals_the_folder(project):
         "tables/*.html",
         "reproduce.md",
         "explore.html",
+        "index.html",
         "digests/figures/stagnation.json",
         "report.html",
     ]
@@ -295,6 +296,7 @@ def test_two_configurations_side_by_side(project):
     with xr.open_dataset(results / "datasets" / "stagnation.nc") as dataset:
         assert dataset.length.values.tolist() == [256]
     assert (results / "explore.html").is_file()
+    assert (results / "index.html").is_file()
     assert "results/mine/figures/stagnation.png" in (results / "reproduce.md").read_text()
     for which in ((), ("--configfile", "mine.yaml")):
         verified = command(project, "verify", *which)

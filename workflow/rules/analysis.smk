@@ -5,6 +5,7 @@ rule analysis:
         panels="<results>/analysis/{study}.csv",
         scaling="<results>/analysis/{study}.scaling.csv",
         caption="<results>/analysis/{study}.rst",
+        answer="<results>/analysis/{study}.answer.txt",
         digests="<results>/digests/analysis/{study}.json",
     log:
         "<results>/logs/analysis/{study}.log",
@@ -23,5 +24,6 @@ rule analysis:
             module_of_study(wildcards),
         ),
         caption=lambda wildcards: captions.template(wildcards.study),
+        answer=lambda wildcards: captions.answer_template(wildcards.study),
     script:
         "../scripts/analysis.py"

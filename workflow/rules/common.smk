@@ -16,6 +16,7 @@ from gradgap.errors import GradgapError
 from gradgap.fingerprint import fingerprint, hand_down
 from gradgap.report import captions
 from gradgap.sweep import config as configuration, grid, reading
+from gradgap.sweep.axes import AXES
 from gradgap.sweep.dataset import Contents
 
 hand_down()

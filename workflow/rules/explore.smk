@@ -13,7 +13,13 @@ rule explore:
     threads: 1
     params:
         studies=STUDIES,
-        template=code("gradgap/report/explorer.html"),
+        views=[dict(study.study.view) for study in CONFIG.studies.values()],
+        repeats=[name for name, axis in AXES.items() if axis.counted],
+        templates=[
+            code("gradgap/report/explorer.html"),
+            code("gradgap/report/explorer.css"),
+            code("gradgap/report/explorer.js"),
+        ],
         code=code("explore.py", "gradgap.report.digests", "gradgap.report.explorer"),
     script:
         "../scripts/explore.py"

@@ -15,24 +15,26 @@ def main(
     numbers: str | Path,
     scaling: str | Path,
     caption: str | Path,
+    answer: str | Path,
     record: str | Path,
     config: Mapping[str, Any],
     template: str,
+    answer_template: str,
 ) -> None:
-    """Write the numbers of a study's figure, its rows of the scaling table, and its caption.
+    """Write the numbers of a study's figure, its rows of the scaling table, its caption and its answer.
 
     Parameters
     ----------
     dataset : path
         The netCDF file to read.
-    numbers, scaling, caption : path
-        Files to write: two CSV, and reStructuredText.
+    numbers, scaling, caption, answer : path
+        Files to write: two CSV, reStructuredText, and a line of text.
     record : path
         File to write with the digests of these and of the dataset.
     config : mapping
         Fields of the study's `StudyConfig`.
-    template : str
-        Text of the caption before it is filled in.
+    template, answer_template : str
+        Texts of the caption and of the answer before they are filled in.
     """
     study = StudyConfig(**config)
     with xr.open_dataset(dataset, engine="netcdf4") as opened:
@@ -41,7 +43,8 @@ def main(
     with files.replacing(scaling) as temporary:
         analysis.scaling.to_csv(temporary, index=False)
     files.write_text(caption, captions.fill(template, analysis, study.settings))
-    digests.write(record, [numbers, scaling, caption], [dataset])
+    files.write_text(answer, captions.fill_answer(answer_template, analysis, study.settings))
+    digests.write(record, [numbers, scaling, caption, answer], [dataset])
 
 
 if "snakemake" in globals():
@@ -51,7 +54,9 @@ if "snakemake" in globals():
             snakemake.output.panels,  # noqa: F821
             snakemake.output.scaling,  # noqa: F821
             snakemake.output.caption,  # noqa: F821
+            snakemake.output.answer,  # noqa: F821
             snakemake.output.digests,  # noqa: F821
             snakemake.params.config,  # noqa: F821
             snakemake.params.caption,  # noqa: F821
+            snakemake.params.answer,  # noqa: F821
         )

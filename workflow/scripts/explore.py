@@ -7,7 +7,13 @@ from gradgap import logs
 from gradgap.report import digests, explorer
 
 
-def main(datasets: Mapping[str, str | Path], output: str | Path, record: str | Path) -> None:
+def main(
+    datasets: Mapping[str, str | Path],
+    output: str | Path,
+    record: str | Path,
+    views: Mapping[str, Mapping[str, str]],
+    repeats: list[str],
+) -> None:
     """Write the page.
 
     Parameters
@@ -18,8 +24,12 @@ def main(datasets: Mapping[str, str | Path], output: str | Path, record: str | P
         The HTML file to write.
     record : path
         File to write with the digests of the page and of the datasets.
+    views : mapping of str to mapping
+        What the page shows first of each study.
+    repeats : list of str
+        Axes that count repetitions.
     """
-    explorer.write(datasets, output)
+    explorer.write(datasets, output, views, repeats)
     digests.write(record, [output], datasets.values())
 
 
@@ -29,4 +39,6 @@ if "snakemake" in globals():
             dict(zip(snakemake.params.studies, snakemake.input.datasets, strict=True)),  # noqa: F821
             snakemake.output.page,  # noqa: F821
             snakemake.output.digests,  # noqa: F821
+            dict(zip(snakemake.params.studies, snakemake.params.views, strict=True)),  # noqa: F821
+            snakemake.params.repeats,  # noqa: F821
         )

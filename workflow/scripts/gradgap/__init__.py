@@ -8,4 +8,4 @@ Words and symbols follow Suk and Duan, *On the optimization dynamics of RLVR: Gr
 size thresholds* (arXiv:2510.08539); docs/theory.md has every formula used here.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

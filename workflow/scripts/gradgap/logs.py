@@ -40,3 +40,19 @@ def to(path: str | Path) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         handler.close()
+
+
+def duration(seconds: float) -> str:
+    """A time to read.
+
+    >>> duration(3.21), duration(75), duration(4000), duration(2e5)
+    ('3.2 s', '1 min 15 s', '1 h 7 min', '2 days 8 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    if seconds < 86400:
+        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+    days = int(seconds // 86400)
+    return f"{days} day{'s' if days > 1 else ''} {int(seconds % 86400 // 3600)} h"

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 import math
+import os
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -83,8 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"gradgap: {error}", file=sys.stderr)
         return 2
     code = result.pop("exit_code", 0)
-    if arguments.json:
-        print(json.dumps(result, indent=2))
-    else:
-        print(getattr(arguments.module, "show", lines)(result))
+    text = (
+        json.dumps(result, indent=2) if arguments.json else getattr(arguments.module, "show", lines)(result)
+    )
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # who reads has seen enough, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code

@@ -2,6 +2,9 @@
 
 import argparse
 
+#: The rule where none is asked for.
+ADVANTAGE, AGGREGATION = "grpo", "seq-mean-token-sum"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for family, response length, success rate, settings of the family, and rule."""
@@ -15,17 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start-failure-rate",
         help="failure rate of a long response at the start (gated; default 0.8)",
     )
-    parser.add_argument("--advantage", default="grpo", metavar="A", help="advantage (default: grpo)")
-    parser.add_argument(
-        "--aggregation",
-        default="seq-mean-token-sum",
-        metavar="G",
-        help="aggregation (default: seq-mean-token-sum)",
-    )
+    parser.add_argument("--advantage", metavar="A", help=f"advantage (default: {ADVANTAGE})")
+    parser.add_argument("--aggregation", metavar="G", help=f"aggregation (default: {AGGREGATION})")
+    parser.add_argument("--rule", metavar="R", help="both at once: REINFORCE, RLOO, GRPO, 'Dr. GRPO' or DAPO")
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments for optimizer, its settings, clipping by norm, and dynamic sampling."""
+    """Optimizer, its settings, the clip by norm, the use of a batch, and dynamic sampling."""
     parser.add_argument("--optimizer", default="sgd", metavar="O", help="optimizer (default: sgd)")
     parser.add_argument(
         "--optimizer-setting",
@@ -35,6 +34,17 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting of the optimizer, such as beta2=0.95; may be repeated",
     )
     parser.add_argument("--clip-norm", metavar="C", help="largest norm of an update (default: no limit)")
+    parser.add_argument(
+        "--steps-per-batch", metavar="μ", help="steps on each batch, the first of them on-policy (default 1)"
+    )
+    parser.add_argument(
+        "--ratio",
+        default="token",
+        metavar="R",
+        help="importance ratio: token, sequence or gspo (default: token)",
+    )
+    parser.add_argument("--clip-range", metavar="c", help="ratios stay above 1 − c (default: no clip)")
+    parser.add_argument("--clip-range-high", metavar="c", help="and below 1 + c (default: as --clip-range)")
     parser.add_argument(
         "--dynamic-sampling",
         action="store_true",
@@ -54,6 +64,7 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
     """
     from ..errors import ConfigError
     from ..training.optimizers import OPTIMIZERS
+    from ..training.ratios import RATIOS
     from ..values import canonical, read_number
 
     options: dict = {}
@@ -81,6 +92,19 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
     if arguments.clip_norm is not None:
         options["clip_norm"] = value(arguments, "clip_norm")
         coordinates["clip_norm"] = canonical(options["clip_norm"])
+    RATIOS.find(arguments.ratio)
+    for name in ("steps_per_batch", "clip_range", "clip_range_high"):
+        if getattr(arguments, name) is not None:
+            options[name] = value(arguments, name)
+            coordinates[name] = canonical(options[name])
+    if options.get("steps_per_batch", 1) > 1:
+        options["ratio"] = coordinates["ratio"] = arguments.ratio
+    elif arguments.ratio != "token" or "clip_range" in options or "clip_range_high" in options:
+        raise ConfigError(
+            "--ratio, --clip-range: all ratios are 1 with one step a batch; give --steps-per-batch"
+        )
+    if "clip_range_high" in options and "clip_range" not in options:
+        raise ConfigError("--clip-range-high: give --clip-range as well")
     if arguments.dynamic_sampling:
         if arguments.group_size is None:
             raise ConfigError("--dynamic-sampling: needs sampled groups; give --group-size")
@@ -90,7 +114,7 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
 
 
 def instance(arguments: argparse.Namespace):
-    """The bandit that the arguments describe. The rule is checked too.
+    """The bandit that the arguments name, after checking the rule, which is written into the arguments.
 
     Raises
     ------
@@ -100,8 +124,16 @@ def instance(arguments: argparse.Namespace):
     from ..bandits import FAMILIES
     from ..errors import ConfigError
     from ..sweep.config import one_number
-    from ..training.rules import ADVANTAGES, AGGREGATIONS
+    from ..training.rules import ADVANTAGES, AGGREGATIONS, rule
 
+    if arguments.rule is not None:
+        if arguments.advantage is not None or arguments.aggregation is not None:
+            raise ConfigError(
+                "--rule: stands for an advantage and an aggregation; give it or these, not both"
+            )
+        arguments.advantage, arguments.aggregation = rule(arguments.rule)
+    arguments.advantage = arguments.advantage or ADVANTAGE
+    arguments.aggregation = arguments.aggregation or AGGREGATION
     length, rate = value(arguments, "length"), success_rate(arguments)
     family = FAMILIES.find(arguments.family)
     ADVANTAGES.find(arguments.advantage)

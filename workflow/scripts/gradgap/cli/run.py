@@ -1,10 +1,12 @@
 """Run one update rule on one bandit, and tell how the run ended.
 
 gradgap run counting --length 256 --success-rate 0.2 --advantage reinforce --learning-rate 0.05
-gradgap run gated --length 64 --success-rate 0.99 --advantage grpo --learning-rate 0.02 --iterations 500 --json
+gradgap run gated --length 64 --success-rate 0.99 --rule GRPO --learning-rate 0.02 --iterations 500 --json
 gradgap run gated --length 64 --success-rate 0.99 --advantage rloo --learning-rate 0.02 --group-size 64 --seed 7
 gradgap run gated --length 64 --success-rate 0.99 --learning-rate 0.01 --group-size 16 --optimizer adam
                  --optimizer-setting beta2=0.95 --clip-norm 1
+gradgap run counting --length 256 --success-rate 0.2 --advantage dr_grpo --learning-rate 0.01
+                 --steps-per-batch 4 --ratio gspo --clip-range 0.005
 gradgap run contextual --length 32 --success-rate 0.3 --advantage grpo --learning-rate 5 --group-size 16
 """
 
@@ -74,3 +76,29 @@ def main(arguments):
         "final_failure_rate": result.final_failure_rate,
         "success_rate": result.success_rate.tolist(),
     }
+
+
+_OUTCOMES = {
+    "converged": "within the tolerance of the best success rate",
+    "slow": "not there, but it never fell and still rises",
+    "stagnated": "neither there nor below the start, and no longer rising steadily",
+    "collapsed": "below where it started",
+}
+
+
+def show(result):
+    """Each number with its meaning and symbol."""
+    from ._words import shown, table
+
+    path = result["success_rate"]
+    return table(
+        {
+            f"Outcome {result['outcome']}: {_OUTCOMES[result['outcome']]}": [
+                ("success rate, mean of the last tenth", "J", shown(result["final_success_rate"])),
+                ("failure rate, likewise", "1 − J", shown(result["final_failure_rate"])),
+                ("success rate at the start", "J₀", shown(path[0])),
+                ("least and largest along the run", "", f"{min(path):.6g} and {max(path):.6g}"),
+                ("updates", "K", f"{len(path) - 1} (--json lists J after each)"),
+            ]
+        }
+    )

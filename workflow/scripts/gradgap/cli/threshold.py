@@ -1,9 +1,10 @@
 """Critical steps of one bandit: measured, in closed form where it is known, and every bound.
 
 gradgap threshold counting --length 1024 --success-rate 0.2 --advantage grpo
-gradgap threshold gated --length 64 --success-rate 0.99 --aggregation token-mean --json
+gradgap threshold gated --length 64 --success-rate 0.99 --rule DAPO --json
 gradgap threshold gated --length 64 --success-rate 0.99 --group-size 16 --optimizer adam
                        --optimizer-setting beta2=0.95
+gradgap threshold counting --length 256 --success-rate 0.2 --advantage dr_grpo --steps-per-batch 4 --clip-range 0.2
 """
 
 from . import _instance
@@ -56,7 +57,13 @@ def main(arguments):
     rule = arguments.advantage, arguments.aggregation
     divisor = AGGREGATIONS.find(arguments.aggregation).divisor(instance)
     settings = options.get("optimizer_settings")
-    plain = OPTIMIZERS.find(arguments.optimizer).plain
+    steps = options.get("steps_per_batch", 1)
+    excess = 0.0 if instance.length == instance.max_length else math.nan
+    of_steps = optimizers.epochs_factor(steps, arguments.ratio, instance.max_length, excess)
+    ascent = OPTIMIZERS.find(arguments.optimizer).plain
+    if steps > 1 and not ascent:
+        of_steps = math.nan  # not derived together
+    plain = ascent and steps == 1
     critical = search = None
     if OPTIMIZERS.find(arguments.optimizer).stability is not None:
         # an aggregation divides updates, so the clip that binds on token sums is as much larger
@@ -77,7 +84,7 @@ def main(arguments):
         **_half_kept(arguments, instance, iterations, options, coordinates),
         "closed_form": {
             "one_step": closed_forms.one_step_closed_form(instance),
-            "critical": closed * optimizers.stability_factor(arguments.optimizer, settings),
+            "critical": closed * optimizers.stability_factor(arguments.optimizer, settings) * of_steps,
             # a step with memory can go farther than it should although each is short
             "reach": reach.word if plain else word,
             "safe": reach.safe if plain else math.nan,
@@ -124,3 +131,74 @@ def _half_kept(arguments, instance, iterations, options, coordinates):
         "half_kept": found.learning_rate,
         "half_kept_interval": {"low": found.low, "high": found.high},
     }
+
+
+#: Of each bound, where it is proved.
+_BOUNDS = {
+    "paper": "the paper's, response level",
+    "prop1": "Proposition 1, response level",
+    "prop2": "Proposition 2, mean length",
+    "prop3": "Proposition 3, largest length",
+    "prop4": "Proposition 4, mean length",
+    "prop5": "Proposition 5, largest length",
+}
+_REACH = {"global": "holds for this start", "local": "holds only close to the best θ"}
+_NO_FORM = "no closed form is known"
+
+
+def show(result):
+    """Each number with its meaning, symbol and unit."""
+    from ._words import shown, table
+
+    closed = result["closed_form"]
+    reach = _REACH.get(closed["reach"], "")
+    no_rate = (
+        "none: no fixed point gives one" if result["search"] is None else f"the search: {result['search']}"
+    )
+    interval = result.get("half_kept_interval")
+    kept = shown(result["half_kept"], unknown="not found on the grid")
+    if interval:
+        low, high = (shown(interval[end], unknown="open") for end in ("low", "high"))
+        kept += f"  (95 % interval {low} to {high})"
+    critical = [
+        ("step along the gap that first lowers J", "η*", shown(result["one_step"], unknown="no step does")),
+        ("  the same in closed form", "", shown(closed["one_step"], unknown=_NO_FORM)),
+        (
+            "critical learning rate, where runs stop converging",
+            "α*",
+            shown(result["critical"], unknown=no_rate),
+        ),
+        (
+            "  the same in closed form",
+            "",
+            " ".join(
+                filter(
+                    None,
+                    (shown(closed["critical"], unknown=_NO_FORM), reach and f"({closed['reach']}: {reach})"),
+                )
+            ),
+        ),
+        (
+            "  below this every update comes nearer to the best θ",
+            "",
+            shown(closed["safe"], unknown="not known"),
+        ),
+        ("learning rate at which half of what can be lost is kept", "α½", kept),
+    ]
+    unlikely = result["failure_rate"] > 0.5
+    missing = "does not apply: 1 − J > ½" if unlikely else "does not apply"
+    return table(
+        {
+            "The bandit at its start": [
+                ("success rate", "J", shown(result["success_rate"])),
+                ("failure rate", "1 − J", shown(result["failure_rate"])),
+                ("mean response length", "T", shown(result["response_length"], "tokens")),
+                ("parameter", "θ₀", shown(result["theta0"])),
+                ("norm of the gradient gap", "‖g‖", shown(result["gap_norm"], "a unit of θ")),
+            ],
+            "Measured, and predicted (η in units of θ; α multiplies the update)": critical,
+            "Bounds: J surely rises for steps η up to": [
+                (words, "", shown(result["bounds"][name], unknown=missing)) for name, words in _BOUNDS.items()
+            ],
+        }
+    )

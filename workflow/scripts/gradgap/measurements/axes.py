@@ -4,6 +4,7 @@ from ..bandits import FAMILIES
 from ..plugins import Registry
 from ..sweep.axes import AXES, Axis
 from ..training.optimizers import OPTIMIZERS
+from ..training.ratios import RATIOS
 from ..training.rules import ADVANTAGES, AGGREGATIONS, rule
 from ..training.schedules import SCHEDULES
 
@@ -252,6 +253,60 @@ AXES.add("clip_norm")(
         "Updates that are longer are shortened to it before the optimizer sees them.",
         above=0,
         maximum=1e100,
+    )
+)
+AXES.add("steps_per_batch")(
+    Axis(
+        "integer",
+        "steps a batch",
+        "updates",
+        "Updates μ from each batch, the first of them on-policy.",
+        minimum=1,
+        maximum=100_000,
+    )
+)
+AXES.add("ratio")(
+    Axis(
+        "label",
+        "importance ratio",
+        "1",
+        "How tokens of a batch are weighed once the parameters have moved on.",
+        components=RATIOS,
+    )
+)
+for _name, _long_name, _description in (
+    ("clip_range", "clip range", "Importance ratios are clipped to no less than 1 minus it."),
+    ("clip_range_high", "upper clip range", "Importance ratios are clipped to no more than 1 plus it."),
+):
+    AXES.add(_name)(Axis("number", _long_name, "1", _description, above=0, maximum=1e100))
+AXES.add("delay")(
+    Axis(
+        "integer",
+        "delay",
+        "iterations",
+        "Iterations τ by which a batch is older than the parameters that it updates.",
+        minimum=0,
+        maximum=1000,
+    )
+)
+AXES.add("kl_coef")(
+    Axis(
+        "number",
+        "KL coefficient",
+        "1",
+        "Factor of the Kullback–Leibler divergence from the start.",
+        minimum=0,
+        maximum=1e100,
+    )
+)
+AXES.add("pull_back")(
+    Axis(
+        "number",
+        "pull back",
+        "standard deviations",
+        "αJ(1 − J)T^1.5/4 at the best θ: how far one step goes back where all token ratios are clipped.",
+        above=0,
+        maximum=1e6,
     )
 )
 AXES.add("dynamic_sampling")(

@@ -1,4 +1,4 @@
-"""Half-kept learning rates under optimizers, clips and schedules, exact and in sampled groups.
+"""Half-kept learning rates under optimizers, clips, schedules and several steps a batch, exact and in sampled groups.
 
 Several sweeps of one study measure the same thing along different axes. The variables of a dataset need different
 names, so there is a measurement for each of `SWEEPS`, and these differ only in the names of their variables.
@@ -18,8 +18,13 @@ from ..training.optimizers import OPTIMIZERS
 from ..values import number
 from . import FAMILY_SETTINGS, check_instances, instance_at
 
+#: Rungs of the ladder between learning rates: 8 a decade, as the success rate falls over half a decade and more.
+SPACING = 2
 #: Axes that set a setting of the optimizer.
 OF_OPTIMIZER = ("momentum", "beta1", "beta2")
+#: Axes that are arguments of `training.run.train` by the same name: numbers, and whole ones.
+NUMBERS = ("clip_norm", "clip_range", "clip_range_high", "kl_coef")
+WHOLE = ("steps_per_batch", "delay")
 #: Values of the axis `dynamic_sampling`: groups that make an update.
 GROUPS = ("all", "mixed")
 #: What `optimizer_NAME` measures: against what, and whether in sampled groups.
@@ -31,13 +36,17 @@ SWEEPS = {
     "groups": ("against group size and failure rate", True),
     "sampled_lengths": ("against response length", True),
     "mixed_groups": ("with dynamic sampling", True),
+    "steps": ("against steps a batch", False),
+    "clipped_steps": ("against steps a batch, ratios clipped", False),
+    "sampled_steps": ("against steps a batch", True),
+    "step_lengths": ("of several steps a batch, against response length", True),
     "plain_rules": ("of each rule", True),
     "adam_rules": ("of each rule", True),
 }
 
 
 def options_at(point: Point) -> dict[str, Any]:
-    """Arguments of `training.run.train` at a point: optimizer, its settings, clip, schedule and dynamic sampling.
+    """Arguments of `training.run.train` at a point: optimizer, its settings, clips, schedule, and use of a batch.
 
     Parameters
     ----------
@@ -61,10 +70,9 @@ def options_at(point: Point) -> dict[str, Any]:
     except ConfigError as error:
         raise ConfigError(f"optimizer {name!r}: {error}") from None
     found: dict[str, Any] = {"optimizer": name, "optimizer_settings": given}
-    if "clip_norm" in point:
-        found["clip_norm"] = number(point["clip_norm"])
-    if "schedule" in point:
-        found["schedule"] = point["schedule"]
+    found |= {name: number(point[name]) for name in NUMBERS if name in point}
+    found |= {name: int(number(point[name])) for name in WHOLE if name in point}
+    found |= {name: point[name] for name in ("schedule", "ratio") if name in point}
     if "dynamic_sampling" in point:
         found["dynamic_sampling"] = point["dynamic_sampling"] == GROUPS[1]
     return found
@@ -89,7 +97,9 @@ def compute(sweep: str, in_groups: bool, point: Point, inner: Axes, settings: Se
     rule, options = rules.of_point(point), options_at(point)
     found = {f"long_length_{sweep}": instance.max_length}
     if not in_groups:
-        rate = sampled.half_kept_exact(instance, *rule, iterations=settings["iterations"], **options)
+        rate = sampled.half_kept_exact(
+            instance, *rule, iterations=settings["iterations"], spacing=SPACING, **options
+        )
         return {f"half_kept_{sweep}": rate, **found}
     half = sampled.half_kept(
         instance,
@@ -99,6 +109,7 @@ def compute(sweep: str, in_groups: bool, point: Point, inner: Axes, settings: Se
         replicates=settings["replicates"],
         seed=settings["seed"],
         coordinates=point,
+        spacing=SPACING,
         **options,
     )
     return {

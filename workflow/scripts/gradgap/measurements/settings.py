@@ -149,3 +149,11 @@ SETTINGS.add("run_window")(
         default=20,
     )
 )
+SETTINGS.add("batch_rate_ratio")(
+    Setting(
+        description="Learning rate times steps a batch, over the critical learning rate of one step a batch.",
+        above=0,
+        maximum=1e6,
+        default=4,
+    )
+)

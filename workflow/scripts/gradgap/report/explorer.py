@@ -1,10 +1,15 @@
-"""An HTML page to explore every dataset. It contains plotly's JavaScript and all numbers, so it needs no internet."""
+"""One page to explore every dataset: plotly's JavaScript and the numbers are inside, so it needs no internet.
+
+Both are packed with gzip and unpacked by the browser: a third of the size, and only the study that is shown is
+unpacked.
+"""
 
 import base64
 import gzip
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +21,34 @@ from ..files import write_text
 
 log = logging.getLogger(__name__)
 TEMPLATE = Path(__file__).with_suffix(".html")
+#: Bits of a number that are kept, beside sign and exponent: four digits, which pack better than seven.
+_BITS = 13
 #: A variable with more values is left out of the page, which says so; the dataset has it.
 MOST_VALUES = 1_000_000
 
 
+def _packed(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode()
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Numbers as 32-bit floats of which the last bits are zero, to the nearest.
+
+    >>> float(rounded(np.array([0.1]))[0])
+    0.09999847412109375
+    """
+    flat = np.ascontiguousarray(values, "<f4").ravel()
+    drop = 23 - _BITS
+    bits = flat.view("<u4")
+    near = ((bits + np.uint32(1 << (drop - 1))) >> np.uint32(drop)) << np.uint32(drop)
+    # what is infinite or unknown, or would become so, stays as it is
+    return np.where(np.isfinite(flat) & np.isfinite(near.view("<f4")), near, bits).view("<f4")
+
+
 def packed(arrays: list[np.ndarray]) -> str:
-    """All arrays as 32-bit floats, compressed, as base64 text. Sorting bytes by significance helps compression."""
-    flat = np.concatenate([array.ravel().astype("<f4") for array in arrays]) if arrays else np.empty(0, "<f4")
-    planes = flat.view(np.uint8).reshape(-1, 4).T.tobytes()
-    return base64.b64encode(gzip.compress(planes, compresslevel=9, mtime=0)).decode()
+    """Arrays as 32-bit floats one after the other, as base64 text of gzip data; first bytes first packs better."""
+    flat = np.concatenate([rounded(array) for array in arrays]) if arrays else np.empty(0, "<f4")
+    return _packed(flat.view(np.uint8).reshape(-1, 4).T.tobytes())
 
 
 def _axis(coordinate: xr.DataArray) -> dict[str, Any]:
@@ -36,55 +60,69 @@ def _axis(coordinate: xr.DataArray) -> dict[str, Any]:
     }
 
 
-def contents(datasets: Mapping[str, xr.Dataset]) -> tuple[dict[str, Any], str]:
-    """The content of the page.
+def contents(
+    datasets: Mapping[str, xr.Dataset],
+    views: Mapping[str, Mapping[str, str]] | None = None,
+    repeats: Iterable[str] = (),
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the page holds.
 
     Parameters
     ----------
     datasets : mapping of str to Dataset
         By study.
+    views : mapping of str to mapping, optional
+        `Study.view` of each study.
+    repeats : iterable of str
+        Axes that count repetitions, over which the page can average.
 
     Returns
     -------
     description : dict
         Of each study: title, predictions, axes, and variables with the place of their values among the packed ones.
-    values : str
-        See `packed`.
+    values : dict of str to str
+        Of each study; see `packed`.
     """
     studies: dict[str, Any] = {}
-    arrays: list[np.ndarray] = []
-    offset = 0
+    values: dict[str, str] = {}
     for name, dataset in datasets.items():
         axes = {str(axis): _axis(dataset[axis]) for axis in dataset.dims}
         if "success_rate" in axes and "failure_rate" in dataset:  # near 1 only its complement can be read
             axes["success_rate"] = _axis(dataset["failure_rate"])
-        variables, left_out = {}, []
-        for variable, values in dataset.data_vars.items():
-            if values.size > MOST_VALUES or values.dtype.kind not in "fiub":
+        variables, left_out, arrays, offset = {}, [], [], 0
+        for variable, array in dataset.data_vars.items():
+            if array.size > MOST_VALUES or array.dtype.kind not in "fiub":
                 left_out.append(str(variable))
-                log.warning("%s: %s has %d values and is left out of the page", name, variable, values.size)
+                log.warning("%s: %s has %d values and is left out of the page", name, variable, array.size)
                 continue
             variables[str(variable)] = {
-                "long_name": values.attrs.get("long_name", str(variable)),
-                "units": values.attrs.get("units", "1"),
-                "description": values.attrs.get("description", ""),
-                "axes": [str(axis) for axis in values.dims],
+                "long_name": array.attrs.get("long_name", str(variable)),
+                "units": array.attrs.get("units", "1"),
+                "description": array.attrs.get("description", ""),
+                "axes": [str(axis) for axis in array.dims],
                 "offset": offset,
-                "meanings": values.attrs.get("flag_meanings", "").split(),
+                "meanings": array.attrs.get("flag_meanings", "").split(),
             }
-            arrays.append(values.to_numpy())
-            offset += values.size
+            arrays.append(array.to_numpy())
+            offset += array.size
+        values[name] = packed(arrays)
         studies[name] = {
             "title": dataset.attrs.get("title", name),
             "predictions": dataset.attrs.get("predictions", ""),
             "axes": axes,
             "variables": variables,
             "left_out": left_out,
+            "view": dict((views or {}).get(name, {})),
         }
-    return {"studies": studies}, packed(arrays)
+    return {"studies": studies, "repeats": list(repeats)}, values
 
 
-def write(datasets: Mapping[str, str | Path], path: str | Path) -> None:
+def write(
+    datasets: Mapping[str, str | Path],
+    path: str | Path,
+    views: Mapping[str, Mapping[str, str]] | None = None,
+    repeats: Iterable[str] = (),
+) -> None:
     """Write the page.
 
     Parameters
@@ -93,15 +131,27 @@ def write(datasets: Mapping[str, str | Path], path: str | Path) -> None:
         The netCDF file of each study.
     path : path
         The HTML file to write.
+    views, repeats
+        See `contents`.
     """
     loaded = {}
     for name, source in datasets.items():
         with xr.open_dataset(source, engine="netcdf4") as opened:
             loaded[name] = opened.load()
-    description, values = contents(loaded)
-    page = TEMPLATE.read_text(encoding="utf-8")
+    description, values = contents(loaded, views, repeats)
     # no text of a component can end the element that holds it, or begin another
     text = json.dumps(description, ensure_ascii=False).replace("<", "\\u003c")
-    for mark, content in (("{{plotly}}", get_plotlyjs()), ("{{description}}", text), ("{{values}}", values)):
-        page = page.replace(mark, content)
+    numbers = "\n".join(
+        f'<script id="values-{escape(name)}" type="text/plain">{content}</script>'
+        for name, content in values.items()
+    )
+    page = TEMPLATE.read_text(encoding="utf-8")
+    for mark, content in (
+        ("{{style}}", TEMPLATE.with_suffix(".css").read_text(encoding="utf-8")),
+        ("{{plotly}}", _packed(get_plotlyjs().encode())),
+        ("{{description}}", text),
+        ("{{values}}", numbers),
+        ("{{script}}", TEMPLATE.with_suffix(".js").read_text(encoding="utf-8")),
+    ):
+        page = page.replace(mark, content, 1)
     write_text(path, page)

@@ -23,9 +23,12 @@ from ..sweep.grid import StudyConfig
 from . import captions, digests, figure_data
 
 FORMATS = ("pdf", "svg", "png")
-#: What the tables stage and the explore stage write, below the results folder.
+#: Endings of what an analysis writes.
+ANALYSIS = (".csv", ".scaling.csv", ".rst", ".answer.txt")
+#: What the stages tables, explore and index write, below the results folder.
 TABLES = ("tables/scaling.csv", "tables/scaling.html", "tables/provenance.html", "reproduce.md")
 EXPLORER = ("explore.html",)
+INDEX = ("index.html",)
 #: Written by ``make report``, which is no job of the workflow; a folder without a report is complete.
 REPORT, REPORT_RECORD = "report.html", "digests/report/report.json"
 
@@ -47,7 +50,7 @@ def jobs(config: Config) -> list[Job]:
         shards = tuple(_shards(study, config))
         found.append(Job(f"digests/datasets/{name}.json", (f"datasets/{name}.nc",), shards))
     for name in names:
-        written = tuple(f"analysis/{name}{ending}" for ending in (".csv", ".scaling.csv", ".rst"))
+        written = tuple(f"analysis/{name}{ending}" for ending in ANALYSIS)
         found.append(Job(f"digests/analysis/{name}.json", written, (f"datasets/{name}.nc",)))
     for name, study in config.studies.items():
         for figure in study.study.figures(name):
@@ -59,6 +62,12 @@ def jobs(config: Config) -> list[Job]:
     found.append(
         Job("digests/explore/explore.json", EXPLORER, tuple(f"datasets/{name}.nc" for name in names))
     )
+    figures = [figure for name, study in config.studies.items() for figure in study.study.figures(name)]
+    read = [
+        f"analysis/{name}{ending}" for ending in (".scaling.csv", ".rst", ".answer.txt") for name in names
+    ]
+    read += [f"figures/{figure}.png" for figure in figures]
+    found.append(Job("digests/index/index.json", INDEX, tuple(read)))
     return found
 
 
@@ -185,6 +194,8 @@ def _analysis(study: StudyConfig, dataset: Path, folder: Path) -> Iterator[tuple
         analysis.scaling.to_csv(again / f"{study.name}.scaling.csv", index=False)
         text = captions.fill(captions.template(study.name), analysis, study.settings)
         (again / f"{study.name}.rst").write_text(text, encoding="utf-8")
+        text = captions.fill_answer(captions.answer_template(study.name), analysis, study.settings)
+        (again / f"{study.name}.answer.txt").write_text(text, encoding="utf-8")
         for path in sorted(again.iterdir()):
             found = folder / path.name
             if not found.is_file():

@@ -7,6 +7,7 @@ speed of a machine. It proposes a shard size, and the configuration sets it.
 """
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import GradgapError
+from ..logs import duration
 from ..values import number
 from . import grid
 from .compute import MEASURED
@@ -153,7 +155,8 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
     Returns
     -------
     dict
-        ``points``, ``shards``, ``jobs``, ``core_hours``, ``bytes``; ``memory`` in bytes of the largest simulation
+        ``points``, ``shards``, ``jobs``, ``core_hours``, ``bytes``; ``wall_seconds`` on the ``cores`` of this
+        machine; ``memory`` in bytes of the largest simulation
         job and of the largest aggregation; ``longest_job`` in seconds; ``shard_points`` as configured and as
         proposed; ``sweeps``, one entry each; ``warnings``.
     """
@@ -201,19 +204,26 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
         # byte a point to tell which are there
         aggregation = max(aggregation, 6 * pieces + 2 * largest_shard + mask)
     shards = sum(sweep["shards"] for sweep in sweeps)
-    jobs = shards + 3 * len(config.studies) + 2  # a dataset, an analysis and a figure each; tables, explorer
+    figures = sum(len(study.study.figures(name)) for name, study in config.studies.items())
+    # a dataset and an analysis each, the figures, the tables, and two pages
+    jobs = shards + 2 * len(config.studies) + figures + 3
     whole = sum(sweep["seconds"] for sweep in sweeps) + jobs * start
+    longest = max(sweep["longest_job"] for sweep in sweeps)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = {
         "points": sum(sweep["points"] for sweep in sweeps),
         "shards": shards,
         "jobs": jobs,
         "core_hours": whole / 3600,
+        "cores": cores,
+        # the longest start first, so that the cores are done together
+        "wall_seconds": max(whole / cores, longest),
         "bytes": disk + jobs * _BYTES_A_JOB,
         "memory": {
             "simulation": max(sweep["memory"] for sweep in sweeps),
             "aggregation": _aggregation_memory(results) + aggregation,
         },
-        "longest_job": max(sweep["longest_job"] for sweep in sweeps),
+        "longest_job": longest,
         "shard_points": {"configured": config.shard_points, "proposed": _proposal(config, sweeps, jobs)},
         "sweeps": sweeps,
     }
@@ -294,15 +304,15 @@ def as_text(found: Mapping[str, Any]) -> str:
             f"{sweep['study']}/{sweep['sweep']}",
             f"{sweep['points']:,}",
             f"{sweep['shards']:,}",
-            f"{sweep['seconds'] / 3600:.3g}",
-            f"{sweep['longest_job']:.3g}",
+            duration(sweep["seconds"]),
+            duration(sweep["longest_job"]),
             size(sweep["memory"]),
             sweep["basis"],
         )
         for sweep in found["sweeps"]
     ]
     table = pd.DataFrame(
-        rows, columns=["", "points", "shards", "core-hours", "longest job (s)", "memory a job", "from"]
+        rows, columns=["", "points", "shards", "core time", "longest job", "memory a job", "from"]
     )
     proposed, configured = found["shard_points"]["proposed"], found["shard_points"]["configured"]
     lines = [
@@ -311,7 +321,8 @@ def as_text(found: Mapping[str, Any]) -> str:
         f"points      {found['points']:,}",
         f"shards      {found['shards']:,}",
         f"jobs        {found['jobs']:,}",
-        f"core-hours  {found['core_hours']:.3g}",
+        f"core time   {duration(3600 * found['core_hours'])} ({found['core_hours']:.3g} core-hours)",
+        f"wall time   {duration(found['wall_seconds'])} on the {found['cores']} cores of this machine",
         f"memory      {size(found['memory']['simulation'])} a simulation job, "
         f"{size(found['memory']['aggregation'])} the largest aggregation",
         f"disk        {size(found['bytes'])}",

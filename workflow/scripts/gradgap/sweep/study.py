@@ -77,6 +77,15 @@ class Study:
     caption : str, optional
         Text of the caption, a Jinja template over ``findings``, ``scaling`` (rows) and ``settings``; by default
         the file caption.rst beside the module that registers the study.
+    answer : str, optional
+        Text of the answer in one line, a template like the caption, ``VERDICT: sentence``; by default the file
+        answer.txt beside the module that registers the study, and without one the verdicts and exponents.
+    view : mapping of str to str
+        What the explorer shows first: ``variable``; ``across``, an axis; ``by``, ``lines:AXIS`` or ``map:AXIS``;
+        ``scale``, log or linear; ``beside``, a variable to draw as a line; and the value of any axis, or of one that
+        counts repetitions mean, least or largest. What is left out the explorer chooses.
+    theory : str
+        Page of docs/ that derives what is predicted.
     defaults : mapping
         Defaults of axes, and of settings where they differ from the usual.
     settings : tuple of str
@@ -93,6 +102,9 @@ class Study:
     draw: str
     more_figures: Mapping[str, str] = field(default_factory=dict)
     caption: str | None = None
+    answer: str | None = None
+    view: Mapping[str, str] = field(default_factory=dict)
+    theory: str = "theory.md"
     defaults: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     config_file: str = "config.yaml"

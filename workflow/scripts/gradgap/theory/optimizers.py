@@ -393,8 +393,8 @@ def scale_free_exponents(family: str, regime: str) -> Exponents:
     return laws[regime]
 
 
-def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
-    """Critical learning rate with `steps` steps on each batch, divided by that with one step (O10).
+def epochs_factor(steps: int, ratio: str, length: float = math.inf, excess: float = 0.0) -> float:
+    """Critical learning rate with `steps` steps on one batch, over that with one (O10).
 
     With κ the curvature of the ratio's surrogate over that of J: (1 − (1 − 2κ)^(1/μ))/(2κ) for κ below ½, which is
     1/μ for token ratios (κ = 0) and 1/μ + O(1/N) for GSPO's (κ = 1/N); and 1 for the full sequence ratio (κ = 1),
@@ -408,6 +408,9 @@ def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
         Name in `training.ratios.RATIOS`.
     length : float
         N; by default the limit of long responses.
+    excess : float
+        E[A s′]/λ at the best θ, 0 where all responses are of one length; F(1−ε)N/(4|J″|) on `gated`. Token and
+        sequence ratios do not feel it.
 
     Raises
     ------
@@ -421,7 +424,11 @@ def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
     >>> round(16 * epochs_factor(16, "gspo", 64), 4)
     1.015
     """
-    curvature = RATIOS.find(ratio).curvature(length)
+    chosen = RATIOS.find(ratio)
+    curvature = chosen.curvature(length)
+    felt = 1.0 - chosen.token - curvature
+    if felt != 0.0:
+        curvature -= felt * excess
     if curvature == 0.0:
         return 1.0 / steps
     rest = 1.0 - 2.0 * curvature
@@ -435,9 +442,8 @@ def epochs_factor(steps: int, ratio: str, length: float = math.inf) -> float:
 def clip_range(length: float, ratio: str) -> float:
     """The widest clip range of ratios that keeps half at learning rates that alone would not (O10).
 
-    It is 3.5/√T for token ratios, if steps are small compared with `token_pull_back`, and 5.9/T for GSPO. It is
-    infinite for the full sequence ratio, whose steps need no clip. The powers are derived, and the numbers measured
-    (window 1).
+    log(1 + c) is 2.82/√T for token ratios, where steps are small beside `token_pull_back`, and 5.9/T for GSPO; inf
+    for the full sequence ratio, whose steps need no clip in expectation. Derived, but for GSPO's number: it is seen.
 
     Raises
     ------
@@ -447,10 +453,12 @@ def clip_range(length: float, ratio: str) -> float:
     Examples
     --------
     >>> round(clip_range(1024, "token"), 3), round(clip_range(1024, "gspo"), 5)
-    (0.109, 0.00576)
+    (0.092, 0.00578)
     """
     found = RATIOS.find(ratio)
-    return found.clip_scale * length**found.clip_power
+    if found.clip_scale == math.inf:
+        return math.inf
+    return math.expm1(found.clip_scale * length**found.clip_power)
 
 
 def token_pull_back(learning_rate: float, length: float, success_rate: float) -> float:
@@ -464,4 +472,4 @@ def token_pull_back(learning_rate: float, length: float, success_rate: float) ->
     >>> token_pull_back(0.01, 16, 0.5)
     0.04
     """
-    return learning_rate * success_rate * (1.0 - success_rate) * length**1.5 / 4
+    return learning_rate * success_rate * (1.0 - success_rate) * length * math.sqrt(length) / 4

@@ -117,7 +117,7 @@ def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Sea
 
 
 def _ladder(
-    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int
+    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int, spacing: int = 1
 ) -> tuple[np.ndarray, np.ndarray, Search]:
     """The rungs around the half-kept one, and the share that each replicate kept at each of them.
 
@@ -131,7 +131,9 @@ def _ladder(
     kept_at : callable
         ``kept_at(rung, count)``: the shares that the first `count` replicates kept, of shape (count,).
     scouts, replicates : int
-        Number of replicates in the coarse pass, and then.
+        Replicates of the coarse pass, and of the ladder.
+    spacing : int
+        Rungs from one step of the ladder to the next.
 
     Returns
     -------
@@ -146,7 +148,7 @@ def _ladder(
     low, high = below - 2 * STRIDE, below + STRIDE
     while kept_at(high, replicates).mean() >= 0.5 and high < below + 4 * STRIDE:
         high += STRIDE
-    rungs = np.arange(low, high + 1)
+    rungs = np.arange(low, high + 1, spacing)
     return rungs, np.array([kept_at(int(rung), replicates) for rung in rungs]), search
 
 
@@ -160,6 +162,7 @@ def half_kept(
     replicates: int,
     seed: int,
     coordinates: Mapping[str, str],
+    spacing: int = 1,
     **options: Any,
 ) -> HalfKept:
     """Half-kept learning rate of sampled groups.
@@ -176,7 +179,9 @@ def half_kept(
     replicates : int
     seed : int
     coordinates : mapping
-        Canonical coordinates of the point. With its learning rate and replicate they key the random stream of a run.
+        Of the point, canonical; each run adds its learning rate and replicate and has a stream of its own.
+    spacing : int
+        Rungs of the ladder, of 16 a decade, from one learning rate to the next.
     **options
         Other arguments of `training.run.train`, such as the optimizer.
 
@@ -219,7 +224,7 @@ def half_kept(
         return known[:count]
 
     first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
-    rungs, values, search = _ladder(first, kept_at, min(SCOUTS, replicates), replicates)
+    rungs, values, search = _ladder(first, kept_at, min(SCOUTS, replicates), replicates, spacing)
     if search is not Search.found:
         return HalfKept(math.nan, math.nan, math.nan, search)
     bits = streams.state(seed, {**coordinates, "draws": "bootstrap"})
@@ -232,14 +237,52 @@ def half_kept(
 STARTS = 24
 
 
+def kept_from_starts(
+    instance: Instance,
+    advantage: str,
+    aggregation: str,
+    learning_rate: float,
+    count: int,
+    *,
+    iterations: int,
+    **options: Any,
+) -> np.ndarray:
+    """What exact runs keep, from `count` of the `STARTS` starts around the instance's own.
+
+    A single exact run above the critical learning rate is chaotic, and its last bits decide where it ends; the mean
+    over starts is not.
+
+    Returns
+    -------
+    ndarray, shape (count,)
+    """
+    factors = np.array([0.8 + 0.4 * start / (STARTS - 1) for start in range(0, STARTS, STARTS // count)])
+    found = train(
+        instance,
+        advantage,
+        aggregation,
+        np.full(len(factors), learning_rate),
+        iterations=iterations,
+        starts=factors[:, None] * instance.start,
+        outcome=False,
+        **options,
+    )
+    return kept(instance, found.final_failure_rate)
+
+
 def half_kept_exact(
-    instance: Instance, advantage: str, aggregation: str, *, iterations: int, **options: Any
+    instance: Instance,
+    advantage: str,
+    aggregation: str,
+    *,
+    iterations: int,
+    spacing: int = 1,
+    **options: Any,
 ) -> float:
     """Half-kept learning rate of the exact dynamics: the limit of that of sampled groups as the groups grow.
 
-    It lies above the critical learning rate of `thresholds.exact`, where the success rate only begins to miss the
-    best one. At such learning rates a single exact run is chaotic, and its last bits decide where it ends. So the
-    mean is taken over `STARTS` starts around that of the instance.
+    It lies above the critical learning rate of `thresholds.exact`, at which the success rate only starts to fall
+    short of the best one. The mean is over `STARTS` starts, see `kept_from_starts`.
 
     Returns
     -------
@@ -254,24 +297,15 @@ def half_kept_exact(
     >>> half_kept_exact(bandit, *rule, iterations=500) > critical_closed_form(bandit, *rule)
     True
     """
-    factors = np.array([0.8 + 0.4 * start / (STARTS - 1) for start in range(STARTS)])
 
     def kept_at(rung: int, count: int) -> np.ndarray:
-        chosen = factors[:: STARTS // count]
-        found = train(
-            instance,
-            advantage,
-            aggregation,
-            np.full(len(chosen), exp10(rung / RUNGS)),
-            iterations=iterations,
-            starts=chosen[:, None] * instance.start,
-            outcome=False,
-            **options,
+        rate = exp10(rung / RUNGS)
+        return kept_from_starts(
+            instance, advantage, aggregation, rate, count, iterations=iterations, **options
         )
-        return kept(instance, found.final_failure_rate)
 
     first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
-    rungs, values, search = _ladder(first, kept_at, SCOUTS, STARTS)
+    rungs, values, search = _ladder(first, kept_at, SCOUTS, STARTS, spacing)
     if search is not Search.found:
         return math.nan
     return exp10(crossings.crossing(rungs, values.mean(axis=1)) / RUNGS)

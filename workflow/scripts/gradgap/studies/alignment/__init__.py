@@ -11,6 +11,12 @@ STUDIES.add("alignment")(
         sweeps={"runs": Sweep(RUN, "alignment", at={"family": "contextual"})},
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "gained",
+            "across": "angle",
+            "by": "lines:bound_fraction",
+            "scale": "linear",
+        },
         defaults={"bound": ["paper", "prop1"], "iterations": 500},
     )
 )

@@ -18,6 +18,12 @@ STUDIES.add("bound_audit")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "policy_ratio",
+            "across": "policy_length",
+            "by": "lines:bound",
+            "draw": "least",
+        },
         defaults={"family": ["gated"]},
     )
 )

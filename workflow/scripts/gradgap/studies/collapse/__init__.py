@@ -29,5 +29,11 @@ STUDIES.add("collapse")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "collapse_log_success_rate",
+            "across": "iteration",
+            "by": "lines:length",
+            "dynamics": "gap 1.05 fold",
+        },
     )
 )

@@ -14,6 +14,13 @@ STUDIES.add("group_size")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "half_kept_learning_rate",
+            "across": "success_rate",
+            "by": "lines:group_size",
+            "advantage": "grpo",
+        },
+        theory="theory_groups.md",
         defaults={
             "family": ["gated"],
             "advantage": ["reinforce", "rloo", "dr_grpo", "grpo"],

@@ -15,6 +15,13 @@ STUDIES.add("headroom")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "headroom_over_truth",
+            "across": "responses",
+            "by": "lines:family",
+            "scale": "linear",
+        },
+        theory="probe.md",
         defaults={
             "family": ["counting", "gated", "contextual"],
             "optimizer": ["sgd", "adam"],

@@ -15,6 +15,11 @@ STUDIES.add("learning_curves")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "final_failure_rate",
+            "across": "learning_rate_ratio",
+            "by": "lines:rule",
+        },
         defaults={"family": ["gated"]},
     )
 )

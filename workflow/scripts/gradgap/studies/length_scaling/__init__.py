@@ -17,6 +17,12 @@ STUDIES.add("length_scaling")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "critical_learning_rate",
+            "across": "length",
+            "by": "lines:aggregation",
+            "advantage": "grpo",
+        },
         settings=("fit_from_length",),
         defaults={"rule": ["REINFORCE", "RLOO", "GRPO", "Dr. GRPO", "DAPO"], "group_size": [16, 64]},
     )

@@ -19,6 +19,12 @@ STUDIES.add("networks")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "half_kept_learning_rate",
+            "across": "length",
+            "by": "lines:optimizer",
+        },
+        theory="networks.md",
         config_file="networks.yaml",
         settings=("rule_length", "length_rule"),
         defaults={

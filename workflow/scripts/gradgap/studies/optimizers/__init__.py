@@ -48,6 +48,12 @@ STUDIES.add("optimizers")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "half_kept_lengths",
+            "across": "length",
+            "by": "lines:optimizer",
+        },
+        theory="theory_optimizers.md",
         settings=("fit_from_length",),
         defaults={
             "optimizer": ["sgd", "momentum", "nesterov", "sign", "lion", "adam", "rmsprop"],

@@ -15,6 +15,12 @@ STUDIES.add("phase_diagram")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "final_failure_rate",
+            "across": "length",
+            "by": "map:learning_rate",
+            "rule": "GRPO",
+        },
         more_figures={"failure_rate": f"{__name__}.figure_failure_rate"},
         settings=("fit_from_length", "fit_from_success_rate"),
         defaults={"family": ["gated"], "iteration": [1, 2, 5, 10]},

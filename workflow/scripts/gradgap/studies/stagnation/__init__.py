@@ -19,6 +19,13 @@ STUDIES.add("stagnation")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "final_failure_rate",
+            "across": "learning_rate",
+            "by": "lines:schedule",
+            "scale": "log",
+            "beside": "plateau_closed_form",
+        },
         defaults={
             "family": ["counting"],
             "schedule": ["constant", "failure-rate"],

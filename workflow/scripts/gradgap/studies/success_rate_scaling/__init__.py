@@ -23,6 +23,12 @@ STUDIES.add("success_rate_scaling")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        view={
+            "variable": "critical_learning_rate",
+            "across": "success_rate",
+            "by": "lines:advantage",
+            "aggregation": "seq-mean-token-sum",
+        },
         more_figures={"windows": f"{__name__}.figure_windows"},
         settings=("fit_from_length", "fit_from_success_rate"),
         defaults={"family": ["gated"]},

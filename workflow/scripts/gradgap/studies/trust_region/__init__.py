@@ -1,0 +1,49 @@
+"""How large the learning rate and the clip of importance ratios may be where a batch serves for several steps."""
+
+from ...sweep.study import STUDIES, Study, Sweep
+
+RULE = {"advantage": "dr_grpo", "aggregation": "seq-mean-token-sum"}
+COUNTING = {"family": "counting", "success_rate": "0.2"} | RULE
+#: Of the sweeps over steps a batch, and of those over lengths.
+LENGTH, STEPS = {"length": "64"}, {"steps_per_batch": "16"}
+GROUPS = {"group_size": "64"}
+#: Longer than those that the usual clip protects.
+LONG = {"length": "1024"}
+#: As DAPO clips.
+USUAL = {"clip_range": "0.2", "clip_range_high": "0.28"}
+
+STUDIES.add("trust_region")(
+    Study(
+        title="What changes where a batch serves for several steps, and what does a clip of ratios protect from?",
+        predictions="O10",
+        sweeps={
+            "steps": Sweep(("ratio", "steps_per_batch"), "optimizer_steps", at=COUNTING | LENGTH),
+            "clipped_steps": Sweep(
+                ("steps_per_batch",),
+                "optimizer_clipped_steps",
+                at=COUNTING | {"ratio": "token"} | LONG | USUAL,
+            ),
+            "sampled_steps": Sweep(
+                ("ratio", "steps_per_batch"),
+                "optimizer_sampled_steps",
+                at=COUNTING | LENGTH | GROUPS,
+            ),
+            "step_lengths": Sweep(
+                ("ratio", "length"), "optimizer_step_lengths", at=COUNTING | STEPS | GROUPS
+            ),
+            "clips": Sweep(("ratio", "length"), "clip_ranges_batches", at=COUNTING | STEPS),
+            "small_steps": Sweep(
+                ("length", "pull_back"), "clip_ranges_small_steps", at=COUNTING | {"ratio": "token"}
+            ),
+        },
+        analysis=f"{__name__}.analysis",
+        draw=f"{__name__}.figure",
+        settings=("fit_from_length",),
+        defaults={
+            "ratio": ["token", "gspo", "sequence"],
+            "steps_per_batch": [1, 2, 4, 8, 16, 32, 64],
+            "pull_back": [0.25, 0.5, 1, 2, 4, 8],
+            "iterations": 120,
+        },
+    )
+)
