@@ -116,13 +116,27 @@ def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Sea
     return None, Search.always_converged if seen else Search.never_converged
 
 
-def _ladder(
+def _clear(kept: np.ndarray) -> int:
+    """1 where the mean of kept lies above ½ by more than noise, −1 where below, 0 where it is not clear.
+
+    Noise is three standard errors, those of replicates that keep all or nothing: none has a larger variance.
+    """
+    mean = float(kept.mean())
+    if (mean - 0.5) * (mean - 0.5) * len(kept) <= 9 * mean * (1 - mean):
+        return 0
+    return 1 if mean > 0.5 else -1
+
+
+def _nearest(
     first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int, spacing: int = 1
 ) -> tuple[np.ndarray, np.ndarray, Search]:
     """The rungs around the half-kept one, and the share that each replicate kept at each of them.
 
-    A coarse pass with few replicates goes up until the mean falls below one half. Then the rungs around that place
-    are run with all replicates.
+    Few replicates bracket it: a coarse pass goes up to the first rung at which their mean, having been above one
+    half, is below, and halving finds the two neighbours between which it falls. From there all replicates run rung
+    after rung, down to one that clearly keeps half and up to one that clearly does not. Rungs farther off would cost
+    as much, and say nothing about where the crossing is. That holds where shares differ by chance, from replicate to
+    replicate. What exact runs keep differs by chaos, from rung to rung too: they need `_whole`.
 
     Parameters
     ----------
@@ -131,9 +145,9 @@ def _ladder(
     kept_at : callable
         ``kept_at(rung, count)``: the shares that the first `count` replicates kept, of shape (count,).
     scouts, replicates : int
-        Number of replicates in the coarse pass, and then.
+        Number of replicates that bracket it, and of the ladder.
     spacing : int
-        Rungs from one step of the ladder to the next.
+        Rungs from one step of the ladder to the next; a divisor of `STRIDE`.
 
     Returns
     -------
@@ -145,11 +159,30 @@ def _ladder(
     below, search = _scout(first, lambda rung: float(kept_at(rung, scouts).mean()))
     if below is None:
         return np.empty(0), np.empty((0, replicates)), search
-    low, high = below - 2 * STRIDE, below + STRIDE
-    while kept_at(high, replicates).mean() >= 0.5 and high < below + 4 * STRIDE:
-        high += STRIDE
+    low, high = below - STRIDE, below
+    while high - low > spacing:
+        middle = (low + high) // 2
+        low, high = (middle, high) if kept_at(middle, scouts).mean() >= 0.5 else (low, middle)
+    while low > below - 2 * STRIDE and _clear(kept_at(low, replicates)) < 1:
+        low -= spacing
+    while high < below + 4 * STRIDE and _clear(kept_at(high, replicates)) > -1:
+        high += spacing
     rungs = np.arange(low, high + 1, spacing)
     return rungs, np.array([kept_at(int(rung), replicates) for rung in rungs]), search
+
+
+def _whole(
+    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, starts: int, spacing: int = 1
+) -> tuple[np.ndarray, np.ndarray, Search]:
+    """As `_nearest`, with every rung from half a decade below the one that the coarse pass found."""
+    below, search = _scout(first, lambda rung: float(kept_at(rung, scouts).mean()))
+    if below is None:
+        return np.empty(0), np.empty((0, starts)), search
+    low, high = below - 2 * STRIDE, below + STRIDE
+    while kept_at(high, starts).mean() >= 0.5 and high < below + 4 * STRIDE:
+        high += STRIDE
+    rungs = np.arange(low, high + 1, spacing)
+    return rungs, np.array([kept_at(int(rung), starts) for rung in rungs]), search
 
 
 def half_kept(
@@ -224,7 +257,7 @@ def half_kept(
         return known[:count]
 
     first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
-    rungs, values, search = _ladder(first, kept_at, min(SCOUTS, replicates), replicates, spacing)
+    rungs, values, search = _nearest(first, kept_at, min(SCOUTS, replicates), replicates, spacing)
     if search is not Search.found:
         return HalfKept(math.nan, math.nan, math.nan, search)
     bits = streams.state(seed, {**coordinates, "draws": "bootstrap"})
@@ -305,7 +338,7 @@ def half_kept_exact(
         )
 
     first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
-    rungs, values, search = _ladder(first, kept_at, SCOUTS, STARTS, spacing)
+    rungs, values, search = _whole(first, kept_at, SCOUTS, STARTS, spacing)
     if search is not Search.found:
         return math.nan
     return exp10(crossings.crossing(rungs, values.mean(axis=1)) / RUNGS)
