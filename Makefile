@@ -47,11 +47,12 @@ test-slurm: .venv/installed ## run the workflow on a Slurm of its own (needs slu
 	$(BIN)/pytest -m slurm -rs tests/test_slurm.py
 
 test-networks: .cache/networks/installed ## test the policies that are networks, in an environment with JAX
-	.cache/networks/bin/pytest tests/test_networks.py
+	.cache/networks/bin/python -m pytest --numprocesses 2 --doctest-modules tests/test_networks.py workflow/scripts/gradgap/networks
 
+# runs of seconds: what JAX compiles without its optimizations is there in half the time
 smoke-networks: .cache/networks/installed ## run the study of networks on a tiny configuration, in that environment
 	@mkdir -p $(SMOKE)-networks
-	.cache/networks/bin/snakemake --directory $(SMOKE)-networks --configfile $(CURDIR)/tests/networks.yaml
+	JAX_DISABLE_MOST_OPTIMIZATIONS=1 .cache/networks/bin/python -m snakemake --directory $(SMOKE)-networks --configfile $(CURDIR)/tests/networks.yaml
 
 test-trl: .cache/trainer/installed ## test the callback of TRL's GRPOTrainer, in an environment with PyTorch
 	.cache/trainer/bin/pytest tests/test_trainer.py
@@ -133,12 +134,13 @@ lock: ## choose versions anew: requirements.in to requirements.lock
 		--no-header --no-annotate --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
 		--override .cache/lock/without-torch.txt --no-emit-package torch --output-file requirements-trainer.lock
 
-# the environment of the networks: all of the above, JAX and optax
-.cache/networks/installed: requirements.lock requirements-networks.lock pyproject.toml
-	$(PYTHON) -m venv .cache/networks
-	.cache/networks/bin/pip install --quiet --require-hashes --requirement requirements.lock
+# the environment of the networks: JAX and optax, on top of .venv, which stays without them
+.cache/networks/installed: .venv/installed requirements-networks.lock
+	$(PYTHON) -m venv --clear .cache/networks
+	below=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+		above=$$(.cache/networks/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+		echo "import site; site.addsitedir('$$below')" > $$above/below.pth
 	.cache/networks/bin/pip install --quiet --require-hashes --requirement requirements-networks.lock
-	.cache/networks/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # the environment of the real trainer: all of the above but networks, TRL and PyTorch

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import c_kernels, elementary, engine, exact, sampled, scaling, search, startup, workflow
-from .timing import ROOT, table, write
+from .timing import ROOT, baseline, keep, slower, table, write
 
 GROUPS = {
     "elementary": elementary.measure,
@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"any of {', '.join(GROUPS)}")
     parser.add_argument("--quick", action="store_true", help="a few cases, repeated little: does it work?")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench.csv", help="CSV file")
+    parser.add_argument("--keep", action="store_true", help="keep the ratios as the new baseline")
     arguments = parser.parse_args(argv)
     unknown = set(arguments.groups) - set(GROUPS)
     if unknown:
@@ -42,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         found += GROUPS[group](arguments.quick)
         write(found, arguments.output)
     print(table(found))
+    print(slower(found, baseline()))
+    if arguments.keep:
+        keep(found)
 
 
 if __name__ == "__main__":

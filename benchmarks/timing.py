@@ -11,6 +11,10 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parent.parent
+#: Ratios of an earlier measurement, committed, with which a new one is compared.
+BASELINE = Path(__file__).parent / "baseline.csv"
+#: A ratio that is below this share of the earlier one is worth a look; less is the noise of a machine.
+_SLOWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -167,3 +171,34 @@ def write(found: Sequence[Row], path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow([field.name for field in fields(Row)])
         writer.writerows(astuple(row) for row in found)
+
+
+def baseline(path: Path = BASELINE) -> dict[tuple[str, str, str], float]:
+    """The ratio of every row of an earlier measurement, by group, case and reference."""
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {
+            (row["group"], row["case"], row["reference"]): float(row["ratio"]) for row in csv.DictReader(file)
+        }
+
+
+def keep(found: Sequence[Row], path: Path = BASELINE) -> None:
+    """Put the ratios of these rows into the baseline; rows that were not measured stay."""
+    ratios = baseline(path) | {(row.group, row.case, row.reference): row.ratio for row in found}
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["group", "case", "reference", "ratio"])
+        writer.writerows([*key, f"{ratio:.3g}"] for key, ratio in sorted(ratios.items()))
+
+
+def slower(found: Sequence[Row], earlier: Mapping[tuple[str, str, str], float]) -> str:
+    """What became slower against the same reference, as text; ratios, which hardly depend on the machine."""
+    lines = []
+    for row in found:
+        before = earlier.get((row.group, row.case, row.reference))
+        if before is not None and row.ratio < _SLOWER * before:
+            lines.append(f"{row.group}: {row.case}, against {row.reference}: {before:.3g} -> {row.ratio:.3g}")
+    if not earlier:
+        return "there is no baseline to compare with"
+    return "\n".join(["slower than benchmarks/baseline.csv:", *lines] if lines else ["nothing became slower"])

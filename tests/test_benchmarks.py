@@ -124,3 +124,18 @@ def test_dense_scan_and_search_agree():
     runs, calls = search.counted(instance)
     assert many > 2 * runs  # strides save runs, and a call makes many of those that are left
     assert calls <= 8
+
+
+def test_what_became_slower_is_told(tmp_path):
+    from benchmarks.timing import Row, baseline, keep, slower
+
+    def row(case, ratio):
+        return Row("exact", case, 1.0, "ns", "C", ratio, ratio, ratio, 3)
+
+    file = tmp_path / "baseline.csv"
+    assert slower([row("a", 1.0)], baseline(file)) == "there is no baseline to compare with"
+    keep([row("a", 1.0), row("b", 0.5)], file)
+    assert slower([row("a", 0.9), row("new", 0.1)], baseline(file)) == "nothing became slower"
+    assert "a, against C: 1 -> 0.7" in slower([row("a", 0.7)], baseline(file))
+    keep([row("a", 0.7)], file)
+    assert baseline(file) == {("exact", "a", "C"): 0.7, ("exact", "b", "C"): 0.5}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gradgap import cli
 from gradgap.bandits import FAMILIES
-from gradgap.bandits.shared_prompts import draw_wrong, evaluate
+from gradgap.bandits.shared_prompts import AT_ONCE, draw_wrong, evaluate
 from gradgap.errors import ConfigError
 from gradgap.measurements.prompt_runs import check_curves
 from gradgap.numerics import streams
@@ -199,16 +199,16 @@ def test_wrong_responses_are_drawn_from_their_law(number, scale):
             key = tuple(np.add(a, b))
             pairs[key] = pairs.get(key, 0.0) + p * q
         law = pairs
-    count_prompts, contexts, others, dimension = instance.differences.shape
+    count_prompts, contexts, others, _ = instance.differences.shape
     wrong, right = np.empty((count_prompts, contexts, others)), np.empty((count_prompts, contexts))
     log_right, rates = np.empty_like(right), np.empty((2, count_prompts))
-    ascent = np.empty((count_prompts, dimension))
-    evaluate(theta, instance.differences, instance.visits, wrong, right, log_right, *rates, ascent)
+    evaluate(theta, instance.differences, instance.visits, wrong, right, log_right, *rates)
     state = streams.state(1, {"test": "draw_wrong", "number": str(number), "scale": str(scale)})
-    later, counts, draws = np.empty(contexts + 1), np.empty((contexts, others)), 20000
+    later, first, counts = np.empty(contexts + 1), np.empty(AT_ONCE), np.empty((contexts, others))
+    draws = 20000
     seen = {}
     for _ in range(draws):
-        draw_wrong(state, number, instance.visits, wrong[1], right[1], log_right[1], later, counts)
+        draw_wrong(state, number, instance.visits, wrong[1], right[1], log_right[1], later, first, counts)
         key = tuple(counts.ravel().astype(int))
         seen[key] = seen.get(key, 0) + 1
     assert set(seen) <= set(law)

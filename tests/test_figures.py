@@ -31,6 +31,9 @@ def drawn(name, module, folder):
     return figure
 
 
+FORMATS = ("svg", "pdf", "png")
+
+
 def test_every_study_is_in_the_smoke_configuration():
     """A study with a configuration file of its own has a small one in tests/ too."""
     own = [name for name, study in STUDIES.discover().items() if study.config_file != "config.yaml"]
@@ -43,14 +46,15 @@ def test_every_study_is_in_the_smoke_configuration():
 def test_figure_is_drawn_the_same_twice_in_every_format(name, module, smoke, tmp_path):
     folder = smoke(name)
     made = []
-    for again in ("one", "two"):
-        paths = {suffix: tmp_path / f"{again}.{suffix}" for suffix in ("pdf", "svg", "png")}
+    # what a figure is made of shows in the SVG; how it is written in the other formats is the same for all figures
+    for again, suffixes in (("one", FORMATS), ("two", FORMATS if name == SMOKE[0] else ("svg",))):
+        paths = {suffix: tmp_path / f"{again}.{suffix}" for suffix in suffixes}
         numbers, scaling = folder / f"analysis/{name}.csv", folder / f"analysis/{name}.scaling.csv"
         figures.draw(module, numbers, scaling, LOOK, paths)
-        made.append([paths[suffix].read_bytes() for suffix in paths])
-    assert made[0] == made[1]
-    assert b"/Type3" not in made[0][0]  # fonts are embedded whole, as journals ask
-    assert b"<text" in made[0][1]  # and text stays text
+        made.append({suffix: path.read_bytes() for suffix, path in paths.items()})
+    assert made[0] | made[1] == made[0]
+    assert b"/Type3" not in made[0]["pdf"]  # fonts are embedded whole, as journals ask
+    assert b"<text" in made[0]["svg"]  # and text stays text
 
 
 @pytest.mark.parametrize(("name", "module"), FIGURES)

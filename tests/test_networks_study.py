@@ -57,7 +57,10 @@ def made_up(powers: dict[str, float], forecast: float) -> xr.Dataset:
         ("task", "optimizer", "rule"),
         np.array([[spread, spread**0]] * 3),
     )
-    for prefix in ("", "failure_", "rule_"):
+    data["transformer_half_kept_learning_rate"] = 2 * data.half_kept_learning_rate.sel(
+        length=16, network="recurrent", drop=True
+    )
+    for prefix in ("", "failure_", "rule_", "transformer_"):
         name = f"{prefix}half_kept_learning_rate"
         middle = data[name]
         data[f"{name}_low"], data[f"{name}_high"] = 0.99 * middle, 1.01 * middle
@@ -70,7 +73,9 @@ def made_up(powers: dict[str, float], forecast: float) -> xr.Dataset:
     run = forecast * safe.expand_dims(replicate=data.replicate, axis=-1)
     data["forecast_run"], data["forecast_run_low"], data["forecast_run_high"] = run, 0.8 * run, 1.2 * run
     data["forecast"] = run.expand_dims(iteration=data.iteration, axis=-1)
-    data["safe_learning_rate"] = 0.1 * safe
+    data["safe_learning_rate"] = 0.1 * safe.expand_dims(replicate=data.replicate, axis=-1)
+    data["safe_success_rate"] = xr.full_like(run, 0.9)
+    data["forecast_word"] = xr.full_like(run, 0, dtype=int)
     return data
 
 
@@ -80,16 +85,16 @@ def analysed(**arguments):
 
 def test_laws_that_hold_are_confirmed_and_others_refuted():
     found = analysed(powers={"sgd": -1.0, "adam": -0.9}, forecast=0.5)
-    table = found.scaling.set_index(["family", "advantage", "axis"])
+    table = found.scaling.set_index(["family", "optimizer", "axis"])
     assert len(table) == 8
     for task in TASKS:
-        sgd = table.loc[(f"{task}, recurrent", "grpo, sgd", "length")]
-        adam = table.loc[(f"{task}, recurrent", "grpo, adam", "length")]
+        sgd = table.loc[(f"{task}, recurrent", "sgd", "length")]
+        adam = table.loc[(f"{task}, recurrent", "adam", "length")]
         assert (sgd.predicted, sgd.verdict) == (-1.0, "confirmed")
         assert (adam.predicted, adam.verdict) == (-0.5, "refuted")
         np.testing.assert_allclose([sgd.measured, adam.measured], [-1, -0.9], atol=0.01)
     for name in OPTIMIZERS:
-        row = table.loc[("gated, recurrent", f"grpo, {name}", "failure_rate")]
+        row = table.loc[("gated, recurrent", name, "failure_rate")]
         assert (row.predicted, row.verdict) == (0.5, "confirmed")
 
 
@@ -99,20 +104,27 @@ def test_spreads_forecasts_and_sharpness_are_read_off():
     assert len(found["ratios"]) == 6
     for ratio in found["ratios"]:
         np.testing.assert_allclose([ratio["low"], ratio["median"], ratio["high"]], 0.5)
+        np.testing.assert_allclose([ratio["share"], ratio["end"]], [0.1, 0.9])
+    np.testing.assert_allclose([other["ratio"] for other in found["transformers"]], [2.0] * 6)
     assert (found["below"], found["above"]) == (1.0, 0.0)
-    assert found["runs"] == 30 * found["thresholds"] == 30 * (24 + 8 + 30)
+    assert found["runs"] == 30 * found["thresholds"] == 30 * (24 + 8 + 30 + 6)
 
 
-def test_figure_and_caption_are_made():
+def test_figures_and_caption_are_made():
     analysis = analysed(powers={"sgd": -1.0, "adam": -0.5}, forecast=0.5)
-    figure = plugins.module(STUDIES.find("networks").draw).draw(
-        analysis.panels, analysis.scaling, style.Look.from_config(LOOK)
-    )
-    figure.canvas.draw()
-    assert len(figure.axes) == 9
-    drawn = figure.axes[-1].get_lines()
-    assert any(np.allclose(line.get_ydata(), 0.5) for line in drawn)
-    plt.close(figure)
+    study = STUDIES.find("networks")
+    drawn = {}
+    for name, module in study.figures("networks").items():
+        figure = plugins.module(module).draw(analysis.panels, analysis.scaling, style.Look.from_config(LOOK))
+        figure.canvas.draw()
+        drawn[name] = [[line.get_ydata() for line in axes.get_lines()] for axes in figure.axes]
+        plt.close(figure)
+    assert [len(axes) for axes in drawn.values()] == [9, 3]
+    # SGD on window: forecasts at half the collapse, which is drawn across
+    collapse = float(analysis.panels["forecasts"].half_kept_learning_rate.iloc[0])
+    ends = [np.unique(line) for line in drawn["networks_forecasts"][0]]
+    for expected in (0.5 * collapse, collapse, 0.1 * collapse):
+        assert any(len(line) == 1 and np.isclose(line[0], expected) for line in ends)
     text = captions.fill(captions.template("networks"), analysis, SETTINGS)
     assert "window, recurrent, sgd, in T: -1.00" in text
     assert "Of 8 exponents from 8 independent searches: 8 confirmed." in text

@@ -90,6 +90,45 @@ def test_interval_covers_the_spread_over_seeds():
     assert 0.5 < np.median(half_widths) / (1.96 * rates.std(ddof=1)) < 2
 
 
+@pytest.mark.parametrize(("failure_rate", "size"), [(0.1, 64), (0.003, 16)])
+def test_rungs_far_from_the_crossing_are_not_run_and_not_missed(monkeypatch, failure_rate, size):
+    """The same estimate and interval as from a whole decade of rungs, each with all replicates, for half the runs."""
+    instance = FAMILIES.find("gated").instance(64, 1 - failure_rate, failure_rate)
+    runs, train = [], sampled.train
+
+    def counted(instance, advantage, aggregation, rates, **options):
+        runs.append(len(rates))
+        return train(instance, advantage, aggregation, rates, **options)
+
+    monkeypatch.setattr(sampled, "train", counted)
+    found = measure(instance, "grpo", size, replicates=64)
+    spent = sum(runs)
+    nearest = round(sampled.RUNGS * math.log10(found.learning_rate))
+    rungs = np.arange(nearest - 8, nearest + 9)
+    point = {"family": "gated", "advantage": "grpo", "group_size": str(size)}
+    values = []
+    for text in map(sampled.rung_text, rungs):
+        keys = [
+            {**point, sampled.LEARNING_RATE: text, "replicate": str(replicate)} for replicate in range(64)
+        ]
+        ended = train(
+            instance,
+            "grpo",
+            SUM,
+            [float(text)] * 64,
+            group_size=size,
+            iterations=sampled.iterations_to_judge(instance, size, 100),
+            states=[streams.state(1, key) for key in keys],
+            outcome=False,
+        )
+        values.append(sampled.kept(instance, ended.final_failure_rate))
+    whole = crossings.half_kept(rungs, np.array(values), np.random.default_rng(1), paired=False)
+    assert found.learning_rate == pytest.approx(10 ** (whole.at / sampled.RUNGS), rel=1e-9)
+    width = sampled.RUNGS * math.log10(found.high / found.low)
+    assert width == pytest.approx(whole.high - whole.low, rel=0.2)
+    assert spent <= (len(rungs) * 64) / 2
+
+
 AXES = {"length": ("16", "64"), "rule": ("REINFORCE", "GRPO"), "group_size": ("4", "16")}
 SETTINGS = {"success_rate": {"counting": 0.2}, "sampled_iterations": 30, "replicates": 4, "seed": 3}
 

@@ -137,9 +137,24 @@ def hand_down() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [mine, theirs]))
 
 
-def package_fingerprint() -> str:
-    """Hash of every source file of the package and of the plugins: the key of the compile cache."""
+#: Rooms of the package that hold no kernel, and that none can see (the contracts of imports in pyproject.toml).
+_WITHOUT_KERNELS = ("cli", "report", "studies")
+
+
+def kernel_fingerprint(plugins: bool) -> str:
+    """Hash of every source file that a kernel may follow from: the key of the compile cache.
+
+    Parameters
+    ----------
+    plugins : bool
+        For a kernel of a plugin: it may call those of other plugins, which a kernel of the package never does.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for path in [*sorted(PACKAGE_DIR.rglob("*.py")), *plugin_files()]:
+    files = [
+        path
+        for path in sorted(PACKAGE_DIR.rglob("*.py"))
+        if path.relative_to(PACKAGE_DIR).parts[0] not in _WITHOUT_KERNELS
+    ]
+    for path in [*files, *(plugin_files() if plugins else ())]:
         digest.update(path.name.encode() + b"\0" + _digest(path))
     return digest.hexdigest()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..numerics.compiler import kernel
-from ..numerics.elementary import dot, exp, exp10, log, norm, times, total
+from ..numerics.elementary import dot, exp, exp10, log, norm, times
 from ..numerics.sampling import normals
 
 
@@ -502,24 +502,26 @@ def stopped_walk(
     full = tree(length, vocabulary, False)
     slope = np.linspace(-0.5, 0.5, vocabulary)
     variance = float(dot(slope, slope)) / vocabulary
+    levels = [np.flatnonzero(full.depth == depth) for depth in range(length)]  # all at one depth together
     place = np.zeros(len(full.child))
-    for context, row in enumerate(full.child):
-        for token, child in enumerate(row):
-            if child >= 0:
-                place[child] = place[context] + slope[token]
+    for here in levels[:-1]:
+        place[full.child[here]] = place[here, None] + slope
     price = multiplier / 4
     ending = np.maximum(full.depth * variance - place * place, 0.0)
     value = ending - price * full.depth
     stops = np.zeros(len(full.child), bool)
-    for context in range(len(full.child) - 1, -1, -1):
-        row = full.child[context]
-        end = place[context] + slope
+    for here in reversed(levels):
+        row = full.child[here]
+        end = place[here, None] + slope
         last = np.maximum(length * variance - end * end, 0.0) - price * length
-        going_on = float(total(np.where(row < 0, last, value[np.maximum(row, 0)]))) / vocabulary
+        after = np.where(row < 0, last, value[np.maximum(row, 0)])
+        going_on = np.zeros(len(here))
+        for token in range(vocabulary):
+            going_on += after[:, token]
+        going_on /= vocabulary
         # at equal value it goes on: two of two prices do not differ by a rounding
-        stops[context] = context > 0 and value[context] > going_on + 1e-12
-        if not stops[context]:
-            value[context] = going_on
+        stops[here] = (here > 0) & (value[here] > going_on + 1e-12)
+        value[here] = np.where(stops[here], value[here], going_on)
     shape, _, leaf = pruned(full, stops)
     tokens = full.depth[leaf[:, 0]] + 1
     end = place[leaf[:, 0]] + slope[leaf[:, 1]]

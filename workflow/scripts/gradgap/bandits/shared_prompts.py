@@ -31,8 +31,10 @@ from .responses import Responses
 
 
 @kernel
-def evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent):
+def evaluate(theta, differences, visits, wrong, right, log_right, success, failure):
     """Success and failure rate of every prompt at θ, with the probabilities that they follow from.
+
+    Exponentials and logarithms have loops of their own, which the compiler turns into vector instructions.
 
     Parameters
     ----------
@@ -48,8 +50,6 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
         Filled with the probability p of the right candidate, and with (T/C) log p.
     success, failure : ndarray, shape (Q,)
         Filled with J_q = Π p and 1 − J_q, each computed directly.
-    ascent : ndarray, shape (Q, d)
-        Filled with ∇ log J_q = Σ_t (φ_right − φ̄_t). Divided by 1 − J_q it is the gradient gap of the prompt.
 
     Examples
     --------
@@ -62,8 +62,6 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
     """
     prompts, contexts, others, dimension = differences.shape
     for q in range(prompts):
-        log_success = 0.0
-        ascent[q] = 0.0
         for c in range(contexts):
             top = 0.0
             for a in range(others):
@@ -72,25 +70,67 @@ def evaluate(theta, differences, visits, wrong, right, log_right, success, failu
                     logit -= theta[j] * differences[q, c, a, j]
                 wrong[q, c, a] = logit
                 top = max(top, logit)
+            for a in range(others):
+                wrong[q, c, a] -= top
+            right[q, c] = -top
+    masses = part(wrong, 0, (wrong.size,))
+    for i in range(masses.size):
+        masses[i] = exp(masses[i])
+    for q in range(prompts):
+        for c in range(contexts):
             total = 0.0
             for a in range(others):
-                wrong[q, c, a] = exp(wrong[q, c, a] - top)
                 total += wrong[q, c, a]
-            of_right = exp(-top)
-            log_p = -log1p(total) if top == 0.0 else -top - log(of_right + total)
+            below_top = right[q, c]
+            if below_top == 0.0:
+                of_right = 1.0
+                log_right[q, c] = total  # log p = −log1p(total), taken below
+            else:
+                of_right = exp(below_top)
+                log_right[q, c] = below_top - log(of_right + total)
             right[q, c] = of_right / (of_right + total)
-            log_right[q, c] = visits * log_p
-            log_success += visits * log_p
             for a in range(others):
                 wrong[q, c, a] /= of_right + total
-                for j in range(dimension):
-                    ascent[q, j] += visits * wrong[q, c, a] * differences[q, c, a, j]
+    logarithms = part(log_right, 0, (log_right.size,))
+    for i in range(logarithms.size):
+        x = logarithms[i]
+        logarithms[i] = visits * (-log1p(x) if x >= 0.0 else x)
+    for q in range(prompts):
+        log_success = 0.0
+        for c in range(contexts):
+            log_success += log_right[q, c]
         success[q] = exp(log_success)
         failure[q] = -expm1(log_success)
 
 
 @kernel
-def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts):
+def climb(differences, visits, wrong, ascent):
+    """Fill `ascent` with ∇ log J_q = Σ_t (φ_right − φ̄_t) of one prompt; its gradient gap is that over 1 − J_q.
+
+    Parameters
+    ----------
+    differences : ndarray, shape (C, V − 1, d)
+    visits : int
+    wrong : ndarray, shape (C, V − 1)
+        Of that prompt, as `evaluate` fills it.
+    ascent : ndarray, shape (d,)
+    """
+    contexts, others, dimension = differences.shape
+    for j in range(dimension):
+        ascent[j] = 0.0
+    for c in range(contexts):
+        for a in range(others):
+            factor = visits * wrong[c, a]
+            for j in range(dimension):
+                ascent[j] += factor * differences[c, a, j]
+
+
+#: First wrong visits that are drawn together, so that their logarithms are vector instructions.
+AT_ONCE = 64
+
+
+@kernel
+def draw_wrong(state, responses, visits, wrong, right, log_right, later, first, counts):
     """Draw wrong responses to one prompt, and count how often each wrong candidate occurs in all of them together.
 
     The responses are independent, each drawn from the policy under the condition that it is wrong. First the context
@@ -107,7 +147,7 @@ def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts)
         T/C.
     wrong, right, log_right
         Of this prompt, as `evaluate` fills them.
-    later : ndarray, shape (C + 1,)
+    later, first : ndarray, shapes (C + 1,) and (AT_ONCE,)
         Scratch space.
     counts : ndarray, shape (C, V − 1)
         Filled with the counts.
@@ -121,14 +161,19 @@ def draw_wrong(state, responses, visits, wrong, right, log_right, later, counts)
         rest = responses - free
         here = rest
         if c < contexts - 1 and rest > 0:  # which of the rest go wrong here first
-            some = expm1(later[c])
-            none = exp(log_right[c]) * expm1(later[c + 1])
-            here = binomial(state, rest, expm1(log_right[c]) / some, none / some)
+            any_wrong = expm1(later[c])
+            none_here = exp(log_right[c]) * expm1(later[c + 1])
+            here = binomial(state, rest, expm1(log_right[c]) / any_wrong, none_here / any_wrong)
         tokens = free * visits
         chance, per_visit = expm1(log_right[c]), visits / log_right[c]
-        for _ in range(here):  # the first wrong visit is geometric, cut off at the last
-            first = min(int(log1p(uniform(state) * chance) * per_visit), visits - 1)
-            tokens += visits - 1 - first
+        for start in range(0, here, AT_ONCE):  # the first wrong visit is geometric, cut off at the last
+            some = min(here - start, AT_ONCE)
+            for i in range(some):
+                first[i] = uniform(state) * chance
+            for i in range(some):
+                first[i] = log1p(first[i]) * per_visit
+            for i in range(some):
+                tokens += visits - 1 - min(int(first[i]), visits - 1)
         share = 0.0
         for a in range(others):
             share += wrong[c, a]
@@ -172,15 +217,19 @@ def _parts(constants, workspace):
 
 def _workspace(prompts: int, contexts: int, others: int, dimension: int) -> int:
     """Numbers of workspace: what `_parts` and `_score` use."""
-    return prompts * (contexts * others + 2 * contexts + dimension) + contexts + 1 + contexts * others
+    return (
+        prompts * (contexts * others + 2 * contexts + dimension) + contexts + 1 + AT_ONCE + contexts * others
+    )
 
 
 @kernel
 def _evaluate(theta, constants, workspace, rates, gaps):
     """`Kernels.evaluate`: the gradient gap of a prompt is ∇ log J_q over 1 − J_q."""
     differences, wrong, right, log_right, ascent = _parts(constants, workspace)
-    evaluate(theta, differences, int(constants[4]), wrong, right, log_right, rates[0], rates[1], ascent)
+    visits = int(constants[4])
+    evaluate(theta, differences, visits, wrong, right, log_right, rates[0], rates[1])
     for q in range(gaps.shape[0]):
+        climb(differences[q], visits, wrong[q], ascent[q])
         for j in range(gaps.shape[1]):
             gaps[q, j] = ascent[q, j] / rates[1, q] if rates[1, q] > 0.0 else 0.0
 
@@ -209,16 +258,19 @@ def _score(state, theta, constants, workspace, rows, group, update):
     differences, wrong, right, log_right, ascent = _parts(constants, workspace)
     at = prompts * (contexts * others + 2 * contexts + dimension)
     later = part(workspace, at, (contexts + 1,))
-    counts = part(workspace, at + contexts + 1, (contexts, others))
+    first = part(workspace, at + contexts + 1, (AT_ONCE,))
+    counts = part(workspace, at + contexts + 1 + AT_ONCE, (contexts, others))
     for q in range(prompts):
         of_right, of_wrong = group[WEIGHT, 2 * q], group[WEIGHT, 2 * q + 1]
         number_wrong = int(group[COUNT, 2 * q + 1])
         total = group[COUNT, 2 * q] * of_right + number_wrong * of_wrong
-        for j in range(dimension):
-            update[j] += total * ascent[q, j]
+        if total != 0.0:
+            climb(differences[q], visits, wrong[q], ascent[q])
+            for j in range(dimension):
+                update[j] += total * ascent[q, j]
         if of_wrong == 0.0 or number_wrong == 0:
             continue
-        draw_wrong(state, number_wrong, visits, wrong[q], right[q], log_right[q], later, counts)
+        draw_wrong(state, number_wrong, visits, wrong[q], right[q], log_right[q], later, first, counts)
         for c in range(contexts):
             for a in range(others):
                 if counts[c, a] > 0.0:

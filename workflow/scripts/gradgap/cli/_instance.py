@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Optimizer, its settings, the clip by norm, the use of a batch, and dynamic sampling."""
+    """Add the arguments for optimizer, its settings, clipping by norm, the use of a batch, and dynamic sampling."""
     parser.add_argument("--optimizer", default="sgd", metavar="O", help="optimizer (default: sgd)")
     parser.add_argument(
         "--optimizer-setting",
@@ -114,7 +114,7 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
 
 
 def instance(arguments: argparse.Namespace):
-    """The bandit that the arguments name, after checking the rule, which is written into the arguments.
+    """The bandit that the arguments describe. The rule is checked too, and written into the arguments.
 
     Raises
     ------

@@ -60,10 +60,10 @@ def main(arguments):
     steps = options.get("steps_per_batch", 1)
     excess = 0.0 if instance.length == instance.max_length else math.nan
     of_steps = optimizers.epochs_factor(steps, arguments.ratio, instance.max_length, excess)
-    ascent = OPTIMIZERS.find(arguments.optimizer).plain
-    if steps > 1 and not ascent:
+    plain = OPTIMIZERS.find(arguments.optimizer).plain
+    if steps > 1 and not plain:
         of_steps = math.nan  # not derived together
-    plain = ascent and steps == 1
+    plain = plain and steps == 1
     critical = search = None
     if OPTIMIZERS.find(arguments.optimizer).stability is not None:
         # an aggregation divides updates, so the clip that binds on token sums is as much larger

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..bandits.shared_prompts import evaluate
+from ..bandits.shared_prompts import climb, evaluate
 from ..numerics import elementary, streams
 from ..numerics.compiler import kernel
 from ..numerics.elementary import log
@@ -53,7 +53,7 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
     log_right = np.empty((prompts, contexts))
     success = np.empty(prompts)
     failure = np.empty(prompts)
-    ascent = np.empty((prompts, dimension))
+    ascent = np.empty(dimension)
     gap = np.empty(dimension)
     across = np.empty(dimension)
     start = 0.0
@@ -62,7 +62,7 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
     worst = np.nan
     most = -np.inf
     for k in range(iterations + 1):
-        evaluate(theta, differences, visits, wrong, right, log_right, success, failure, ascent)
+        evaluate(theta, differences, visits, wrong, right, log_right, success, failure)
         rate = max(success.mean(), 5e-324)
         complement = max(failure.mean(), 5e-324)
         log_odds = log(rate) - log(complement)
@@ -77,8 +77,9 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
             break
         gap[:] = 0.0
         for q in range(prompts):
+            climb(differences[q], visits, wrong[q], ascent)
             for j in range(dimension):
-                gap[j] += success[q] * ascent[q, j] / (prompts * rate * complement)
+                gap[j] += success[q] * ascent[j] / (prompts * rate * complement)
         norm = math.sqrt((gap * gap).sum())
         if norm == 0.0:
             continue

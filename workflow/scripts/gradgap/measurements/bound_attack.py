@@ -5,6 +5,7 @@ the same depth, or none, which sets the number of variables. The optimiser is Po
 what it finds depend on the libraries of the machine.
 """
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -60,6 +61,12 @@ def ratio(line: Line, name: str) -> float:
     return found if math.isfinite(found) else _NONE
 
 
+@functools.lru_cache(maxsize=64)
+def _cut(length: int, vocabulary: int, ends: bytes) -> tuple[Tree, np.ndarray, np.ndarray]:
+    """`pruned` of the full tree: an optimiser varies logits and slopes, and leaves the ends of responses alone."""
+    return pruned(tree(length, vocabulary, False), np.frombuffer(ends, bool))
+
+
 @dataclass(frozen=True)
 class _Candidate:
     """A policy in the form that a search varies: a full tree, where responses end, and all possible rewards.
@@ -102,7 +109,7 @@ class _Candidate:
 
     def line(self) -> Line:
         """The policy."""
-        shape, kept, leaf = pruned(self.shape, self.ends)
+        shape, kept, leaf = _cut(int(self.shape.depth[-1]) + 1, self.right.shape[1], self.ends.tobytes())
         return Line(shape, self.logit[kept], self.slope[kept], self.right[leaf[:, 0], leaf[:, 1]])
 
     def tied(self, group: np.ndarray, first: np.ndarray, values: np.ndarray | None = None) -> "_Candidate":

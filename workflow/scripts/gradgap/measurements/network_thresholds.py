@@ -232,24 +232,21 @@ def setup_at(point: Mapping[str, str], settings: Settings, **others):
     )
 
 
-def instances_at(point: Mapping[str, str], settings: Settings) -> list:
-    """The network that each replicate starts from; the same for all optimizers and rules."""
+def instance_at(point: Mapping[str, str], settings: Settings, replicate: str):
+    """The network that a replicate starts from; the same for all optimizers and rules."""
     from ..networks import cache
     from ..networks.instance import instance
 
     cache.keep_compiled()
-    return [
-        instance(
-            point["task"],
-            int(number(point["length"])),
-            failure_rate(rate_at(point, settings)),
-            kind=point["network"],
-            width=settings["width"] or None,
-            seed=settings["seed"],
-            replicate=str(replicate),
-        )
-        for replicate in range(settings["replicates"])
-    ]
+    return instance(
+        point["task"],
+        int(number(point["length"])),
+        failure_rate(rate_at(point, settings)),
+        kind=point["network"],
+        width=settings["width"] or None,
+        seed=settings["seed"],
+        replicate=replicate,
+    )
 
 
 def first_rung(point: Mapping[str, str], task) -> int:
@@ -261,7 +258,7 @@ def first_rung(point: Mapping[str, str], task) -> int:
     return round(math.log10(guess) * RUNGS)
 
 
-def threshold_at(point: Mapping[str, str], settings: Settings, instances=None):
+def threshold_at(point: Mapping[str, str], settings: Settings):
     """Half-kept learning rate at a point, and the function that runs and remembers.
 
     Parameters
@@ -270,8 +267,6 @@ def threshold_at(point: Mapping[str, str], settings: Settings, instances=None):
         Canonical ``task``, ``network``, ``length``, ``optimizer``, ``rule``, and ``success_rate`` where it is not
         the task's.
     settings : mapping
-    instances : list of Instance, optional
-        One a replicate.
 
     Returns
     -------
@@ -284,7 +279,7 @@ def threshold_at(point: Mapping[str, str], settings: Settings, instances=None):
     from ..thresholds.sampled import rung_text
 
     started = time.process_time()
-    instances = instances or instances_at(point, settings)
+    instances = [instance_at(point, settings, str(i)) for i in range(settings["replicates"])]
     prepared = time.process_time()
     setup = setup_at(point, settings)
     known: dict[tuple[int, int], float] = {}

@@ -177,7 +177,7 @@ class Transformer(Network):
     number of parameters does not depend on the length.
 
     >>> Transformer(vocabulary=2, symbols=0, width=12).size
-    950
+    938
     """
 
     def initial(self, key, dtype=jnp.float32):

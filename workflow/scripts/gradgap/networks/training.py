@@ -95,7 +95,7 @@ def tables(advantage: str, aggregation: str, task: Task, group_size: int) -> Tab
     Examples
     --------
     >>> from gradgap.networks.tasks import Window
-    >>> tables("dr_grpo", "seq-mean-token-sum", Window(4), 2).advantage.tolist()
+    >>> (tables("dr_grpo", "seq-mean-token-sum", Window(4), 2).advantage + 0).tolist()
     [[0.0, 1.0], [-0.5, 0.5], [-1.0, 0.0]]
     """
     of_right_and_wrong, factor = rules.sampled(advantage, aggregation)
@@ -136,7 +136,7 @@ def most_long(responses: int, share: float) -> int:
     """Responses that are written for a batch: more are asked for less than once in 10⁹ batches.
 
     >>> most_long(128, 1.0), most_long(128, 0.0125)
-    (128, 13)
+    (128, 14)
     """
     from scipy.stats import binom
 

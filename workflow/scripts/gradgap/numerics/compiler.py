@@ -2,7 +2,8 @@
 
 Kernels are compiled without fast-math and run in one thread, so that a number never depends on the number of cores.
 Several cores are used by running several jobs. Compiled code is cached on disk, in a folder named after the numba
-version and a hash of all sources: numba's own check does not notice edits in functions that a kernel calls.
+version and a hash of all sources that a kernel can follow from: numba's own check does not notice edits in functions
+that a kernel calls.
 
 Only documented parts of numba are used. A kernel that is passed to another one is a first-class function: it is
 compiled once for its type and called through its address. So one compiled engine in the cache serves every family,
@@ -25,7 +26,7 @@ from numba import types
 from numba.extending import intrinsic, is_jitted
 
 from ..errors import ConfigError
-from ..fingerprint import package_fingerprint
+from ..fingerprint import kernel_fingerprint
 
 f8 = types.float64
 i8 = types.int64
@@ -41,20 +42,21 @@ _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
 
 @functools.cache
-def cache_folder() -> Path:
-    """Where compiled code is kept: below ``NUMBA_CACHE_DIR``, or below the user's cache folder."""
+def cache_folder(plugins: bool = False) -> Path:
+    """Where compiled code is kept, that of plugins apart: below ``NUMBA_CACHE_DIR``, or the user's cache folder."""
     base = os.environ.get("NUMBA_CACHE_DIR") or Path(
         os.environ.get("XDG_CACHE_HOME") or "~/.cache", "gradgap"
     )
-    return Path(base).expanduser() / f"numba-{numba.__version__}-{package_fingerprint()}"
+    return Path(base).expanduser() / f"numba-{numba.__version__}-{kernel_fingerprint(plugins)}"
 
 
 @contextlib.contextmanager
-def _own_cache() -> Iterator[None]:
-    """Inside the block, what numba compiles is cached in `cache_folder`. Other users of numba notice nothing."""
+def _own_cache(function: Callable) -> Iterator[None]:
+    """Inside the block, this function is cached in `cache_folder`. Other users of numba notice nothing."""
     config: Any = numba.config
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder())
+    plugin = function.__module__.partition(".")[0] != __name__.partition(".")[0]
+    config.CACHE_DIR = str(cache_folder(plugin))
     try:
         yield
     finally:
@@ -63,7 +65,7 @@ def _own_cache() -> Iterator[None]:
 
 def _compiled(compiler: Callable[..., Any], function: Callable, **options: Any) -> Any:
     """Compile a function with a compiler of numba, with a cache if the function comes from a file."""
-    with _own_cache():
+    with _own_cache(function):
         try:
             return compiler(cache=True, **options)(function)
         except RuntimeError:  # typed at a prompt, so that there is no file to cache it for

@@ -64,26 +64,53 @@ def _count(state, n, p):
 @kernel
 def _walk(state, n, p, q):
     """Bin(n, p) by inversion: the smallest k whose distribution function exceeds a uniform number."""
+    rest = uniform(state)
+    if rest < 0.999999 - n * p:
+        return 0  # (1 − p)ⁿ ≥ 1 − np, and need not be known
     odds = p / q
     none = exp(n * log1p(-p))
     while True:
-        rest = uniform(state)
         mass = none
         for k in range(n + 1):
             rest -= mass
             if rest < 0.0:
                 return k
             mass *= (n - k) * odds / (k + 1)
+        # only by rounding does a uniform number lie above the whole sum: draw again
+        rest = uniform(state)
+
+
+#: Up to this variance a probability over the highest one is found as a product, which then has few factors.
+_PRODUCT_UP_TO = 150.0
 
 
 @kernel
 def _hat(n, p, q):
     """The constants that `_reject` needs, computed once for all draws from one distribution."""
-    deviation = math.sqrt(n * p * q)
+    variance = n * p * q
+    deviation = math.sqrt(variance)
     b = 1.15 + 2.53 * deviation
     a = -0.0873 + 0.0248 * b + 0.01 * p
-    highest = pmf(int((n + 1) * p), n, p, q)
-    return a, b, n * p + 0.5, 0.92 - 4.2 / b, (2.83 + 5.1 / b) * deviation * highest
+    highest = 0.0 if variance <= _PRODUCT_UP_TO else pmf(int((n + 1) * p), n, p, q)
+    return a, b, n * p + 0.5, 0.92 - 4.2 / b, (2.83 + 5.1 / b) * deviation, highest
+
+
+@kernel
+def _over_highest(k, n, p, q, highest):
+    """P(S = k) over the probability of the mode, which is `highest`; where that is 0, as a product."""
+    if highest > 0.0:
+        return pmf(k, n, p, q) / highest
+    mode = int((n + 1) * p)
+    ratio = 1.0
+    if k > mode:
+        odds = p / q
+        for j in range(mode + 1, k + 1):
+            ratio *= (n - j + 1) * odds / j
+    else:
+        odds = q / p
+        for j in range(k + 1, mode + 1):
+            ratio *= j * odds / (n - j + 1)
+    return ratio
 
 
 @kernel
@@ -92,9 +119,9 @@ def _reject(state, n, p, q, hat):
 
     Hörmann's BTRS (J. Stat. Comput. Simul. 46, 1993): a ratio of uniform numbers is transformed so that almost all
     proposals are accepted. Most fall into a rectangle that is known to lie below the probabilities; only the others
-    are compared with `pmf`.
+    are compared with the probabilities themselves.
     """
-    a, b, centre, sure, scale = hat
+    a, b, centre, sure, scale, highest = hat
     while True:
         u = uniform(state) - 0.5
         v = uniform(state)
@@ -107,7 +134,7 @@ def _reject(state, n, p, q, hat):
         k = int(x)
         if edge >= 0.07 and v <= sure:
             return k
-        if v * scale <= pmf(k, n, p, q) * (a / (edge * edge) + b):
+        if v * scale <= _over_highest(k, n, p, q, highest) * (a / (edge * edge) + b):
             return k
 
 

@@ -1,4 +1,4 @@
-"""Captions and answers, filled from what was found."""
+"""Captions of figures and answers of studies, filled with the numbers that the analysis found."""
 
 import re
 from collections import Counter
@@ -109,7 +109,7 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def literal(value: Any) -> Any:
-    """A text of a component so that reStructuredText, and Markdown, show it as it is.
+    """Escape a text of a component, so that reStructuredText and Markdown show it unchanged.
 
     >>> print(literal("a*b|c"), literal("dr_grpo"), literal("end_"))
     a\\*b\\|c dr_grpo end\\_
@@ -135,7 +135,7 @@ def _render(text: str, analysis: Analysis, settings: Mapping[str, Any], finalize
 
 
 def fill(text: str, analysis: Analysis, settings: Mapping[str, Any]) -> str:
-    """Fill a caption; a name that the findings do not hold is an error."""
+    """Fill in a caption. A name that the findings do not contain is an error."""
     return _render(text, analysis, settings, literal)
 
 

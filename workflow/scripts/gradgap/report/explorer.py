@@ -1,4 +1,4 @@
-"""One page to explore every dataset: plotly's JavaScript and the numbers are inside, so it needs no internet.
+"""An HTML page to explore every dataset. It contains plotly's JavaScript and all numbers, so it needs no internet.
 
 Both are packed with gzip and unpacked by the browser: a third of the size, and only the study that is shown is
 unpacked.
@@ -46,7 +46,7 @@ def rounded(values: np.ndarray) -> np.ndarray:
 
 
 def packed(arrays: list[np.ndarray]) -> str:
-    """Arrays as 32-bit floats one after the other, as base64 text of gzip data; first bytes first packs better."""
+    """All arrays as 32-bit floats, compressed, as base64 text. Sorting bytes by significance helps compression."""
     flat = np.concatenate([rounded(array) for array in arrays]) if arrays else np.empty(0, "<f4")
     return _packed(flat.view(np.uint8).reshape(-1, 4).T.tobytes())
 
@@ -65,7 +65,7 @@ def contents(
     views: Mapping[str, Mapping[str, str]] | None = None,
     repeats: Iterable[str] = (),
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """What the page holds.
+    """The content of the page.
 
     Parameters
     ----------

@@ -394,7 +394,7 @@ def scale_free_exponents(family: str, regime: str) -> Exponents:
 
 
 def epochs_factor(steps: int, ratio: str, length: float = math.inf, excess: float = 0.0) -> float:
-    """Critical learning rate with `steps` steps on one batch, over that with one (O10).
+    """Critical learning rate with `steps` steps on each batch, divided by that with one step (O10).
 
     With κ the curvature of the ratio's surrogate over that of J: (1 − (1 − 2κ)^(1/μ))/(2κ) for κ below ½, which is
     1/μ for token ratios (κ = 0) and 1/μ + O(1/N) for GSPO's (κ = 1/N); and 1 for the full sequence ratio (κ = 1),
@@ -442,8 +442,9 @@ def epochs_factor(steps: int, ratio: str, length: float = math.inf, excess: floa
 def clip_range(length: float, ratio: str) -> float:
     """The widest clip range of ratios that keeps half at learning rates that alone would not (O10).
 
-    log(1 + c) is 2.82/√T for token ratios, where steps are small beside `token_pull_back`, and 5.9/T for GSPO; inf
-    for the full sequence ratio, whose steps need no clip in expectation. Derived, but for GSPO's number: it is seen.
+    log(1 + c) is 2.82/√T for token ratios, if steps are small compared with `token_pull_back`, and 5.9/T for GSPO. It
+    is infinite for the full sequence ratio, whose steps need no clip in expectation. All are derived, but for GSPO's
+    number, which is measured.
 
     Raises
     ------

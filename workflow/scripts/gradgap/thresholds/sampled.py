@@ -116,13 +116,26 @@ def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Sea
     return None, Search.always_converged if seen else Search.never_converged
 
 
+def _clear(kept: np.ndarray) -> int:
+    """1 where the mean of kept lies above ½ by more than noise, −1 where below, 0 where it is not clear.
+
+    Noise is three standard errors, those of replicates that keep all or nothing: none has a larger variance.
+    """
+    mean = float(kept.mean())
+    if (mean - 0.5) * (mean - 0.5) * len(kept) <= 9 * mean * (1 - mean):
+        return 0
+    return 1 if mean > 0.5 else -1
+
+
 def _ladder(
     first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int, spacing: int = 1
 ) -> tuple[np.ndarray, np.ndarray, Search]:
     """The rungs around the half-kept one, and the share that each replicate kept at each of them.
 
-    A coarse pass with few replicates goes up until the mean falls below one half. Then the rungs around that place
-    are run with all replicates.
+    Few replicates bracket it: a coarse pass goes up to the first rung at which their mean, having been above one
+    half, is below, and halving finds the two neighbours between which it falls. From there all replicates run rung
+    after rung, down to one that clearly keeps half and up to one that clearly does not. Rungs farther off would cost
+    as much, and say nothing about where the crossing is.
 
     Parameters
     ----------
@@ -131,9 +144,9 @@ def _ladder(
     kept_at : callable
         ``kept_at(rung, count)``: the shares that the first `count` replicates kept, of shape (count,).
     scouts, replicates : int
-        Replicates of the coarse pass, and of the ladder.
+        Number of replicates that bracket it, and of the ladder.
     spacing : int
-        Rungs from one step of the ladder to the next.
+        Rungs from one step of the ladder to the next; a divisor of `STRIDE`.
 
     Returns
     -------
@@ -145,9 +158,14 @@ def _ladder(
     below, search = _scout(first, lambda rung: float(kept_at(rung, scouts).mean()))
     if below is None:
         return np.empty(0), np.empty((0, replicates)), search
-    low, high = below - 2 * STRIDE, below + STRIDE
-    while kept_at(high, replicates).mean() >= 0.5 and high < below + 4 * STRIDE:
-        high += STRIDE
+    low, high = below - STRIDE, below
+    while high - low > spacing:
+        middle = (low + high) // 2
+        low, high = (middle, high) if kept_at(middle, scouts).mean() >= 0.5 else (low, middle)
+    while low > below - 2 * STRIDE and _clear(kept_at(low, replicates)) < 1:
+        low -= spacing
+    while high < below + 4 * STRIDE and _clear(kept_at(high, replicates)) > -1:
+        high += spacing
     rungs = np.arange(low, high + 1, spacing)
     return rungs, np.array([kept_at(int(rung), replicates) for rung in rungs]), search
 
@@ -179,7 +197,7 @@ def half_kept(
     replicates : int
     seed : int
     coordinates : mapping
-        Of the point, canonical; each run adds its learning rate and replicate and has a stream of its own.
+        Canonical coordinates of the point. With its learning rate and replicate they key the random stream of a run.
     spacing : int
         Rungs of the ladder, of 16 a decade, from one learning rate to the next.
     **options
@@ -281,8 +299,8 @@ def half_kept_exact(
 ) -> float:
     """Half-kept learning rate of the exact dynamics: the limit of that of sampled groups as the groups grow.
 
-    It lies above the critical learning rate of `thresholds.exact`, at which the success rate only starts to fall
-    short of the best one. The mean is over `STARTS` starts, see `kept_from_starts`.
+    It lies above the critical learning rate of `thresholds.exact`, where the success rate only begins to miss the
+    best one. The mean is taken over `STARTS` starts, see `kept_from_starts`.
 
     Returns
     -------

@@ -481,8 +481,10 @@ def train(policy, rule, move, reuse, protocol, learning_rates, states, record, w
                         if not move.plain:
                             optimizer(theta, update, memory, settings, step)
                         for j in range(theta.size):
-                            theta[j] += factor * step[j]
-                    stale = True
+                            moved = theta[j] + factor * step[j]
+                            stale = stale or moved != theta[j]  # an update of 0 leaves the rates as they are
+                            theta[j] = moved
+                    stale = stale or revisits or kl_coef > 0.0  # the workspace was used since
                 if stale and (always or k >= iterations - tail):
                     evaluate(theta, constants, space, rates, gaps)
                     failure = _mean_failure(rates)

@@ -16,6 +16,14 @@ STUDIES.add("networks")(
                 at={"task": "gated", "network": "recurrent"},
             ),
             "rules": Sweep(("task", "optimizer", "rule"), "network_rules", at={"network": "recurrent"}),
+            "transformers": Sweep(
+                ("task", "optimizer"), "network_transformers", at={"network": "transformer"}
+            ),
+            "forecasts": Sweep(
+                ("task", "optimizer", "replicate", "iteration"),
+                "network_forecasts",
+                at={"network": "recurrent"},
+            ),
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
@@ -25,6 +33,7 @@ STUDIES.add("networks")(
             "by": "lines:optimizer",
         },
         theory="networks.md",
+        more_figures={"forecasts": f"{__name__}.figure_forecasts"},
         config_file="networks.yaml",
         settings=("rule_length", "length_rule"),
         defaults={

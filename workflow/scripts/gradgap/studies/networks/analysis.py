@@ -69,13 +69,16 @@ def _exponents(frame, axis: str, outer: list[str], rule: str):
     return found
 
 
-def _forecasts(dataset, thresholds, settings):
-    """Forecasts of safe runs beside the measured threshold, whole and along the run; none where none were made."""
-    if "forecast_run" not in dataset:
-        return pd.DataFrame(), pd.DataFrame(), []
-    names = ["forecast_run", "forecast_run_low", "forecast_run_high", "safe_learning_rate"]
+def _at_rule_length(thresholds, settings):
+    """Thresholds of the recurrent networks at the length of rules, transformers and safe runs."""
     here = thresholds[(thresholds.length == settings["rule_length"]) & (thresholds.network == "recurrent")]
-    measured = here[["task", "optimizer", *HALF_KEPT]]
+    return here[["task", "optimizer", *HALF_KEPT]]
+
+
+def _forecasts(dataset, measured):
+    """Forecasts of safe runs beside the measured threshold, whole and along the run, and their ratio to it."""
+    names = ["forecast_run", "forecast_run_low", "forecast_run_high", "forecast_word"]
+    names += ["safe_learning_rate", "safe_success_rate"]
     forecasts, along = (
         dataset[columns].to_dataframe().reset_index().merge(measured, how="left")
         for columns in (names, ["forecast"])
@@ -88,6 +91,8 @@ def _forecasts(dataset, thresholds, settings):
             "low": float(group.ratio.min()),
             "median": float(group.ratio.median()),
             "high": float(group.ratio.max()),
+            "share": float((group.safe_learning_rate / group.half_kept_learning_rate).iloc[0]),
+            "end": float(group.safe_success_rate.mean()),
         }
         for (task, optimizer), group in forecasts.groupby(["task", "optimizer"], sort=False)
     ]
@@ -99,6 +104,9 @@ def analyse(dataset, settings):
     thresholds = _points(dataset)
     failures = _points(dataset, "failure_")
     by_rule = _points(dataset, "rule_")
+    transformers = _points(dataset, "transformer_").assign(
+        network="transformer", length=settings["rule_length"]
+    )
     around = dataset["success_around"].to_dataframe().reset_index()
     around = around.merge(thresholds[["task", "network", "length", "optimizer", "half_kept_learning_rate"]])
     around["learning_rate"] = around.learning_rate_ratio * around.half_kept_learning_rate
@@ -115,8 +123,9 @@ def analyse(dataset, settings):
             {
                 "study": "networks",
                 "family": f"{found['task']}, {found['network']}",
-                "advantage": f"{advantage}, {found['optimizer']}",
+                "advantage": advantage,
                 "aggregation": aggregation,
+                "optimizer": found["optimizer"],
             },
             found["axis"],
             found["predicted"],
@@ -138,17 +147,20 @@ def analyse(dataset, settings):
         }
         for (task, optimizer), group in by_rule.groupby(["task", "optimizer"], sort=False)
     ]
-    forecasts, along, ratios = _forecasts(dataset, thresholds, settings)
+    measured = _at_rule_length(thresholds, settings)
+    forecasts, along, ratios = _forecasts(dataset, measured)
+    others = transformers.merge(measured, on=["task", "optimizer"], suffixes=("", "_recurrent"))
+    others["ratio"] = others.half_kept_learning_rate / others.half_kept_learning_rate_recurrent
+    searches = (thresholds, failures, by_rule, transformers)
     sharpness = around.pivot_table(index="learning_rate_ratio", values="success_around", aggfunc="mean")
     findings = {
         "exponents": exponents,
         "spreads": spreads,
         "ratios": ratios,
-        "runs": int(thresholds.runs.sum() + failures.runs.sum() + by_rule.runs.sum()),
-        "undecided": int(
-            thresholds.half_kept_learning_rate.isna().sum() + failures.half_kept_learning_rate.isna().sum()
-        ),
-        "thresholds": len(thresholds) + len(failures) + len(by_rule),
+        "transformers": others[["task", "optimizer", "ratio"]].to_dict("records"),
+        "runs": sum(int(points.runs.sum()) for points in searches),
+        "open": sum(int(points.half_kept_learning_rate.isna().sum()) for points in searches),
+        "thresholds": sum(map(len, searches)),
         "below": float(sharpness.success_around.iloc[0]),
         "above": float(sharpness.success_around.iloc[-1]),
         "lowest": float(sharpness.index[0]),
@@ -156,6 +168,7 @@ def analyse(dataset, settings):
     }
     panels = {
         "thresholds": thresholds,
+        "transformers": transformers,
         "failures": failures,
         "around": around,
         "rules": by_rule,

@@ -1,4 +1,4 @@
-"""Half-kept learning rates of networks, what happens around them, and what the instrument forecasts."""
+"""Half-kept learning rates of networks against length, what happens around them, rules side by side, and 1 − J."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,11 +11,11 @@ HALF_KEPT = ["half_kept_learning_rate", "half_kept_learning_rate_low", "half_kep
 #: Columns drawn, so that a panel without rows, which the numbers leave out, has them too.
 PANELS = {
     "thresholds": ["task", "network", "length", "optimizer", *HALF_KEPT],
+    "transformers": ["task", "network", "length", "optimizer", *HALF_KEPT],
     "failures": ["failure_rate", "optimizer", *HALF_KEPT],
     "around": ["task", "network", "length", "optimizer", "learning_rate", "success_around"],
     "rules": ["task", "optimizer", "rule", *HALF_KEPT],
     "exponents": ["task", "network", "optimizer", "axis", "predicted"],
-    "along": ["task", "optimizer", "replicate", "iteration", "forecast", "half_kept_learning_rate"],
 }
 
 
@@ -37,30 +37,37 @@ def _law(panel, x, here, exponents, axis, optimizer):
 
 
 def draw(panels, scaling, look):
-    """Above: thresholds against length, a panel a task; success around them; rules, 1 − J, forecasts."""
-    points, failures, around, by_rule, exponents, along = (
+    """Above: thresholds against length, a panel a task; then success around them; below: rules, and 1 − J."""
+    points, others, failures, around, by_rule, exponents = (
         panels.get(name, pd.DataFrame()).reindex(columns=columns) for name, columns in PANELS.items()
     )
     tasks = list(dict.fromkeys(points.task))
     optimizers = list(dict.fromkeys(points.optimizer))
-    networks = list(dict.fromkeys(points.network))
+    both = pd.concat([points, others], ignore_index=True).drop_duplicates(
+        ["task", "network", "length", "optimizer"]
+    )
+    networks = list(dict.fromkeys(both.network))
     colours = dict(zip(optimizers, style.palette(len(optimizers)), strict=True))
     letters = iter("abcdefghijklmnop")
     figure = plt.figure(figsize=(look.page_width, look.page_width * 1.0), layout="constrained")
     top, middle, bottom = figure.subfigures(3, 1)
 
+    lengths = sorted(points.length.unique())
     row = top.subplots(1, len(tasks), squeeze=False, sharex=True)[0]
     for panel, task in zip(row, tasks, strict=True):
         for optimizer in optimizers:
             for k, network in enumerate(networks):
-                here = points[
-                    (points.task == task) & (points.optimizer == optimizer) & (points.network == network)
+                here = both[
+                    (both.task == task) & (both.optimizer == optimizer) & (both.network == network)
                 ].sort_values("length")
-                marker = {"fmt": style.MARKERS[k], "color": colours[optimizer], "markersize": 3}
+                marker = {"fmt": style.MARKERS[k], "color": colours[optimizer], "markersize": 3.5}
+                if k:  # another kind of network is hollow
+                    marker |= {"markerfacecolor": "white", "markersize": 4.5}
                 _marks(panel, here.length, here, **marker)
                 own = exponents[(exponents.task == task) & (exponents.network == network)]
                 _law(panel, here.length.to_numpy(float), here, own, "length", optimizer)
         panel.set_xscale("log", base=2)
+        panel.set_xticks(lengths, [f"{length:g}" for length in lengths])
         panel.set_yscale("log")
         panel.set_title(task)
         panel.set_xlabel("mean response length T (tokens)")
@@ -72,14 +79,15 @@ def draw(panels, scaling, look):
     ]
     if len(networks) > 1:
         handles += [
-            style.legend_entry(name, marker=style.MARKERS[k], color="0.4", ls="none")
+            style.legend_entry(
+                name, marker=style.MARKERS[k], color="0.4", ls="none", mfc="white" if k else "0.4"
+            )
             for k, name in enumerate(networks)
         ]
     handles.append(style.legend_entry("bandits' law", **style.PREDICTED))
     top.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
     row = middle.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
-    lengths = sorted(points.length.unique())
     shades = dict(zip(lengths, np.linspace(0.35, 1, len(lengths)), strict=True))
     for panel, task in zip(row, tasks, strict=True):
         here = around[(around.task == task) & (around.network == networks[0])].sort_values("learning_rate")
@@ -98,29 +106,31 @@ def draw(panels, scaling, look):
         style.letter(panel, next(letters))
     row[0].set_ylabel("success rate at the end")
 
-    rules_panel, failure_panel, *others = bottom.subplots(1, 3 if len(along) else 2)
+    *rules_panels, failure_panel = bottom.subplots(1, len(optimizers) + 1)
     names = list(dict.fromkeys(by_rule.rule))
-    for j, task in enumerate(tasks):
-        for optimizer in optimizers:
+    for panel, optimizer in zip(rules_panels, optimizers, strict=True):
+        for j, task in enumerate(tasks):
             here = by_rule[(by_rule.task == task) & (by_rule.optimizer == optimizer)]
-            place = np.array([names.index(name) for name in here.rule]) + 0.15 * (j - (len(tasks) - 1) / 2)
+            place = np.array([names.index(name) for name in here.rule]) + 0.2 * (j - (len(tasks) - 1) / 2)
             _marks(
-                rules_panel,
-                place,
-                here,
-                fmt=style.MARKERS[j],
-                color=colours[optimizer],
-                markersize=3,
-                ls="none",
+                panel, place, here, fmt=style.MARKERS[j], color=colours[optimizer], markersize=3.5, ls="none"
             )
-    rules_panel.set_yscale("log")
-    rules_panel.set_xticks(range(len(names)), names, rotation=30, ha="right")
-    rules_panel.set_ylabel("half-kept learning rate")
-    rules_panel.legend(
+        panel.set_yscale("log")
+        panel.set_xticks(range(len(names)), names, rotation=30, ha="right")
+        panel.set_title(f"rules under {NAMES.get(optimizer, optimizer)}")
+    if len(by_rule):  # the same decades, so that the spreads of the optimizers can be compared
+        ends = np.log10(
+            [min(p.get_ylim()[0] for p in rules_panels), max(p.get_ylim()[1] for p in rules_panels)]
+        )
+        for panel in rules_panels:
+            panel.set_ylim(*10**ends)
+    rules_panels[0].set_ylabel("half-kept learning rate")
+    rules_panels[-1].legend(
         handles=[
             style.legend_entry(task, marker=style.MARKERS[j], color="0.4", ls="none")
             for j, task in enumerate(tasks)
-        ]
+        ],
+        loc="upper left",
     )
     for optimizer in optimizers:
         here = failures[failures.optimizer == optimizer].sort_values("failure_rate")
@@ -129,22 +139,8 @@ def draw(panels, scaling, look):
     failure_panel.set_xscale("log")
     failure_panel.set_yscale("log")
     failure_panel.set_xlabel("failure rate 1 − J at the start")
+    failure_panel.set_ylabel("half-kept learning rate")
     failure_panel.set_title("gated")
-    for forecast_panel in others:
-        for (task, optimizer), group in along.groupby(["task", "optimizer"]):
-            ratio = (group.forecast / group.half_kept_learning_rate).groupby(group.iteration)
-            forecast_panel.plot(
-                sorted(group.iteration.unique()),
-                ratio.median(),
-                marker=style.MARKERS[tasks.index(task)],
-                markersize=3,
-                linewidth=0.8,
-                color=colours[optimizer],
-            )
-        forecast_panel.axhline(1, **style.PREDICTED)
-        forecast_panel.set_yscale("log")
-        forecast_panel.set_xlabel("iteration of the safe run")
-        forecast_panel.set_ylabel("learning rate × headroom\nover the measured α*")
-    for panel in (rules_panel, failure_panel, *others):
+    for panel in (*rules_panels, failure_panel):
         style.letter(panel, next(letters))
     return figure
