@@ -127,7 +127,7 @@ def _clear(kept: np.ndarray) -> int:
     return 1 if mean > 0.5 else -1
 
 
-def _ladder(
+def _nearest(
     first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int, spacing: int = 1
 ) -> tuple[np.ndarray, np.ndarray, Search]:
     """The rungs around the half-kept one, and the share that each replicate kept at each of them.
@@ -135,7 +135,8 @@ def _ladder(
     Few replicates bracket it: a coarse pass goes up to the first rung at which their mean, having been above one
     half, is below, and halving finds the two neighbours between which it falls. From there all replicates run rung
     after rung, down to one that clearly keeps half and up to one that clearly does not. Rungs farther off would cost
-    as much, and say nothing about where the crossing is.
+    as much, and say nothing about where the crossing is. That holds where shares differ by chance, from replicate to
+    replicate. What exact runs keep differs by chaos, from rung to rung too: they need `_whole`.
 
     Parameters
     ----------
@@ -168,6 +169,20 @@ def _ladder(
         high += spacing
     rungs = np.arange(low, high + 1, spacing)
     return rungs, np.array([kept_at(int(rung), replicates) for rung in rungs]), search
+
+
+def _whole(
+    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, starts: int, spacing: int = 1
+) -> tuple[np.ndarray, np.ndarray, Search]:
+    """As `_nearest`, with every rung from half a decade below the one that the coarse pass found."""
+    below, search = _scout(first, lambda rung: float(kept_at(rung, scouts).mean()))
+    if below is None:
+        return np.empty(0), np.empty((0, starts)), search
+    low, high = below - 2 * STRIDE, below + STRIDE
+    while kept_at(high, starts).mean() >= 0.5 and high < below + 4 * STRIDE:
+        high += STRIDE
+    rungs = np.arange(low, high + 1, spacing)
+    return rungs, np.array([kept_at(int(rung), starts) for rung in rungs]), search
 
 
 def half_kept(
@@ -242,7 +257,7 @@ def half_kept(
         return known[:count]
 
     first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
-    rungs, values, search = _ladder(first, kept_at, min(SCOUTS, replicates), replicates, spacing)
+    rungs, values, search = _nearest(first, kept_at, min(SCOUTS, replicates), replicates, spacing)
     if search is not Search.found:
         return HalfKept(math.nan, math.nan, math.nan, search)
     bits = streams.state(seed, {**coordinates, "draws": "bootstrap"})
@@ -323,7 +338,7 @@ def half_kept_exact(
         )
 
     first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
-    rungs, values, search = _ladder(first, kept_at, SCOUTS, STARTS, spacing)
+    rungs, values, search = _whole(first, kept_at, SCOUTS, STARTS, spacing)
     if search is not Search.found:
         return math.nan
     return exp10(crossings.crossing(rungs, values.mean(axis=1)) / RUNGS)

@@ -12,6 +12,7 @@ STUDIES.add("trainer")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        theory="trainers.md",
         config_file="trl.yaml",
         settings=("loss_length",),
         defaults={"optimizer": ["sgd", "adam"], "loss_type": ["grpo", "dr_grpo", "dapo"]},

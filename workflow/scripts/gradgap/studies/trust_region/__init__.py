@@ -38,6 +38,7 @@ STUDIES.add("trust_region")(
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        theory="theory_optimizers.md",
         settings=("fit_from_length",),
         defaults={
             "ratio": ["token", "gspo", "sequence"],
