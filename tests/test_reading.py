@@ -119,6 +119,12 @@ studies:
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Kernels are compiled when they are first used, and that is not what is timed here."""
+    config.parse(reading.parse(TEXT, "my.yaml"))
+
+
 def taken(text: str, source: str = "my.yaml"):
     """A configuration, or the message with which it is refused; anything else is an error of the test."""
     started = time.process_time()
