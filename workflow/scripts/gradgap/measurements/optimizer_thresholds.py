@@ -18,8 +18,6 @@ from ..training.optimizers import OPTIMIZERS
 from ..values import number
 from . import FAMILY_SETTINGS, check_instances, instance_at
 
-#: Rungs of the ladder between learning rates: 8 a decade, as the success rate falls over half a decade and more.
-SPACING = 2
 #: Axes that set a setting of the optimizer.
 OF_OPTIMIZER = ("momentum", "beta1", "beta2")
 #: Axes that are arguments of `training.run.train` by the same name: numbers, and whole ones.
@@ -97,9 +95,7 @@ def compute(sweep: str, in_groups: bool, point: Point, inner: Axes, settings: Se
     rule, options = rules.of_point(point), options_at(point)
     found = {f"long_length_{sweep}": instance.max_length}
     if not in_groups:
-        rate = sampled.half_kept_exact(
-            instance, *rule, iterations=settings["iterations"], spacing=SPACING, **options
-        )
+        rate = sampled.half_kept_exact(instance, *rule, iterations=settings["iterations"], **options)
         return {f"half_kept_{sweep}": rate, **found}
     half = sampled.half_kept(
         instance,
@@ -109,7 +105,6 @@ def compute(sweep: str, in_groups: bool, point: Point, inner: Axes, settings: Se
         replicates=settings["replicates"],
         seed=settings["seed"],
         coordinates=point,
-        spacing=SPACING,
         **options,
     )
     return {

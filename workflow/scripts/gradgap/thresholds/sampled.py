@@ -128,7 +128,7 @@ def _clear(kept: np.ndarray) -> int:
 
 
 def _nearest(
-    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int, spacing: int = 1
+    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int
 ) -> tuple[np.ndarray, np.ndarray, Search]:
     """The rungs around the half-kept one, and the share that each replicate kept at each of them.
 
@@ -146,8 +146,6 @@ def _nearest(
         ``kept_at(rung, count)``: the shares that the first `count` replicates kept, of shape (count,).
     scouts, replicates : int
         Number of replicates that bracket it, and of the ladder.
-    spacing : int
-        Rungs from one step of the ladder to the next; a divisor of `STRIDE`.
 
     Returns
     -------
@@ -160,19 +158,19 @@ def _nearest(
     if below is None:
         return np.empty(0), np.empty((0, replicates)), search
     low, high = below - STRIDE, below
-    while high - low > spacing:
+    while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if kept_at(middle, scouts).mean() >= 0.5 else (low, middle)
     while low > below - 2 * STRIDE and _clear(kept_at(low, replicates)) < 1:
-        low -= spacing
+        low -= 1
     while high < below + 4 * STRIDE and _clear(kept_at(high, replicates)) > -1:
-        high += spacing
-    rungs = np.arange(low, high + 1, spacing)
+        high += 1
+    rungs = np.arange(low, high + 1)
     return rungs, np.array([kept_at(int(rung), replicates) for rung in rungs]), search
 
 
 def _whole(
-    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, starts: int, spacing: int = 1
+    first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, starts: int
 ) -> tuple[np.ndarray, np.ndarray, Search]:
     """As `_nearest`, with every rung from half a decade below the one that the coarse pass found."""
     below, search = _scout(first, lambda rung: float(kept_at(rung, scouts).mean()))
@@ -181,7 +179,7 @@ def _whole(
     low, high = below - 2 * STRIDE, below + STRIDE
     while kept_at(high, starts).mean() >= 0.5 and high < below + 4 * STRIDE:
         high += STRIDE
-    rungs = np.arange(low, high + 1, spacing)
+    rungs = np.arange(low, high + 1)
     return rungs, np.array([kept_at(int(rung), starts) for rung in rungs]), search
 
 
@@ -195,7 +193,6 @@ def half_kept(
     replicates: int,
     seed: int,
     coordinates: Mapping[str, str],
-    spacing: int = 1,
     **options: Any,
 ) -> HalfKept:
     """Half-kept learning rate of sampled groups.
@@ -213,8 +210,6 @@ def half_kept(
     seed : int
     coordinates : mapping
         Canonical coordinates of the point. With its learning rate and replicate they key the random stream of a run.
-    spacing : int
-        Rungs of the ladder, of 16 a decade, from one learning rate to the next.
     **options
         Other arguments of `training.run.train`, such as the optimizer.
 
@@ -257,7 +252,7 @@ def half_kept(
         return known[:count]
 
     first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
-    rungs, values, search = _nearest(first, kept_at, min(SCOUTS, replicates), replicates, spacing)
+    rungs, values, search = _nearest(first, kept_at, min(SCOUTS, replicates), replicates)
     if search is not Search.found:
         return HalfKept(math.nan, math.nan, math.nan, search)
     bits = streams.state(seed, {**coordinates, "draws": "bootstrap"})
@@ -309,7 +304,6 @@ def half_kept_exact(
     aggregation: str,
     *,
     iterations: int,
-    spacing: int = 1,
     **options: Any,
 ) -> float:
     """Half-kept learning rate of the exact dynamics: the limit of that of sampled groups as the groups grow.
@@ -338,7 +332,7 @@ def half_kept_exact(
         )
 
     first = _first_rung(instance, advantage, aggregation, **_of_first_step(options))
-    rungs, values, search = _whole(first, kept_at, SCOUTS, STARTS, spacing)
+    rungs, values, search = _whole(first, kept_at, SCOUTS, STARTS)
     if search is not Search.found:
         return math.nan
     return exp10(crossings.crossing(rungs, values.mean(axis=1)) / RUNGS)
