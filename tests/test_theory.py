@@ -386,7 +386,10 @@ def test_command_prints_every_bound_beside_the_measured_step(capsys):
     assert all(0 < 2 * bound < printed["one_step"] for bound in printed["bounds"].values())
     assert cli.main(arguments[:-1]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in ("paper", "prop1", "prop2", "prop3", "prop4", "prop5", "one_step"))
+    for name in ("the paper's", *(f"Proposition {k}" for k in range(1, 6))):
+        assert text.count(f"{name}, ") == 1
+    for value in (printed["one_step"], *printed["bounds"].values()):
+        assert f"{value:.6g}" in text
 
 
 # ---- C6: global or local ----

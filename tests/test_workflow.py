@@ -121,9 +121,9 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
     assert would_run(project) == {"explore": 1, "all": 1}
     snakemake(project)
 
-    # a figure's module reruns that figure only
+    # a figure's module reruns that figure only, and the page that shows it
     append(package / "studies" / "stagnation" / "figure.py")
-    assert would_run(project) == {"figures": 1, "all": 1}
+    assert would_run(project) == {"figures": 1, "index": 1, "all": 1}
     snakemake(project)
 
     # a new length runs the shards that now hold it, and what follows from them
@@ -132,7 +132,7 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
     (project / "config.yaml").write_text(yaml.safe_dump(config))
     jobs = would_run(project)
     # the one shard of thresholds, that of sampled thresholds, and that of instances
-    after = {"datasets": 1, "analysis": 1, "figures": 1, "tables": 1, "explore": 1, "all": 1}
+    after = {"datasets": 1, "analysis": 1, "figures": 1, "tables": 1, "explore": 1, "index": 1, "all": 1}
     assert jobs == {"shards": 3, **after}
     config["studies"]["length_scaling"]["length"].remove(512)
     (project / "config.yaml").write_text(yaml.safe_dump(config))

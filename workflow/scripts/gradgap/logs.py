@@ -47,12 +47,16 @@ def duration(seconds: float) -> str:
 
     >>> duration(3.21), duration(75), duration(4000), duration(2e5)
     ('3.2 s', '1 min 15 s', '1 h 7 min', '2 days 8 h')
+    >>> duration(59.7), duration(3599.8), duration(86390)
+    ('1 min 0 s', '1 h 0 min', '1 day 0 h')
     """
-    if seconds < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-    if seconds < 86400:
-        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
-    days = int(seconds // 86400)
-    return f"{days} day{'s' if days > 1 else ''} {int(seconds % 86400 // 3600)} h"
+    if seconds < 59.5:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    if minutes < 1440:
+        return f"{minutes // 60} h {minutes % 60} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} day{'s' if hours >= 48 else ''} {hours % 24} h"

@@ -294,7 +294,7 @@ def _check_every(instance: Instance) -> None:
     kernels.revisit(theta, theta, kernels.constants, space, rows, group, surrogate, slope)
     for name, found, expected in (
         ("probabilities", here[COUNT].sum(), 1.0),
-        ("rewards", here[COUNT] @ here[REWARD], success[0]),
+        ("rewards", (here[COUNT] * here[REWARD]).sum(), success[0]),
         ("rewards times scores", slope, success[0] * failure[0] * gap[0]),
     ):
         if not np.allclose(found, expected, rtol=1e-9, atol=1e-12):

@@ -45,7 +45,7 @@ from .schedules import SCHEDULE
 #: move and the update is linear in θ, so that a distance that shrank once shrinks ever after.
 _SETTLED = 1e-24
 #: Responses of a batch in expectation: so many that advantages of a group have reached their limit.
-_EVERYONE = 2.0**40
+_EVERYONE = float(1 << 40)
 #: Batches that dynamic sampling draws for one update at the most, before it gives the update up.
 _MOST_DRAWN = 10_000
 
