@@ -46,6 +46,7 @@ class Browser:
         self._process = subprocess.Popen([driver, f"--port={port}", "--silent"])
         self._url = f"http://127.0.0.1:{port}/session"
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
+        flags += ["--disable-ipc-flooding-protection"]  # hundreds of links are followed in a row
         options = {"args": flags, "binary": shutil.which("chromium")}
         capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         for _ in range(100):
@@ -332,15 +333,18 @@ def test_controls_have_no_duplicate_and_no_text_that_is_cut(explore):
             for options in texts:
                 assert len(set(options)) == len(options), (study, options)
             explore.wait(f"document.documentElement.scrollWidth <= {size[0]}", 10)
-            # nothing that plotly draws leaves its chart
-            outside = explore.js(
-                "return ['map', 'curve'].filter(id => !document.getElementById(id).parentElement.hidden)"
+            # nothing that plotly draws leaves its chart, once it has laid it out anew
+            leaves = (
+                "['map', 'curve'].filter(id => !document.getElementById(id).parentElement.hidden)"
                 ".flatMap(id => { const box = document.getElementById(id).getBoundingClientRect();"
                 " const texts = ['.xtitle', '.ytitle', '.xtick text', '.ytick text'].map(s => `#${id} ${s}`).join();"
                 " return [...document.querySelectorAll(texts)].filter(t => { const r = t.getBoundingClientRect();"
                 " return r.left < box.left - 2 || r.right > box.right + 2 ||"
                 " r.top < box.top - 2 || r.bottom > box.bottom + 2; }).map(t => t.textContent); })"
             )
+            end = time.time() + 5
+            while (outside := explore.js(f"return {leaves}")) and time.time() < end:
+                time.sleep(0.1)
             assert outside == [], (device, study)
             time.sleep(0.2)
             explore.screenshot(SCREENSHOTS / f"explore-{study}-{device}.png")
