@@ -53,10 +53,10 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_nobody_means_is_refused_with_its_line(case):
     text, line, words = REFUSED[case]
-    started = time.process_time()
+    started = time.perf_counter()
     with pytest.raises(ConfigError) as error:
         reading.parse(text, "my.yaml").refuse()
-    assert time.process_time() - started < 2
+    assert time.perf_counter() - started < 2
     message = str(error.value)
     assert message.startswith("my.yaml" if line is None else f"my.yaml:{line}: ")
     for word in words:
@@ -127,7 +127,7 @@ def compiled():
 
 def taken(text: str, source: str = "my.yaml"):
     """A configuration, or the message with which it is refused; anything else is an error of the test."""
-    started = time.process_time()
+    started = time.perf_counter()
     try:
         found = config.parse(reading.parse(text, source))
     except ConfigError as error:
@@ -141,7 +141,7 @@ def taken(text: str, source: str = "my.yaml"):
                 assert path.parts[:2] == ("results", "shards")
                 assert len(path.parts) == 5
                 assert ".." not in path.parts
-    assert time.process_time() - started < 5
+    assert time.perf_counter() - started < 5
     return found
 
 
