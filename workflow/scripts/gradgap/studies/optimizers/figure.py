@@ -60,7 +60,13 @@ def rules(panels, points, spread, letters, place):
             far = own.max() > 10
             factor = f"{float(f'{own.max():.2g}'):,.0f}".replace(",", " ") if far else f"{own.max():.1f}"
             note = f"rules up to a factor\n{factor} apart"
-            panel.text(*(place if far else (0.05, 0.95)), note, transform=panel.transAxes, va="top", fontweight="bold")
+            panel.text(
+                *(place if far else (0.05, 0.95)),
+                note,
+                transform=panel.transAxes,
+                va="top",
+                fontweight="bold",
+            )
         logarithmic(panel, title, letter, LABELS["length"])
     panels[0].set_ylabel("half-kept learning rate α½")
     handles = [

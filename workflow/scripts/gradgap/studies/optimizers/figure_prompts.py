@@ -3,7 +3,6 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from ...report import style
 from .figure import optimizers, rules
 
 POINT = ["optimizer", "length", "rate"]
