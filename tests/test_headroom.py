@@ -83,6 +83,8 @@ def test_the_controller_saves_a_run_that_dies_at_its_fixed_rate():
 def test_reference_rate_is_where_the_slope_of_the_map_is_minus_one():
     instance = headroom._instance("counting", SETTINGS, 0)
     rate = headroom.reference(instance, "sgd")
+    assert headroom.reference(instance, "momentum") == pytest.approx(1.9 * rate)
+    assert headroom.reference(instance, "lion") == headroom.reference(instance, "adam")
     theta = 1e-4
     success, failure, gap = instance.at(theta)
     assert (theta + rate * success * failure * gap) / theta == pytest.approx(-1.0, rel=1e-4)
