@@ -333,8 +333,8 @@ RUNS = {
     "reference_rate": Variable(
         "reference learning rate",
         "1",
-        "What learning rates are counted in: the closed form of the critical one; 4.2 · 2/√N for an optimizer that is "
-        "scale-free, such as Adam; on contextual a fixed number.",
+        "What learning rates are counted in: the closed form of the critical one; 4.2 · 2/√N for an optimizer that "
+        "is scale-free, such as Adam; on contextual a fixed number.",
     ),
 }
 
