@@ -178,7 +178,8 @@ def check_controller(controller: Controller) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ConfigError(f"constants: {value!r} is not allowed; they are finite numbers")
     # moves that help, that harm, that are silent, and of very different sizes
-    moves = np.random.default_rng(0).normal(size=(200, 2)) * 10.0 ** np.arange(-9, 1).repeat(20)[:, None]
+    sizes = np.repeat([1e-9, 1e-6, 1e-4, 1e-2, 1.0], 40)
+    moves = np.random.default_rng(0).normal(size=(200, 2)) * sizes[:, None]
     moves[::7] = 0.0
     for gains in (moves, np.abs(moves), -np.abs(moves)):
         if not np.array_equal(_factors(controller, gains), _factors(controller, gains)):
