@@ -21,6 +21,7 @@ from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings
 from ..theory.optimizers import stability_factor
 from ..training import rules
 from ..training.optimizers import OPTIMIZERS
+from ..training.run import train
 from ..values import failure_rate, number
 
 FAMILY = ("prompts", "contexts", "candidates", "margin", "dimension", "window", "success_rate")
@@ -355,6 +356,13 @@ def reference(instance: Instance, optimizer: str) -> float:
     return 2 * stability_factor(optimizer) / FAMILIES.find(instance.family).curvature(instance)
 
 
+def _start(instance: Instance, settings: Settings) -> np.ndarray:
+    """Where runs start: on bandits of one parameter, so many standard deviations of the count from the best θ."""
+    if len(instance.start) > 1:
+        return instance.start.copy()
+    return np.array([-2 * settings["start_deviations"] / math.sqrt(instance.score_length)])
+
+
 def _run(point: Point, inner: Axes, settings: Settings) -> dict:
     """One run at a point."""
     instance = _instance(point["family"], settings, int(number(point["replicate"])))
@@ -363,9 +371,7 @@ def _run(point: Point, inner: Axes, settings: Settings) -> dict:
     first = rate = scale * number(point["learning_rate_ratio"])
     controller = HeadroomController(rate) if point["control"] == "controller" else None
     generator = _generator(settings, point)
-    theta = instance.start.copy()
-    if len(theta) == 1:
-        theta[0] = -2 * settings["start_deviations"] / math.sqrt(instance.score_length)
+    theta = _start(instance, settings)
     memory, step, vector = chosen.memory(len(theta)), np.zeros(len(theta)), chosen.vector(None)
     size, iterations, window = settings["run_responses"], settings["run_iterations"], settings["run_window"]
     batch = responses.draw(instance, theta, size, generator)
@@ -396,6 +402,34 @@ def _run(point: Point, inner: Axes, settings: Settings) -> dict:
         "last_rate": rate / scale,
         "reference_rate": scale if first else math.nan,
     }
+
+
+SCHEDULED = {
+    "scheduled_success_rate": Variable(
+        "mean success rate under the schedule",
+        "1",
+        "Over all updates of the run; controllers see exact rates.",
+    ),
+}
+
+
+def _scheduled(point: Point, inner: Axes, settings: Settings) -> dict:
+    """One run at a point, under a schedule of the engine."""
+    instance = _instance(point["family"], settings, int(number(point["replicate"])))
+    iterations = settings["run_iterations"]
+    found = train(
+        instance,
+        *rules.rule("RLOO"),
+        [reference(instance, point["optimizer"]) * number(point["learning_rate_ratio"])],
+        iterations=iterations,
+        group_size=settings["run_responses"] // instance.kernels.prompts,
+        states=[streams.state(settings["seed"], point)],
+        schedule=point["schedule"],
+        optimizer=point["optimizer"],
+        record=np.arange(1, iterations + 1),
+        starts=_start(instance, settings)[None],
+    )
+    return {"scheduled_success_rate": float(found[0].success_rate.mean())}
 
 
 def lost_rate(instance: Instance) -> float:
@@ -453,6 +487,17 @@ MEASUREMENTS.add("headroom_runs")(
         split=("family",),
         random=True,
         cost=lambda settings: 1e-3 * settings["run_iterations"],
+        check=check,
+    )
+)
+MEASUREMENTS.add("headroom_schedules")(
+    Measurement(
+        SCHEDULED,
+        _scheduled,
+        settings=(*_SETTINGS, "start_deviations", "run_responses", "run_iterations"),
+        split=("family",),
+        random=True,
+        cost=lambda settings: 1e-4 * settings["run_iterations"],
         check=check,
     )
 )
