@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import c_kernels, elementary, engine, exact, sampled, scaling, search, startup, workflow
+from . import c_kernels, elementary, engine, exact, memory, sampled, scaling, search, startup, workflow
 from .timing import ROOT, baseline, keep, slower, table, write
 
 GROUPS = {
@@ -17,6 +17,7 @@ GROUPS = {
     "search": search.measure,
     "startup": startup.measure,
     "scaling": scaling.measure,
+    "memory": memory.measure,
     "workflow": workflow.measure,
     "study": lambda quick: workflow.study(),
 }

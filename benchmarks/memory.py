@@ -6,8 +6,6 @@ what the points say. How much a job that simulates holds is a row of `scaling`.
 
 import itertools
 import json
-import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -16,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from gradgap.sweep import config, grid, store
 
-from .timing import ROOT, Row
+from .timing import ROOT, Row, peak
 
 #: Points of the measurement that is kept; where `measure` is quick, the first two of a hundredth of the size.
 SIZES = (1_000_000, 10_000_000)
@@ -131,17 +129,6 @@ def job(rule: str, folder: Path) -> None:
 
 
 RULES_OF_A_STUDY = ("datasets", "analysis", "figures", "tables", "explore", "index", "verify")
-
-
-def peak(code: str) -> tuple[float, float]:
-    """Peak memory in MB, and seconds of processor time, of a process that runs this code (Linux)."""
-    code += "\nimport time; print(open('/proc/self/status').read(), 'processor', time.process_time())"
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    # not ru_maxrss, which a child inherits
-    memory, seconds = re.search(r"VmHWM:\s+(\d+) kB", said), re.search(r"processor ([\d.]+)", said)
-    assert memory
-    assert seconds
-    return int(memory[1]) / 1024, float(seconds[1])
 
 
 def measured(points: int, say: Callable[[str], object] = lambda line: None) -> dict[str, float]:

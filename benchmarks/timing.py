@@ -1,6 +1,7 @@
 """Interleaved runs, and the table of ratios that comes of them."""
 
 import csv
+import re
 import subprocess
 import sys
 import time
@@ -137,6 +138,17 @@ def child(arguments: Sequence[object], **options) -> float:
     if done.returncode:
         sys.exit(f"{' '.join(done.args)} failed:\n{done.stderr}")
     return seconds
+
+
+def peak(code: str) -> tuple[float, float]:
+    """Peak memory in MB, and seconds of processor time, of a process that runs this code (Linux)."""
+    code += "\nimport time; print(open('/proc/self/status').read(), 'processor', time.process_time())"
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    # not ru_maxrss, which a child inherits
+    memory, seconds = re.search(r"VmHWM:\s+(\d+) kB", said), re.search(r"processor ([\d.]+)", said)
+    assert memory
+    assert seconds
+    return int(memory[1]) / 1024, float(seconds[1])
 
 
 def same(name: str, value: float, expected: float, tolerance: float) -> None:

@@ -368,8 +368,8 @@ def _point(axes: Mapping[str, Sequence[str]], dimensions: Iterable[str], index: 
 
 
 def _require_complete(sweep: str, axes: Mapping[str, Sequence[str]], seen: np.ndarray) -> None:
-    missing = np.argwhere(~seen)
-    if len(missing):
+    if not seen.all():
+        missing = np.argwhere(~seen)
         raise MissingPointError(
             f"{len(missing)} of {seen.size} points of sweep {sweep!r} are missing, the first at "
             f"{_point(axes, axes, missing[0])}"
