@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import c_kernels, elementary, engine, exact, memory, sampled, scaling, search, startup, workflow
+from . import c_kernels, elementary, engine, exact, memory, probe, sampled, scaling, search, startup, workflow
 from .timing import ROOT, baseline, keep, slower, table, write
 
 GROUPS = {
@@ -15,6 +15,7 @@ GROUPS = {
     "engine": engine.measure,
     "sampled": sampled.measure,
     "search": search.measure,
+    "probe": probe.measure,
     "startup": startup.measure,
     "scaling": scaling.measure,
     "memory": memory.measure,

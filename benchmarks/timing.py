@@ -54,15 +54,22 @@ wall, processor = time.perf_counter, time.process_time
 
 
 def interleaved(
-    timed: Mapping[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = wall
+    timed: Mapping[str, Callable[[], object]],
+    repeats: int,
+    clock: Callable[[], float] = wall,
+    *,
+    warm: bool = True,
 ) -> dict[str, np.ndarray]:
-    """Seconds that each takes, run in turns so that what disturbs one disturbs all; a first turn does not count."""
+    """Seconds that each takes, run in turns so that what disturbs one disturbs all.
+
+    A first turn, in which code is compiled and loaded, does not count; it is left out if `warm` is false.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in timed}
-    for turn in range(repeats + 1):
+    for turn in range(repeats + warm):
         for name, run in timed.items():
             started = clock()
             run()
-            if turn:
+            if turn >= warm:
                 seconds[name].append(clock() - started)
     return {name: np.array(values) for name, values in seconds.items()}
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import math
 import multiprocessing
 import os
 import shutil
@@ -9,16 +10,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
 
+import numpy as np
 from gradgap.bandits import FAMILIES
 from gradgap.sweep import compute, config, grid
 from gradgap.training import rules
 from gradgap.training import run as training
-from gradgap.values import failure_rate, number
+from gradgap.values import canonical, failure_rate, number
 
-from .timing import ROOT, Row, rows, same
+from .timing import ROOT, Row, compare, interleaved, rows, same
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
@@ -34,10 +37,8 @@ def point(length: str, success_rate: str, rule: str, learning_rate: str) -> floa
 
 def measure(quick: bool) -> list[Row]:
     """One sweep of runs: Snakemake, xyzpy and joblib around the same kernels."""
-    study = config.load(ROOT / "config.yaml").studies["phase_diagram"]
-    sweep = next(shard for shard in grid.shards(study, 10**9) if shard.sweep == "runs")
-    names = ("length", "success_rate", "rule", "learning_rate")
-    values = {name: sweep.axes[name][:: 8 if quick else 2] for name in names}
+    sweep = _sweep()
+    values = {name: sweep.axes[name][:: 8 if quick else 2] for name in NAMES}
     part = grid.Shard(**{**vars(sweep), "axes": {**sweep.axes, **values}})
     points = list(itertools.product(*values.values()))
     found = compute.compute(part)["final_success_rate"].ravel()
@@ -56,7 +57,45 @@ def measure(quick: bool) -> list[Row]:
         timed["joblib, two processes"] = lambda: _joblib(points, 2)
     case = f"a sweep of {len(points):,} runs of 1000 updates"
     with futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        return rows("workflow", case, timed, repeats=1 if quick else 3)
+        found = rows("workflow", case, timed, repeats=1 if quick else 3)
+    return found if quick else found + [row for size in END_TO_END for row in end_to_end(size)]
+
+
+#: Axes of a run of the sweep.
+NAMES = ("length", "success_rate", "rule", "learning_rate")
+#: Runs of the sweeps that are timed from nothing to the last result.
+END_TO_END = (100_000, 1_000_000)
+
+
+def _sweep() -> grid.Shard:
+    """All runs of the default phase diagram."""
+    study = config.load(ROOT / "config.yaml").studies["phase_diagram"]
+    return next(shard for shard in grid.shards(study, 10**9) if shard.sweep == "runs")
+
+
+def end_to_end(size: int) -> list[Row]:
+    """So many runs through the workflow on two cores, against a loop over the same points in two processes.
+
+    Each is made once, from the start of Snakemake or of the processes to the last result; compiled code is in the
+    cache. xyzpy keeps a task for every point in memory, and is left out above 100,000.
+    """
+    sweep = _sweep()
+    others = math.prod(len(sweep.axes[name]) for name in NAMES[:-1])
+    rates = np.geomspace(1e-4, 1e5, round(size / others))
+    rates = tuple(canonical(float(f"{rate:.9g}")) for rate in rates)
+    part = grid.Shard(
+        **{**vars(sweep), "axes": {**sweep.axes, "learning_rate": rates, "iteration": ("1000",)}}
+    )
+    values = {name: part.axes[name] for name in NAMES}
+    points = list(itertools.product(*values.values()))
+    timed: dict[str, Callable[[], object]] = {"ours": lambda: _snakemake(part)}
+    if importlib.util.find_spec("joblib"):
+        timed["joblib, two processes"] = lambda: _joblib(points, 2)
+    if importlib.util.find_spec("xyzpy") and size <= 100_000:
+        timed["xyzpy, two processes"] = lambda: _xyzpy(values, pool)
+    with futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        seconds = interleaved(timed, 1, warm=False)
+    return compare("workflow", f"end to end, {len(points):,} runs of 1000 updates", seconds)
 
 
 def _xyzpy(values, executor=None) -> None:
