@@ -396,8 +396,8 @@ def _run(point: Point, inner: Axes, settings: Settings) -> dict:
     best, lost = 1 - instance.best_failure, lost_rate(instance)
     forecast = found.headroom * records[-1].learning_rate / scale
     return {
-        "kept": (float(np.mean(tail)) - lost) / (best - lost),
-        "mean_success_rate": float(np.mean(success)),
+        "kept": rounded((float(np.mean(tail)) - lost) / (best - lost)),
+        "mean_success_rate": rounded(float(np.mean(success))),
         "forecast": rounded(forecast) if math.isfinite(forecast) else forecast,
         "last_rate": rate / scale,
         "reference_rate": scale if first else math.nan,
