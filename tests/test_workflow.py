@@ -172,7 +172,9 @@ def test_results_copied_into_a_fresh_checkout_are_up_to_date(project, tmp_path_f
 def test_cores_and_shards_leave_no_trace_in_the_datasets(project):
     found = {}
     for cores, points in ((1, 1), (2, 1000)):
-        (project / "config.yaml").write_text(yaml.safe_dump(TINY | {"shard_points": points, "studies": FEWER}))
+        (project / "config.yaml").write_text(
+            yaml.safe_dump(TINY | {"shard_points": points, "studies": FEWER})
+        )
         shutil.rmtree(project / "results", ignore_errors=True)
         targets = [f"results/datasets/{study}.nc" for study in TINY["studies"]]
         snakemake(project, *targets, cores=cores)
