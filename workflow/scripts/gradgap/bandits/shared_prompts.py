@@ -306,7 +306,7 @@ class SharedPrompts(Instance):
     def collapsed_failure(self) -> float:
         """1 − V^−C: far away in a random direction each context settles on one of its V candidates."""
         _, contexts, others, _ = self.differences.shape
-        return 1.0 - 1.0 / (others + 1) ** contexts
+        return 1.0 - 1.0 / math.prod([others + 1] * contexts)
 
     def prompts_at(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Success and failure rate of every prompt, each of shape (Q,), and ∇ log J_q, of shape (Q, d)."""
