@@ -165,9 +165,10 @@ dist: .venv/installed ## build the wheel and the source distribution, into dist/
 	$(BIN)/python -c 'from setuptools import build_meta as b; b.build_sdist("dist"); b.build_wheel("dist")' >/dev/null
 	@ls dist
 
+# one thread, because processor time is summed over threads
 bench: .cache/bench/installed ## measure how fast the kernels, the search and the workflow are; JAX=1 adds JAX
 	$(if $(JAX),.cache/bench/bin/pip install --quiet --require-hashes --requirement benchmarks/jax.lock)
-	.cache/bench/bin/python -m benchmarks
+	OMP_NUM_THREADS=1 .cache/bench/bin/python -m benchmarks
 
 bench-study: .cache/bench/installed ## time the default study, twice, against its simulations
 	.cache/bench/bin/python -m benchmarks study --output results/bench-study.csv

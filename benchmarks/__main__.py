@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import c_kernels, elementary, engine, exact, sampled, scaling, search, startup, workflow
+from . import c_kernels, elementary, engine, exact, memory, probe, sampled, scaling, search, startup, workflow
 from .timing import ROOT, baseline, keep, slower, table, write
 
 GROUPS = {
@@ -15,15 +15,20 @@ GROUPS = {
     "engine": engine.measure,
     "sampled": sampled.measure,
     "search": search.measure,
+    "probe": probe.measure,
     "startup": startup.measure,
     "scaling": scaling.measure,
+    "memory": memory.measure,
     "workflow": workflow.measure,
+    "million": lambda quick: workflow.end_to_end(1_000_000),
     "study": lambda quick: workflow.study(),
 }
+#: Groups that take many minutes, and are measured only where they are named.
+LONG = ("million", "study")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure the groups that are asked for, all but `study` by default."""
+    """Measure the groups that are asked for, all but the `LONG` ones by default."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"any of {', '.join(GROUPS)}")
     parser.add_argument("--quick", action="store_true", help="a few cases, repeated little: does it work?")
@@ -38,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if missing:
         print(f"not here, so left out: {', '.join(missing)}", file=sys.stderr)
     found = []
-    for group in arguments.groups or [name for name in GROUPS if name != "study"]:
+    for group in arguments.groups or [name for name in GROUPS if name not in LONG]:
         print(f"{group} …", file=sys.stderr)
         found += GROUPS[group](arguments.quick)
         write(found, arguments.output)

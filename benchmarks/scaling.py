@@ -1,16 +1,13 @@
 """Time and memory against the number of points, and time against the number of cores."""
 
 import multiprocessing
-import re
-import subprocess
-import sys
 import time
 
 from gradgap.sweep import compute as shards
 from gradgap.sweep.grid import Shard
 from gradgap.values import canonical
 
-from .timing import Row, rows
+from .timing import Row, peak, rows
 
 SETTINGS = {"iterations": 200, "tolerance": 1e-4, "window": 1.0, "start_failure_rate": 0.8}
 
@@ -39,17 +36,6 @@ def compute(points: int) -> float:
     return time.perf_counter() - started
 
 
-def _memory(points: int) -> float:
-    """Peak memory in MB of a process that computes so many points (Linux)."""
-    code = (
-        f"from benchmarks import scaling; scaling.compute({points}); print(open('/proc/self/status').read())"
-    )
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    match = re.search(r"VmHWM:\s+(\d+) kB", said)  # not ru_maxrss, which a child inherits
-    assert match
-    return int(match[1]) / 1024
-
-
 def measure(quick: bool) -> list[Row]:
     """Time a point from 10³ to 10⁶ points, peak memory, and two cores against one."""
     sizes = (1000, 10_000) if quick else (1000, 10_000, 100_000, 1_000_000)
@@ -65,7 +51,10 @@ def measure(quick: bool) -> list[Row]:
             unit="µs a point",
             works={"1,000 points": 1000 / size},
         )
-    memory = {size: _memory(size) for size in (sizes[0], sizes[-1])}
+    memory = {
+        size: peak(f"from benchmarks import scaling; scaling.compute({size})")[0]
+        for size in (sizes[0], sizes[-1])
+    }
     ratio = memory[sizes[0]] / memory[sizes[-1]]
     case = f"peak memory, {sizes[-1]:,} points"
     found.append(

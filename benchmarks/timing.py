@@ -1,6 +1,7 @@
 """Interleaved runs, and the table of ratios that comes of them."""
 
 import csv
+import re
 import subprocess
 import sys
 import time
@@ -53,15 +54,22 @@ wall, processor = time.perf_counter, time.process_time
 
 
 def interleaved(
-    timed: Mapping[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = wall
+    timed: Mapping[str, Callable[[], object]],
+    repeats: int,
+    clock: Callable[[], float] = wall,
+    *,
+    warm: bool = True,
 ) -> dict[str, np.ndarray]:
-    """Seconds that each takes, run in turns so that what disturbs one disturbs all; a first turn does not count."""
+    """Seconds that each takes, run in turns so that what disturbs one disturbs all.
+
+    A first turn, in which code is compiled and loaded, does not count; it is left out if `warm` is false.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in timed}
-    for turn in range(repeats + 1):
+    for turn in range(repeats + warm):
         for name, run in timed.items():
             started = clock()
             run()
-            if turn:
+            if turn >= warm:
                 seconds[name].append(clock() - started)
     return {name: np.array(values) for name, values in seconds.items()}
 
@@ -137,6 +145,17 @@ def child(arguments: Sequence[object], **options) -> float:
     if done.returncode:
         sys.exit(f"{' '.join(done.args)} failed:\n{done.stderr}")
     return seconds
+
+
+def peak(code: str) -> tuple[float, float]:
+    """Peak memory in MB, and seconds of processor time, of a process that runs this code (Linux)."""
+    code += "\nimport time; print(open('/proc/self/status').read(), 'processor', time.process_time())"
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    # not ru_maxrss, which a child inherits
+    memory, seconds = re.search(r"VmHWM:\s+(\d+) kB", said), re.search(r"processor ([\d.]+)", said)
+    assert memory
+    assert seconds
+    return int(memory[1]) / 1024, float(seconds[1])
 
 
 def same(name: str, value: float, expected: float, tolerance: float) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import math
 import multiprocessing
 import os
 import shutil
@@ -9,16 +10,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
 
+import numpy as np
 from gradgap.bandits import FAMILIES
 from gradgap.sweep import compute, config, grid
 from gradgap.training import rules
 from gradgap.training import run as training
-from gradgap.values import failure_rate, number
+from gradgap.values import canonical, failure_rate, number
 
-from .timing import ROOT, Row, rows, same
+from .timing import ROOT, Row, compare, interleaved, rows, same
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
@@ -34,10 +37,8 @@ def point(length: str, success_rate: str, rule: str, learning_rate: str) -> floa
 
 def measure(quick: bool) -> list[Row]:
     """One sweep of runs: Snakemake, xyzpy and joblib around the same kernels."""
-    study = config.load(ROOT / "config.yaml").studies["phase_diagram"]
-    sweep = next(shard for shard in grid.shards(study, 10**9) if shard.sweep == "runs")
-    names = ("length", "success_rate", "rule", "learning_rate")
-    values = {name: sweep.axes[name][:: 8 if quick else 2] for name in names}
+    sweep = _sweep()
+    values = {name: sweep.axes[name][:: 8 if quick else 2] for name in NAMES}
     part = grid.Shard(**{**vars(sweep), "axes": {**sweep.axes, **values}})
     points = list(itertools.product(*values.values()))
     found = compute.compute(part)["final_success_rate"].ravel()
@@ -56,7 +57,54 @@ def measure(quick: bool) -> list[Row]:
         timed["joblib, two processes"] = lambda: _joblib(points, 2)
     case = f"a sweep of {len(points):,} runs of 1000 updates"
     with futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        return rows("workflow", case, timed, repeats=1 if quick else 3)
+        found = rows("workflow", case, timed, repeats=1 if quick else 3)
+    return found if quick else found + end_to_end(100_000)
+
+
+#: Axes of a run of the sweep.
+NAMES = ("length", "success_rate", "rule", "learning_rate")
+
+
+def _sweep() -> grid.Shard:
+    """All runs of the default phase diagram."""
+    study = config.load(ROOT / "config.yaml").studies["phase_diagram"]
+    return next(shard for shard in grid.shards(study, 10**9) if shard.sweep == "runs")
+
+
+def end_to_end(size: int) -> list[Row]:
+    """So many runs through the workflow on two cores, against a loop over the same points in two processes.
+
+    Each is made once, from the start of Snakemake or of the processes to the last result; compiled code is in the
+    cache. What counts is the time of the processor, of all processes together: the clock on the wall tells more of
+    what else the machine does. xyzpy keeps a task for every point in memory, and is left out above 100,000.
+    """
+    sweep = _sweep()
+    others = math.prod(len(sweep.axes[name]) for name in NAMES[:-1])
+    rates = np.geomspace(1e-4, 1e5, round(size / others))
+    rates = tuple(canonical(float(f"{rate:.9g}")) for rate in rates)
+    part = grid.Shard(
+        **{**vars(sweep), "axes": {**sweep.axes, "learning_rate": rates, "iteration": ("1000",)}}
+    )
+    values = {name: part.axes[name] for name in NAMES}
+    points = list(itertools.product(*values.values()))
+    timed: dict[str, Callable[[], object]] = {"ours": lambda: _snakemake(part)}
+    if importlib.util.find_spec("joblib"):
+        timed["joblib, two processes"] = lambda: _joblib(points, 2, and_end=True)
+    if importlib.util.find_spec("xyzpy") and size <= 100_000:
+        timed["xyzpy, two processes"] = lambda: _xyzpy_from_nothing(values)
+    seconds = interleaved(timed, 1, _all_processes, warm=False)
+    case = f"end to end, {len(points):,} runs of 1000 updates"
+    return compare("workflow", case, seconds, unit="core-s")
+
+
+def _all_processes() -> float:
+    """Seconds of processor time of this process and of all its children that have ended."""
+    return sum(os.times()[:4])
+
+
+def _xyzpy_from_nothing(values) -> None:
+    with futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        _xyzpy(values, pool)
 
 
 def _xyzpy(values, executor=None) -> None:
@@ -66,10 +114,13 @@ def _xyzpy(values, executor=None) -> None:
     runner.run_combos({name: list(of) for name, of in values.items()}, verbosity=0, executor=executor)
 
 
-def _joblib(points, processes: int) -> None:
+def _joblib(points, processes: int, *, and_end: bool = False) -> None:
     import joblib
+    from joblib.externals.loky import get_reusable_executor
 
     joblib.Parallel(processes)(joblib.delayed(point)(*each) for each in points)
+    if and_end:  # joblib keeps its processes for the next call
+        get_reusable_executor().shutdown(wait=True)
 
 
 def _snakemake(part: grid.Shard) -> None:

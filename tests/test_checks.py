@@ -83,6 +83,7 @@ EXAMPLES = {
     "advantage": ("advantage", "squared"),
     "aggregation": ("aggregation", "root-mean"),
     "schedule": ("schedule", "half-way"),
+    "controller": ("schedule", "halve-on-falls"),
     "family": ("bandit family", "pair"),
 }
 
@@ -218,6 +219,33 @@ MISTAKES = {
         "1.0 if",
         "0.0 if",
         "the factor is 0 all through a run of 1 iterations",
+    ),
+    "controller without @kernel": (
+        "controller",
+        "@kernel\n",
+        "",
+        "control is a plain Python function; put @kernel",
+    ),
+    "controller with other arguments": (
+        "controller",
+        "half_gain, gain, ",
+        "gain, ",
+        "give it these arguments",
+    ),
+    "controller with too few slots": ("controller", "memory[0]", "memory[1]", "it needs more than 1 slots"),
+    "controller that stops": ("controller", "0.5 * factor", "0.0 * factor", "the factor is 0.0 after a move"),
+    "controller with a word for a constant": (
+        "controller",
+        "(1.01,)",
+        '("1.01",)',
+        "they are finite numbers",
+    ),
+    "controller with half a slot": ("controller", "slots=1", "slots=0.5", "slots: 0.5 is not allowed"),
+    "controller that changes its constants": (
+        "controller",
+        "memory[0] += 1.0",
+        "constants[0] += 1.0",
+        "control must leave its constants as they are",
     ),
     "schedule that is no function": ("schedule", "(schedule)\n", "(0.1)\n", "schedule must be a kernel"),
     "family without @kernel": ("family", "@kernel\n", "", "evaluate is a plain Python function; put @kernel"),

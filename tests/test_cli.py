@@ -118,6 +118,21 @@ def test_threshold_with_optimizer_settings_and_a_clip(capsys):
     assert clipped["half_kept"] > 1.5 * plain["half_kept"]
 
 
+def test_threshold_under_a_controller(capsys):
+    _, out, _ = call(capsys, "threshold", *COUNTING, "--iterations", 300, "--json")
+    fixed = json.loads(out)
+    _, out, _ = call(
+        capsys, "threshold", *COUNTING, "--iterations", 300, "--schedule", "headroom-2", "--json"
+    )
+    held = json.loads(out)
+    assert held["critical"] > 2 * fixed["critical"]
+    assert held["closed_form"]["critical"] is None
+    assert held["closed_form"]["safe"] is None
+    code, _, error = call(capsys, "threshold", *COUNTING, "--schedule", "headroom-7")
+    assert code == 2
+    assert "headroom-2, headroom-4" in error
+
+
 def test_several_steps_a_batch(capsys):
     """μ steps divide the critical learning rate by μ with token ratios, and by 1 with the whole ratio (O10)."""
     rule = ("--advantage", "dr_grpo", "--steps-per-batch", 4)

@@ -41,7 +41,8 @@ def test_shown_files_are_the_files(root):
     text = (root / "docs/extend.md").read_text(encoding="utf-8")
     shown = re.findall(r"<!-- (\S+) -->\n\n```python\n(.*?)```\n", text, flags=re.DOTALL)
     assert [path for path, _ in shown] == [
-        f"examples/gradgap_plugins/{name}.py" for name in ("advantage", "aggregation", "schedule", "family")
+        f"examples/gradgap_plugins/{name}.py"
+        for name in ("advantage", "aggregation", "schedule", "controller", "family")
     ]
     for path, code in shown:
         assert (root / path).read_text(encoding="utf-8") == code

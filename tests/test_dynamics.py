@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from gradgap.bandits import FAMILIES
+from gradgap.numerics.compiler import kernel
 from gradgap.training.outcome import Outcome
 from gradgap.training.run import run
 from gradgap.training.schedules import SCHEDULES
@@ -87,7 +88,9 @@ def test_a_run_that_settles_on_a_two_cycle_from_outside_is_not_slow():
 
 
 def test_stopping_early_changes_no_bit(monkeypatch):
-    monkeypatch.setitem(SCHEDULES, "watched", SCHEDULES.find("constant"))  # never stops early
+    monkeypatch.setitem(
+        SCHEDULES, "watched", kernel(lambda k, iterations, now, start: 1.0)
+    )  # never stops early
     outcomes = set()
     for family, length, success_rate in (("counting", 16, 0.2), ("counting", 1024, 0.2), ("gated", 64, 0.99)):
         instance = FAMILIES.find(family).instance(length, success_rate)

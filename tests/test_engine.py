@@ -9,6 +9,7 @@ import pytest
 from gradgap.bandits import FAMILIES, Rates, Sample
 from gradgap.errors import ConfigError
 from gradgap.numerics import streams
+from gradgap.numerics.compiler import kernel
 from gradgap.training import plain
 from gradgap.training.optimizers import OPTIMIZERS
 from gradgap.training.run import run, train, updates
@@ -71,8 +72,8 @@ def test_a_batch_is_its_runs_one_by_one():
 
 @pytest.mark.parametrize("rate", [0.5, 3.0, 9.0, 40.0])
 def test_a_settled_run_is_what_it_would_be_without_the_shortcut(rate):
-    """A schedule that is 1 throughout but is not called constant takes the long way."""
-    SCHEDULES["one"] = SCHEDULES.find("constant")
+    """A schedule that is 1 throughout but is not the constant one takes the long way."""
+    SCHEDULES["one"] = kernel(lambda iteration, iterations, failure_rate, start_failure_rate: 1.0)
     try:
         for family in ("counting", "contextual"):
             short = run(bandit(family), "grpo", SUM, rate, iterations=400, path=True)

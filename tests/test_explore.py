@@ -61,13 +61,22 @@ def test_rounding_keeps_what_has_no_neighbours():
     assert np.max(np.abs(explorer.rounded(values) / values - 1)) <= 2.0**-14
 
 
-def test_a_variable_too_large_is_left_out_and_named(smoke, monkeypatch):
+def test_of_a_large_study_every_so_many_values_are_in_the_page_and_it_says_so(smoke, monkeypatch):
     data = xr.load_dataset(smoke("stagnation") / "datasets/stagnation.nc")
-    monkeypatch.setattr(explorer, "MOST_VALUES", data.curve_failure_rate.size - 1)
-    description, _ = explorer.contents({"stagnation": data})
+    monkeypatch.setattr(explorer, "MOST_VALUES", data.curve_failure_rate.size // 3)
+    description, values = explorer.contents({"stagnation": data})
     study = description["studies"]["stagnation"]
-    assert study["left_out"] == ["curve_failure_rate"]
-    assert "curve_failure_rate" not in study["variables"]
+    rates, iterations = (study["axes"][axis]["values"] for axis in ("learning_rate", "iteration"))
+    assert len(rates) < data.sizes["learning_rate"]
+    assert len(iterations) < data.sizes["iteration"]
+    assert set(study["every"]) == {data[axis].long_name for axis in ("learning_rate", "iteration")}
+    found = study["variables"]["curve_failure_rate"]
+    few = data.curve_failure_rate.sel(learning_rate=rates, iteration=iterations)
+    part = unpacked(values["stagnation"])[found["offset"] : found["offset"] + few.size]
+    np.testing.assert_allclose(part, few.to_numpy().ravel().astype("f4"), rtol=2.0**-14)
+    monkeypatch.setattr(explorer, "MOST_VALUES", 1)  # labels are never left out, so a variable is
+    description, _ = explorer.contents({"stagnation": data})
+    assert "curve_failure_rate" in description["studies"]["stagnation"]["left_out"]
 
 
 def test_text_of_a_dataset_cannot_end_the_script(tmp_path, smoke):

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 import yaml
 from conftest import ROOT
 from gradgap import plugins
@@ -234,3 +235,49 @@ def test_panels_come_back_to_the_bit(tmp_path):
     pd.testing.assert_frame_equal(found["one"], one, check_dtype=False)
     assert list(found["two"].y) == [1e-300, 2.0]
     assert [bool(flag) for flag in found["two"].flag] == [True, False]
+
+
+def test_outcomes_are_counted_the_same_in_parts_of_any_size(smoke, monkeypatch):
+    """What an analysis reads a part at a time, against all of it in one table."""
+    from gradgap.studies.learning_curves import analysis as curves
+    from gradgap.studies.phase_diagram import analysis as phases
+    from gradgap.sweep.parts import parts
+    from gradgap.training.outcome import Outcome
+
+    for module in (curves, phases):
+        monkeypatch.setattr(module, "parts", lambda dataset: parts(dataset, 7))
+    with xr.open_dataset(smoke("phase_diagram") / "datasets/phase_diagram.nc") as opened:
+        every, above, below = phases.counts(opened)
+        runs = opened[["outcome", "critical_learning_rate"]].to_dataframe().reset_index()
+    names = runs.outcome.map(lambda code: Outcome(code).name)
+    assert {name: n for name, n in every.items() if n} == names.value_counts().to_dict()
+    for found, here in (
+        (above, runs.learning_rate > runs.critical_learning_rate),
+        (below, runs.learning_rate < runs.critical_learning_rate),
+    ):
+        assert {name: n for name, n in found.items() if n} == names[here].value_counts().to_dict()
+    with xr.open_dataset(smoke("learning_curves") / "datasets/learning_curves.nc") as opened:
+        ended = curves.ends(opened)
+        runs = opened[["outcome"]].to_dataframe().reset_index()
+    names = runs.outcome.map(lambda code: Outcome(code).name)
+    assert ended.stack().to_dict() == {
+        (ratio, outcome.name): int(((runs.learning_rate_ratio == ratio) & (names == outcome.name)).sum())
+        for ratio in ended.index
+        for outcome in Outcome
+    }
+
+
+def test_heat_maps_show_one_family_with_the_other_axis_in_its_middle(smoke, monkeypatch):
+    from gradgap.studies.phase_diagram import analysis
+
+    with xr.open_dataset(smoke("phase_diagram") / "datasets/phase_diagram.nc") as opened:
+        by_length, by_failure_rate = (analysis.cells(opened, x) for x in ("length", "success_rate"))
+        assert sorted(by_length.length.unique()) == [16, 64, 128]
+        assert by_length.failure_rate.unique() == pytest.approx([0.1])
+        assert sorted(by_failure_rate.failure_rate.unique()) == pytest.approx([0.05, 0.1, 0.2])
+        assert by_failure_rate.length.unique() == [64]
+        monkeypatch.setattr(analysis, "MOST_VALUES", 2)
+        few = analysis.cells(opened, "length")
+    assert sorted(few.length.unique()) == [16, 128]  # every second value
+    merged = few.merge(by_length)
+    assert len(merged) == len(few) < len(by_length)

@@ -23,6 +23,7 @@ SETTINGS = {
     "run_iterations": 20,
     "run_window": 10,
 }
+POINT = {"family": "counting", "optimizer": "sgd", "learning_rate_ratio": "0.1"}
 FAMILIES = ["counting", "gated", "contextual"]
 
 
@@ -80,9 +81,26 @@ def test_the_controller_saves_a_run_that_dies_at_its_fixed_rate():
     assert np.mean(controlled) > np.mean(fixed) + 0.1
 
 
+def test_runs_of_the_engine_are_those_of_the_loop_of_the_instrument():
+    """The same rule, start and sizes in two programs, with random numbers of their own."""
+
+    def rates(measure, **of):
+        points = ({**POINT, **of, "replicate": str(k)} for k in range(8))
+        return np.array([next(iter(measure(point, {}, SETTINGS).values())) for point in points])
+
+    def loop(point, inner, settings):
+        return {"mean": headroom._run(point, inner, settings)["mean_success_rate"]}
+
+    ours, theirs = rates(headroom._scheduled, schedule="constant"), rates(loop, control="fixed")
+    error = math.hypot(ours.std(), theirs.std()) / math.sqrt(len(ours) - 1)
+    assert abs(ours.mean() - theirs.mean()) < 4 * error < 0.1
+
+
 def test_reference_rate_is_where_the_slope_of_the_map_is_minus_one():
     instance = headroom._instance("counting", SETTINGS, 0)
     rate = headroom.reference(instance, "sgd")
+    assert headroom.reference(instance, "momentum") == pytest.approx(1.9 * rate)
+    assert headroom.reference(instance, "lion") == headroom.reference(instance, "adam")
     theta = 1e-4
     success, failure, gap = instance.at(theta)
     assert (theta + rate * success * failure * gap) / theta == pytest.approx(-1.0, rel=1e-4)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from gradgap.report import captions, figure_data, style
-from gradgap.studies.optimizers import figure
+from gradgap.studies.optimizers import figure, figure_prompts
 from gradgap.sweep.study import STUDIES
 from gradgap.theory import optimizers as theory
 
@@ -14,7 +14,7 @@ FAILURES = np.array([0.1, 0.03, 0.01, 0.003, 0.001])
 SIZES = np.array([4, 16, 64, 256, 1024])
 DECAYS = np.array([0.999, 0.95])
 RULES = ["REINFORCE", "GRPO"]
-SETTINGS = {"fit_from_length": 64, "start_failure_rate": 0.8, "replicates": 64}
+SETTINGS = {"fit_from_length": 64, "start_failure_rate": 0.8, "replicates": 64, "dimension": 8}
 
 
 def dataset(adam=1.0, length_power=-0.5):
@@ -38,7 +38,18 @@ def dataset(adam=1.0, length_power=-0.5):
     whole = 0.8 * LENGTHS / 0.01
     by_length = [[2 * theory.sampled_adam_scaled(0.16, b) / np.sqrt(n) for b in DECAYS] for n in whole]
     plain = np.multiply.outer(FAILURES, SIZES) / 64
+
+    def shared(name, dims, values):
+        return {
+            f"half_kept_prompt_{name}{end}": (dims, values * factor)
+            for end, factor in (("", 1), ("_low", 0.99), ("_high", 1.01))
+        }
+
+    flat = np.ones(len(LENGTHS))
     variables = {
+        **shared("optimizers", ("optimizer", "length"), np.array([50 * flat, 2 * flat])),
+        **shared("plain_rules", ("length", "rule"), np.array([30 * flat, 15.0 * LENGTHS]).T),
+        **shared("adam_rules", ("length", "rule"), np.array([2.0 * flat, 2.5 * flat]).T),
         "half_kept_lengths": (("optimizer", "length"), np.array([40 / LENGTHS, free])),
         "long_length_lengths": (("optimizer", "length"), np.array([LENGTHS, LENGTHS])),
         "half_kept_failure_rates": (
@@ -79,6 +90,7 @@ def analysed(**changes):
 
 def test_known_laws_are_read_off_and_confirmed():
     rows = analysed().scaling
+    rows = rows[rows.family != "contextual"]
     exact = rows[rows.advantage.str.endswith(", exact")].set_index(["optimizer", "axis"])
     for (optimizer, axis), power in {
         ("sgd", "length"): -1.0,
@@ -101,6 +113,24 @@ def test_known_laws_are_read_off_and_confirmed():
     lone = sampled[sampled.advantage == "dr_grpo, β2 = 0.95, lone"].set_index("axis")
     assert lone.loc["failure_rate"].predicted == 0.5
     assert lone.loc["group_size"].predicted == 0
+
+
+def test_prompts_that_share_parameters_know_no_length_but_that_of_a_divisor():
+    found = analysed()
+    rows = found.scaling[found.scaling.family == "contextual"]
+    assert len(rows) == 6
+    assert set(rows.verdict) == {"confirmed"}
+    power = rows.set_index(["optimizer", "advantage", "aggregation"]).predicted
+    assert power["sgd", "grpo, n = 16", "seq-mean-token-mean"] == 1
+    assert power["adam", "grpo, n = 16", "seq-mean-token-mean"] == 0
+    assert power["sgd", "dr_grpo, exact", "seq-mean-token-sum"] == 0
+    assert found.findings["prompt_spread_plain"] == pytest.approx(15 * 4096 / 30)
+    assert found.findings["prompt_spread_adam"] == pytest.approx(1.25)
+    with style.Look(3.5, 7.2, 7, 60).applied():
+        drawn = figure_prompts.draw(found.panels, found.scaling, style.Look(3.5, 7.2, 7, 60))
+        texts = [text.get_text() for panel in drawn.axes for text in panel.texts]
+    assert "rules up to a factor\n2 000 apart" in texts
+    assert "adam 0.00" in [text.get_text() for text in drawn.axes[0].get_legend().get_texts()]
 
 
 def test_a_law_that_fails_is_refuted():

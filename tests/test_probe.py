@@ -719,5 +719,17 @@ def test_the_example_in_the_documentation_prints_what_it_shows(root, tmp_path, m
     exec(code[1], {})
     assert cli.main(["probe", "responses.jsonl", "--figure", "headroom.svg"]) == 0
     assert capsys.readouterr().out == shown[1]
+    lines = Path("responses.jsonl").read_text().splitlines()
+    right, wrong = ([line for line in lines if f'"reward": {of}' in line] for of in (1, 0))
+    Path("few.jsonl").write_text("\n".join([*right[:40], *wrong[:4]]))
+    Path("FILE").with_suffix(".jsonl").write_text("\n".join(right))
+    printed = re.search(r"What the other cases print.*?\n\n(.*?)\n\n", page, re.DOTALL)[1].splitlines()[2:]
+    for row, asked in zip(
+        printed, (["few.jsonl"], ["FILE.jsonl"], ["few.jsonl", "--in-sample"]), strict=True
+    ):
+        code = cli.main(["probe", *asked])
+        said = capsys.readouterr()
+        assert code == (0 if said.out else 2)
+        assert (said.out or said.err).splitlines()[-1].replace("FILE.jsonl", "FILE") == row.split("`")[-2]
     for target in re.findall(r"\]\((?!http)([^)#]+)", page):
         assert (root / "docs" / target).exists(), target

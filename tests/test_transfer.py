@@ -6,8 +6,10 @@ import math
 import pytest
 from _optimizer_experiments import ADAM, sampled_half_kept
 from gradgap import cli
+from gradgap.bandits import FAMILIES
 from gradgap.errors import ConfigError
 from gradgap.theory.transfer import Training, agree, laws
+from gradgap.thresholds import sampled
 
 FROM = "length=512,success_rate=0.5,group_size=8,learning_rate=1e-6"
 
@@ -55,6 +57,31 @@ def test_momentum_changes_by_its_stability():
     of = Training(512, 0.1, 8)
     found = laws("momentum", of, of, settings={"momentum": 0.5}, settings_after={"momentum": 0.9})
     assert [law.factor for law in found] == pytest.approx([1.9 / 1.5] * len(found))
+
+
+def test_steps_a_batch_of_plain_ascent_by_their_closed_form():
+    """Token ratios 1/μ; GSPO's on gated as docs/theory_optimizers.md has it from runs, at T = 64 and 1−J = 0.1."""
+    for ratio, wanted in (("token", (1 / 2, 1 / 4, 1 / 16)), ("gspo", (0.408, 0.185, 0.0431))):
+        one = Training(64, 0.1, 8, 1, ratio)
+        for steps, factor in zip((2, 4, 16), wanted, strict=True):
+            found = laws("sgd", one, Training(64, 0.1, 8, steps, ratio))
+            gated = [law.factor for law in found if law.family == "gated"]
+            assert gated == pytest.approx([factor] * len(gated), rel=2e-3)
+            back = laws("sgd", Training(64, 0.1, 8, steps, ratio), one)
+            assert back[0].factor == pytest.approx(1 / factor, rel=2e-3)
+
+
+def test_steps_a_batch_under_adam_against_runs():
+    bandit = FAMILIES.find("counting").instance(64, 0.2)
+    size = {"group_size": 16, "iterations": 60, "replicates": 8, "seed": 5, "coordinates": {}}
+    rule = ("dr_grpo", "seq-mean-token-sum")
+    one, four = (
+        sampled.half_kept(bandit, *rule, optimizer="adam", steps_per_batch=steps, **size).learning_rate
+        for steps in (1, 4)
+    )
+    found = laws("adamw", Training(64, 0.8, 16), Training(64, 0.8, 16, 4))
+    assert 1 / 1.4 < four / one / found[0].factor < 1.4
+    assert agree(found)
 
 
 def test_answer_law_range_and_standing(capsys, tmp_path):
@@ -109,6 +136,30 @@ def test_verdicts_of_the_table(capsys, tmp_path):
     assert "no row" not in out
 
 
+def test_verdicts_on_steps_a_batch_are_shown_where_these_change(capsys, tmp_path):
+    table = tmp_path / "scaling.csv"
+    table.write_text(
+        "study,family,optimizer,advantage,aggregation,axis,predicted,measured,verdict\n"
+        'trust_region,counting,sgd,"dr_grpo, token ratio, exact",sum,steps_per_batch,-1,-0.99,confirmed\n'
+        'trust_region,counting,sgd,"dr_grpo, gspo ratio, exact",sum,steps_per_batch,-1,-0.97,undecided\n',
+        encoding="utf-8",
+    )
+
+    def told(optimizer, to):
+        options = ("--optimizer", optimizer, "--from", FROM, "--scaling", table, "--json")
+        found = json.loads(call(capsys, *options, "--to", to)[1])
+        return found["verdicts"], any("steps a batch" in note for note in found["notes"])
+
+    [line], alone = told("sgd", "steps=4")
+    assert "token ratio" in line
+    assert not alone
+    [line], alone = told("sgd", "steps=4,ratio=gspo")
+    assert "gspo ratio" in line
+    assert not alone
+    assert told("sgd", "length=1024") == ([], False)
+    assert told("adamw", "steps=4") == ([], True)
+
+
 def test_adamw_stands_on_what_was_measured_of_adam(tmp_path):
     from gradgap.cli import transfer
     from gradgap.inference import power_laws
@@ -136,7 +187,28 @@ def test_adamw_stands_on_what_was_measured_of_adam(tmp_path):
         (FROM, "length=1,length=2", "adamw", "--to: length is given twice"),
         (FROM, "length=long", "adamw", "--to: length=long is not a number"),
         (FROM, "learning_rate=1", "adamw", "--to: learning_rate is what is asked for"),
-        (FROM, "size=3", "adamw", "unknown optimizer setting 'size'"),
+        (
+            FROM,
+            "size=3",
+            "adamw",
+            "--to: unknown key 'size'; known: length, success_rate, group_size, learning_rate, ",
+        ),
+        (FROM, "beta2=0.9", "sgd", "--to: unknown key 'beta2'"),
+        (FROM, "steps=0", "adamw", "steps: 0.0 is not allowed"),
+        (FROM, "steps=inf", "adamw", "steps: inf is not allowed"),
+        (FROM, "ratio=word", "adamw", "unknown ratio 'word'"),
+        (
+            FROM,
+            "steps=4,ratio=sequence",
+            "sgd",
+            "no law is known for several steps a batch with the ratio 'sequence'",
+        ),
+        (
+            FROM,
+            "steps=4",
+            "momentum",
+            "no law for several steps a batch is known for 'momentum'; allowed: adam, ",
+        ),
         (FROM, "success_rate=1", "adamw", "success_rate: 1.0 is not allowed"),
         (FROM, "success_rate=much", "adamw", "success_rate=much is not a number"),
         (FROM, "group_size=1", "adamw", "group_size: 1.0 is not allowed"),

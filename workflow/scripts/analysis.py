@@ -38,7 +38,7 @@ def main(
     """
     study = StudyConfig(**config)
     with xr.open_dataset(dataset, engine="netcdf4") as opened:
-        analysis = study.study.analyse(opened.load(), study.settings)
+        analysis = study.study.analyse(opened, study.settings)
     figure_data.write(analysis.panels, numbers)
     with files.replacing(scaling) as temporary:
         analysis.scaling.to_csv(temporary, index=False)

@@ -304,6 +304,11 @@ class Instance:
         return 0.0 if self.best is None else self.at(self.best)[1]
 
     @property
+    def collapsed_failure(self) -> float:
+        """1 − J_∞, the failure rate of a collapsed policy: one whose θ went far away, in no special direction."""
+        return self.at(math.inf)[1]
+
+    @property
     def theta0(self) -> float:
         """The start θ₀ as a number, for families of one parameter.
 

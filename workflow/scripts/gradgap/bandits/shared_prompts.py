@@ -302,6 +302,12 @@ class SharedPrompts(Instance):
         """How often a response visits each context, T/C."""
         return int(self.kernels.constants[_HEAD - 1])
 
+    @property
+    def collapsed_failure(self) -> float:
+        """1 − V^−C: far away in a random direction each context settles on one of its V candidates."""
+        _, contexts, others, _ = self.differences.shape
+        return 1.0 - 1.0 / math.prod([others + 1] * contexts)
+
     def prompts_at(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Success and failure rate of every prompt, each of shape (Q,), and ∇ log J_q, of shape (Q, d)."""
         workspace = np.empty(self.kernels.workspace)

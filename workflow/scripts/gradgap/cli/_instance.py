@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments for optimizer, its settings, clipping by norm, the use of a batch, and dynamic sampling."""
+    """Add the arguments for optimizer, its settings, schedule, clipping by norm, use of a batch, dynamic sampling."""
     parser.add_argument("--optimizer", default="sgd", metavar="O", help="optimizer (default: sgd)")
     parser.add_argument(
         "--optimizer-setting",
@@ -32,6 +32,12 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="a setting of the optimizer, such as beta2=0.95; may be repeated",
+    )
+    parser.add_argument(
+        "--schedule",
+        default="constant",
+        metavar="S",
+        help="schedule of the learning rate (default: constant)",
     )
     parser.add_argument("--clip-norm", metavar="C", help="largest norm of an update (default: no limit)")
     parser.add_argument(
@@ -65,6 +71,7 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
     from ..errors import ConfigError
     from ..training.optimizers import OPTIMIZERS
     from ..training.ratios import RATIOS
+    from ..training.schedules import SCHEDULES
     from ..values import canonical, read_number
 
     options: dict = {}
@@ -89,6 +96,9 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
     if arguments.optimizer != "sgd" or given:
         options |= {"optimizer": arguments.optimizer, "optimizer_settings": given}
         coordinates["optimizer"] = arguments.optimizer
+    SCHEDULES.find(arguments.schedule)
+    if arguments.schedule != "constant":
+        options["schedule"] = coordinates["schedule"] = arguments.schedule
     if arguments.clip_norm is not None:
         options["clip_norm"] = value(arguments, "clip_norm")
         coordinates["clip_norm"] = canonical(options["clip_norm"])

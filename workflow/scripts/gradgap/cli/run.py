@@ -24,9 +24,6 @@ def add_arguments(parser):
     parser.add_argument("--step-size", metavar="α", help=argparse.SUPPRESS)  # its former name
     parser.add_argument("--iterations", default="1000", metavar="K", help="number of updates (default 1000)")
     parser.add_argument(
-        "--schedule", default="constant", help="schedule of the learning rate (default: constant)"
-    )
-    parser.add_argument(
         "--group-size", metavar="n", help="sampled responses an update; exact dynamics if left out"
     )
     _instance.add_training_arguments(parser)
@@ -56,7 +53,7 @@ def main(arguments):
     group_size = None if arguments.group_size is None else _instance.value(arguments, "group_size")
     instance = _instance.instance(arguments)
     options, coordinates = _instance.training(arguments)
-    how = {"iterations": iterations, "schedule": arguments.schedule, **options}
+    how = {"iterations": iterations, **options}
     if group_size is not None:
         point = {
             name: getattr(arguments, name) for name in ("family", "advantage", "aggregation", "schedule")

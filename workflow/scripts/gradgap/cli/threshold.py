@@ -61,9 +61,9 @@ def main(arguments):
     excess = 0.0 if instance.length == instance.max_length else math.nan
     of_steps = optimizers.epochs_factor(steps, arguments.ratio, instance.max_length, excess)
     plain = OPTIMIZERS.find(arguments.optimizer).plain
-    if steps > 1 and not plain:
-        of_steps = math.nan  # not derived together
-    plain = plain and steps == 1
+    if "schedule" in options or (steps > 1 and not plain):
+        of_steps = math.nan  # not derived, or not together
+    plain = plain and steps == 1 and "schedule" not in options
     critical = search = None
     if OPTIMIZERS.find(arguments.optimizer).stability is not None:
         # an aggregation divides updates, so the clip that binds on token sums is as much larger
@@ -74,7 +74,7 @@ def main(arguments):
             divisor
         )
         critical, search = found.learning_rate, found.search.name
-    word = None if critical is None else "local"
+    word = None if critical is None or "schedule" in options else "local"
     reach = closed_forms.critical_reach(instance, *rule)
     closed = closed_forms.critical_closed_form(instance, *rule)
     return {

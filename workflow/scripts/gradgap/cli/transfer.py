@@ -3,13 +3,16 @@
 gradgap transfer --optimizer adamw --from length=512,success_rate=0.5,group_size=8,learning_rate=1e-6
                  --to length=4096,success_rate=0.8,group_size=16
 
---to needs only the values that change. Settings of the optimizer can be given on either side (beta2=0.95). If the
-laws differ by more than a factor 3, only their range is given.
+--to needs only the values that change. Either side can also have the steps on each batch (steps=4), their importance
+ratio (ratio=gspo) and settings of the optimizer (beta2=0.95). If the laws differ by more than a factor 3, only their
+range is given.
 """
 
-HELP = "a learning rate rescaled for another length, success rate or group size"
+HELP = "a learning rate rescaled for another length, success rate, group size or number of steps a batch"
 
 _KEYS = ("length", "success_rate", "group_size", "learning_rate")
+#: Keys that may be left out, with what they are then.
+_USUAL = {"steps": "1", "ratio": "token"}
 
 
 def add_arguments(parser):
@@ -20,7 +23,8 @@ def add_arguments(parser):
         dest="before",
         required=True,
         metavar="KEY=VALUE,...",
-        help="the training that works: length, success_rate, group_size, learning_rate; settings of the optimizer",
+        help="the training that works: length, success_rate, group_size, learning_rate; "
+        "perhaps steps (a batch), ratio (token or gspo), settings of the optimizer",
     )
     parser.add_argument("--to", dest="after", required=True, metavar="KEY=VALUE,...", help="what changes")
     parser.add_argument("--advantage", default="grpo", metavar="A", help="advantage (default: grpo)")
@@ -80,26 +84,33 @@ def _training(values, option):
         failure = float(1 - Decimal(values["success_rate"]))
     except InvalidOperation:
         raise ConfigError(f"{option}: success_rate={values['success_rate']} is not a number") from None
-    return Training(_number(values, "length", option), failure, _number(values, "group_size", option))
+    length, size, steps = (_number(values, key, option) for key in ("length", "group_size", "steps"))
+    return Training(length, failure, size, steps, values["ratio"])
 
 
-def verdicts(path, family, optimizer):
+def verdicts(path, family, optimizer, ratio=None):
     """Rows of the table of verdicts on an optimizer and a family, as texts; none if there is no table.
 
-    Rows without an optimizer are those of plain ascent. AdamW is measured as Adam: they differ by weight decay alone,
-    which the laws leave out.
+    Rows without an optimizer are those of plain ascent, and an optimizer that is measured as another has the rows of
+    that one too. With a ratio, also the rows on steps a batch with this ratio, of whatever family.
     """
     import csv
     from pathlib import Path
 
+    from ..training.optimizers import OPTIMIZERS
+
     if not Path(path).is_file():
         return []
-    measured = {"adam", "adamw"} if optimizer == "adamw" else {optimizer}
+    measured = {optimizer, OPTIMIZERS.find(optimizer).measured_as}
+
+    def tells(row):
+        if row["axis"] == "steps_per_batch":
+            return ratio is not None and f"{ratio} ratio" in row["advantage"]
+        return row["family"] == family
+
     with Path(path).open(encoding="utf-8", newline="") as file:
         rows = [
-            row
-            for row in csv.DictReader(file)
-            if row.get("family") == family and (row.get("optimizer") or "sgd") in measured
+            row for row in csv.DictReader(file) if tells(row) and (row.get("optimizer") or "sgd") in measured
         ]
     return [
         f"{row['study']}, {row['advantage']}: exponent in {row['axis']} predicted {float(row['predicted']):.3g}, "
@@ -121,9 +132,15 @@ def main(arguments):
 
     from ..errors import ConfigError
     from ..theory import transfer
+    from ..training.optimizers import OPTIMIZERS
 
     before = parse(arguments.before, "--from")
     changed = parse(arguments.after, "--to")
+    known = (*_KEYS, *_USUAL, *OPTIMIZERS.find(arguments.optimizer).settings)
+    for option, values in (("--from", before), ("--to", changed)):
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"{option}: unknown key {key!r}; known: {', '.join(known)}")
     for key in _KEYS:
         if key not in before:
             raise ConfigError(f"--from: {key} is missing; needed: {', '.join(_KEYS)}")
@@ -134,9 +151,10 @@ def main(arguments):
         raise ConfigError(
             f"--from: learning_rate={before['learning_rate']} is not allowed; it is above 0 and finite"
         )
+    before = {**_USUAL, **before}
     after = {**before, **changed}
     settings = [
-        {key: _number(values, key, option) for key in values if key not in _KEYS}
+        {key: _number(values, key, option) for key in values if key not in (*_KEYS, *_USUAL)}
         for values, option in ((before, "--from"), (after, "--to"))
     ]
     trainings = _training(before, "--from"), _training(after, "--to")
@@ -151,8 +169,14 @@ def main(arguments):
     )
     agreed = transfer.agree(laws)
     rates = [rate * law.factor for law in laws]
-    found = verdicts(arguments.scaling, laws[0].family, arguments.optimizer)
+    stepped = trainings[0].steps != trainings[1].steps
+    ratio = trainings[1].ratio if stepped else None
+    found = verdicts(arguments.scaling, laws[0].family, arguments.optimizer, ratio)
     notes = []
+    if stepped and not any("exponent in steps_per_batch" in line for line in found):
+        notes.append(
+            "no verdict stands behind the change of steps a batch, see docs/theory_optimizers.md, O10"
+        )
     if not agreed:
         notes.append(
             f"the laws disagree by a factor {max(rates) / min(rates):.2g}: no single learning rate is given, and the "

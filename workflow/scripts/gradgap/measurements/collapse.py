@@ -171,9 +171,9 @@ def curves(point: Point, inner: Axes, settings: Settings) -> dict:
 
 MEASUREMENTS.add("collapse_thresholds")(
     Measurement(
-        THRESHOLDS, thresholds, settings=("iterations",), cost=lambda settings: 0.02 * settings["iterations"]
+        THRESHOLDS, thresholds, settings=("iterations",), cost=lambda settings: 1e-3 * settings["iterations"]
     )
 )
 MEASUREMENTS.add("collapse_curves")(
-    Measurement(CURVES, curves, inner=("iteration",), cost=lambda settings: 0.1)
+    Measurement(CURVES, curves, inner=("iteration",), together=("iteration",), cost=lambda settings: 0.02)
 )

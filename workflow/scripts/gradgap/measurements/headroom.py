@@ -12,15 +12,16 @@ import numpy as np
 from ..bandits import FAMILIES, Instance, responses
 from ..errors import ConfigError
 from ..numerics import streams
-from ..numerics.binomial import pmf
 from ..numerics.elementary import exp10, norm
 from ..numerics.roots import root
 from ..probe import Headroom, HeadroomController, Record, Status, climb, pool, probe
 from ..probe.result import Word
 from ..probe.weights import contributions, crossing, excess, log_mean_exp
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
+from ..theory.optimizers import stability_factor
 from ..training import rules
 from ..training.optimizers import OPTIMIZERS
+from ..training.run import train
 from ..values import failure_rate, number
 
 FAMILY = ("prompts", "contexts", "candidates", "margin", "dimension", "window", "success_rate")
@@ -333,22 +334,33 @@ RUNS = {
     "reference_rate": Variable(
         "reference learning rate",
         "1",
-        "What learning rates are counted in: the closed form of the critical one for SGD, else 4.2 · 2/√N for Adam; "
-        "on contextual a fixed number.",
+        "What learning rates are counted in: the closed form of the critical one; 4.2 · 2/√N for an optimizer that "
+        "is scale-free, such as Adam; on contextual a fixed number.",
     ),
 }
 
 
 def reference(instance: Instance, optimizer: str) -> float:
-    """The learning rate that others are given as multiples of."""
+    """The learning rate that others are given as multiples of; nan where none is known.
+
+    Where the optimizer says at which α·λ it stops being stable, and the family knows λ = |J″| at its best θ, it is
+    the critical learning rate in closed form. A scale-free optimizer takes steps of about α, whatever the update: for
+    it the reference is a step of 4.2 standard deviations of the count, the half-kept one of Adam. Families with
+    several parameters have no such closed form, and get a fixed number for each of the two kinds.
+    """
+    scale_free = OPTIMIZERS.find(optimizer).scale_free
     if len(instance.start) > 1:
-        return 20.0 if optimizer == "sgd" else 1.0
-    if optimizer == "sgd":
-        length, half_width, share = instance.kernels.constants
-        n, width = int(length), int(half_width)
-        # at θ = 0, C1 of docs/theory.md: 2/|J″| with J″ = −ε (N/4)(2B + 1) f_{N−1}(N/2 + B)
-        return 8 / (share * n * (2 * width + 1) * pmf(n // 2 + width, n - 1, 0.5, 0.5))
-    return 8.4 / math.sqrt(instance.score_length)
+        return 1.0 if scale_free else 20.0
+    if scale_free:
+        return 8.4 / math.sqrt(instance.score_length)
+    return 2 * stability_factor(optimizer) / FAMILIES.find(instance.family).curvature(instance)
+
+
+def _start(instance: Instance, settings: Settings) -> np.ndarray:
+    """Where runs start: on bandits of one parameter, so many standard deviations of the count from the best θ."""
+    if len(instance.start) > 1:
+        return instance.start.copy()
+    return np.array([-2 * settings["start_deviations"] / math.sqrt(instance.score_length)])
 
 
 def _run(point: Point, inner: Axes, settings: Settings) -> dict:
@@ -359,9 +371,7 @@ def _run(point: Point, inner: Axes, settings: Settings) -> dict:
     first = rate = scale * number(point["learning_rate_ratio"])
     controller = HeadroomController(rate) if point["control"] == "controller" else None
     generator = _generator(settings, point)
-    theta = instance.start.copy()
-    if len(theta) == 1:
-        theta[0] = -2 * settings["start_deviations"] / math.sqrt(instance.score_length)
+    theta = _start(instance, settings)
     memory, step, vector = chosen.memory(len(theta)), np.zeros(len(theta)), chosen.vector(None)
     size, iterations, window = settings["run_responses"], settings["run_iterations"], settings["run_window"]
     batch = responses.draw(instance, theta, size, generator)
@@ -386,12 +396,40 @@ def _run(point: Point, inner: Axes, settings: Settings) -> dict:
     best, lost = 1 - instance.best_failure, lost_rate(instance)
     forecast = found.headroom * records[-1].learning_rate / scale
     return {
-        "kept": (float(np.mean(tail)) - lost) / (best - lost),
-        "mean_success_rate": float(np.mean(success)),
+        "kept": rounded((float(np.mean(tail)) - lost) / (best - lost)),
+        "mean_success_rate": rounded(float(np.mean(success))),
         "forecast": rounded(forecast) if math.isfinite(forecast) else forecast,
         "last_rate": rate / scale,
         "reference_rate": scale if first else math.nan,
     }
+
+
+SCHEDULED = {
+    "scheduled_success_rate": Variable(
+        "mean success rate under the schedule",
+        "1",
+        "Over all updates of the run; controllers see exact rates.",
+    ),
+}
+
+
+def _scheduled(point: Point, inner: Axes, settings: Settings) -> dict:
+    """One run at a point, under a schedule of the engine."""
+    instance = _instance(point["family"], settings, int(number(point["replicate"])))
+    iterations = settings["run_iterations"]
+    found = train(
+        instance,
+        *rules.rule("RLOO"),
+        [reference(instance, point["optimizer"]) * number(point["learning_rate_ratio"])],
+        iterations=iterations,
+        group_size=settings["run_responses"] // instance.kernels.prompts,
+        states=[streams.state(settings["seed"], point)],
+        schedule=point["schedule"],
+        optimizer=point["optimizer"],
+        record=np.arange(1, iterations + 1),
+        starts=_start(instance, settings)[None],
+    )
+    return {"scheduled_success_rate": float(found[0].success_rate.mean())}
 
 
 def lost_rate(instance: Instance) -> float:
@@ -403,15 +441,19 @@ def lost_rate(instance: Instance) -> float:
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Check that every family has a success rate and can draw single responses."""
-    families = axes["family"]
-    for family in [families] if isinstance(families, str) else families:
+    """Check that every family has a success rate and can draw single responses, and optimizers a reference rate."""
+    for family in axes["family"]:
         if family not in settings["success_rate"]:
             raise ConfigError(
                 f"success_rate: no value for family {family!r}; found {dict(settings['success_rate'])}"
             )
         line = line_at(family, settings, 0.5, NEAR, 0)
         line.draw(line.instance.kernels.prompts, np.random.default_rng(0))
+        for optimizer in axes.get("optimizer", ()):
+            if math.isnan(reference(line.instance, optimizer)):
+                raise ConfigError(
+                    f"optimizer: {optimizer!r} is not allowed; it must be scale-free, or declare its stability"
+                )
 
 
 _SETTINGS = (*FAMILY, "headroom_length", "headroom_resamples")
@@ -445,6 +487,17 @@ MEASUREMENTS.add("headroom_runs")(
         split=("family",),
         random=True,
         cost=lambda settings: 1e-3 * settings["run_iterations"],
+        check=check,
+    )
+)
+MEASUREMENTS.add("headroom_schedules")(
+    Measurement(
+        SCHEDULED,
+        _scheduled,
+        settings=(*_SETTINGS, "start_deviations", "run_responses", "run_iterations"),
+        split=("family",),
+        random=True,
+        cost=lambda settings: 1e-4 * settings["run_iterations"],
         check=check,
     )
 )

@@ -76,9 +76,8 @@ def options_at(point: Point) -> dict[str, Any]:
     return found
 
 
-def check(in_groups: bool, axes: Axes, settings: Settings) -> None:
-    """Check that every instance exists, every optimizer has its settings, and rules have sampled forms."""
-    check_instances(axes, settings)
+def check_optimizers(axes: Axes, in_groups: bool) -> None:
+    """Check that every optimizer has its settings, and that rules have sampled forms where they need them."""
     names = ("optimizer", *OF_OPTIMIZER)
     for _, point in product(axes, [name for name in axes if name in names]):
         options_at(point)
@@ -87,6 +86,12 @@ def check(in_groups: bool, axes: Axes, settings: Settings) -> None:
             axes, [name for name in ("rule", "advantage", "aggregation") if name in axes]
         ):
             rules.sampled(*rules.of_point(point))
+
+
+def check(in_groups: bool, axes: Axes, settings: Settings) -> None:
+    """Check that every instance exists, every optimizer has its settings, and rules have sampled forms."""
+    check_instances(axes, settings)
+    check_optimizers(axes, in_groups)
 
 
 def compute(sweep: str, in_groups: bool, point: Point, inner: Axes, settings: Settings) -> dict[str, Any]:

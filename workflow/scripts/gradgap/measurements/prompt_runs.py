@@ -30,7 +30,9 @@ from ..training.rules import AGGREGATIONS
 from ..training.run import train
 from ..values import Rate, canonical, number
 
-SETTINGS = ("prompts", "contexts", "candidates", "dimension", "margin", "iterations")
+#: Settings that make the prompts, and those of runs.
+FEATURES = ("prompts", "contexts", "candidates", "dimension", "margin")
+SETTINGS = (*FEATURES, "iterations")
 #: The axes that set the learning rate over the divisor of the aggregation, of runs and of curves.
 LEARNING_RATE, CURVE = "effective_learning_rate", "curve_learning_rate"
 #: Axes whose values share an instance.
@@ -76,7 +78,7 @@ CURVES = {
 def instance_at(point: Point, settings: Settings) -> SharedPrompts:
     """The prompts at a point of the grid. Without a replicate it is the first."""
     family = FAMILIES.find("contextual")
-    options = {name: settings[name] for name in (*SETTINGS[:-1], "seed") if name in settings}
+    options = {name: settings[name] for name in (*FEATURES, "seed") if name in settings}
     rate = Rate(point["success_rate"])
     replicate = int(number(point.get("replicate", "0")))
     instance = family.instance(
@@ -142,12 +144,17 @@ def sampled_cost(settings: Settings) -> float:
     return 5e-9 * features(settings)
 
 
+def check_instances(axes: Axes, settings: Settings) -> None:
+    """Raise `ConfigError` if there is no instance at some point of the axes."""
+    for _, point in product(axes, ("length", "success_rate")):
+        instance_at(point, settings)
+
+
 def check(axes: Axes, settings: Settings) -> None:
     """Check that rules have sampled forms, and that every instance exists."""
     for name in axes.get("rule", ()):
         rules.sampled(*rules.rule(name))
-    for _, point in product(axes, ("length", "success_rate")):
-        instance_at(point, settings)
+    check_instances(axes, settings)
 
 
 def check_curves(axes: Axes, settings: Settings) -> None:

@@ -31,8 +31,9 @@ def digest(content: bytes) -> str:
 
 
 def digest_of(path: str | Path) -> str:
-    """Digest of a file."""
-    return digest(Path(path).read_bytes())
+    """Digest of a file, which is read a piece at a time."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,12 @@ function isEnd(key) {
   return whole !== key && whole in study.variables;
 }
 
+// of a study with too many points, which of them are here
+const every = () =>
+  Object.entries(study.every)
+    .map(([axis, step]) => ` Of ${axis} one value in ${step} is here.`)
+    .join("");
+
 // ---- axes of charts ----
 const positive = (values) => {
   const found = values.filter((x) => x !== null && Number.isFinite(x));
@@ -662,7 +668,7 @@ function draw() {
   const isMap = how().kind === "map";
   el("title").textContent = `${study.title} (${study.predictions})`;
   el("description").textContent =
-    `${variable.long_name}: ${variable.description} Values here have four digits, in the dataset all.${study.left_out.length ? ` Not in this page, but in the dataset: ${study.left_out.join(", ")}.` : ""}`;
+    `${variable.long_name}: ${variable.description} Values here have four digits, in the dataset all.${every()}${study.left_out.length ? ` Not in this page, but in the dataset: ${study.left_out.join(", ")}.` : ""}`;
   const found = at(variable, state.at);
   const interval = ends(variable, state.at) ?? (found.low === null ? null : [found.low, found.high]);
   const range = interval ? ` (${number(interval[0], 4)} to ${number(interval[1], 4)})` : "";

@@ -5,9 +5,11 @@ unpacked.
 """
 
 import base64
+import contextlib
 import gzip
 import json
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -23,7 +25,8 @@ log = logging.getLogger(__name__)
 TEMPLATE = Path(__file__).with_suffix(".html")
 #: Bits of a number that are kept, beside sign and exponent: four digits, which pack better than seven.
 _BITS = 13
-#: A variable with more values is left out of the page, which says so; the dataset has it.
+#: Of a study with a larger variable the page has every k-th value of its longest axes, and says so. What is still
+#: larger is left out. The dataset has it all.
 MOST_VALUES = 1_000_000
 
 
@@ -46,9 +49,41 @@ def rounded(values: np.ndarray) -> np.ndarray:
 
 
 def packed(arrays: list[np.ndarray]) -> str:
-    """All arrays as 32-bit floats, compressed, as base64 text. Sorting bytes by significance helps compression."""
-    flat = np.concatenate([rounded(array) for array in arrays]) if arrays else np.empty(0, "<f4")
+    """All `rounded` arrays, compressed, as base64 text. Sorting bytes by significance helps compression."""
+    flat = np.concatenate(arrays) if arrays else np.empty(0, "<f4")
     return _packed(flat.view(np.uint8).reshape(-1, 4).T.tobytes())
+
+
+def thinned(dataset: xr.Dataset, most: int) -> tuple[xr.Dataset, dict[str, int]]:
+    """A dataset with every k-th value of axes that are numbers, so that variables have at most `most` values.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Need not be loaded.
+    most : int
+
+    Returns
+    -------
+    Dataset
+    dict of str to int
+        By axis, k where it is above 1.
+
+    >>> few, steps = thinned(xr.Dataset({"x": ("length", np.arange(10))}, {"length": np.arange(10)}), 4)
+    >>> few.x.values.tolist(), steps
+    ([0, 3, 6, 9], {'length': 3})
+    """
+    steps = dict.fromkeys(map(str, dataset.sizes), 1)
+
+    def size(axis: object) -> int:
+        return math.ceil(dataset.sizes[str(axis)] / steps[str(axis)])
+
+    for array in dataset.data_vars.values():
+        numbers = [axis for axis in array.dims if dataset[axis].dtype.kind in "fiu"]
+        while math.prod(map(size, array.dims)) > most and any(size(axis) > 2 for axis in numbers):
+            steps[str(max(numbers, key=size))] += 1
+    steps = {axis: step for axis, step in steps.items() if step > 1}
+    return dataset.isel({axis: slice(None, None, step) for axis, step in steps.items()}), steps
 
 
 def _axis(coordinate: xr.DataArray) -> dict[str, Any]:
@@ -85,7 +120,8 @@ def contents(
     """
     studies: dict[str, Any] = {}
     values: dict[str, str] = {}
-    for name, dataset in datasets.items():
+    for name, whole in datasets.items():
+        dataset, steps = thinned(whole, MOST_VALUES)
         axes = {str(axis): _axis(dataset[axis]) for axis in dataset.dims}
         if "success_rate" in axes and "failure_rate" in dataset:  # near 1 only its complement can be read
             axes["success_rate"] = _axis(dataset["failure_rate"])
@@ -103,7 +139,7 @@ def contents(
                 "offset": offset,
                 "meanings": array.attrs.get("flag_meanings", "").split(),
             }
-            arrays.append(array.to_numpy())
+            arrays.append(rounded(array.to_numpy()))
             offset += array.size
         values[name] = packed(arrays)
         studies[name] = {
@@ -112,6 +148,7 @@ def contents(
             "axes": axes,
             "variables": variables,
             "left_out": left_out,
+            "every": {dataset[axis].attrs.get("long_name", axis): step for axis, step in steps.items()},
             "view": dict((views or {}).get(name, {})),
         }
     return {"studies": studies, "repeats": list(repeats)}, values
@@ -134,11 +171,12 @@ def write(
     views, repeats
         See `contents`.
     """
-    loaded = {}
-    for name, source in datasets.items():
-        with xr.open_dataset(source, engine="netcdf4") as opened:
-            loaded[name] = opened.load()
-    description, values = contents(loaded, views, repeats)
+    with contextlib.ExitStack() as stack:
+        opened = {
+            name: stack.enter_context(xr.open_dataset(source, engine="netcdf4", cache=False))
+            for name, source in datasets.items()
+        }
+        description, values = contents(opened, views, repeats)
     # no text of a component can end the element that holds it, or begin another
     text = json.dumps(description, ensure_ascii=False).replace("<", "\\u003c")
     numbers = "\n".join(

@@ -17,9 +17,9 @@ import xarray as xr
 from ..errors import GradgapError
 from ..sweep import dataset as datasets
 from ..sweep import grid, store
-from ..sweep.compare import compare
 from ..sweep.config import Config
 from ..sweep.grid import StudyConfig
+from ..sweep.parts import parts
 from . import captions, digests, figure_data
 
 FORMATS = ("pdf", "svg", "png")
@@ -166,28 +166,29 @@ class _Differs(GradgapError):
 
 
 def _opens(path: Path) -> None:
+    """Read every value of a dataset, a part at a time."""
     with xr.open_dataset(path, engine="netcdf4") as opened:
-        opened.load()
+        for name in opened.data_vars:
+            for part in parts(opened[[name]]):
+                part.load()
 
 
 def _dataset(path: Path, study: StudyConfig, files: list[Path]) -> None:
-    """Assemble a dataset again, and compare first the values and then the bytes."""
-    with xr.open_dataset(path, engine="netcdf4") as opened:
-        found = opened.load()
+    """Compare a dataset with its configuration and its shards."""
     contents = datasets.Contents.of(study)
-    expected = datasets.assemble(contents, files)
-    for name in ("config", "seed"):
-        if found.attrs.get(name) != expected.attrs[name]:
-            raise _Differs(f"of another {name}")
-    difference = compare(found, expected)
-    if difference["variables"] or difference["points_only_in_a"] or difference["points_only_in_b"]:
-        raise _Differs(f"differs from its shards in {', '.join(difference['variables']) or 'its points'}")
+    with xr.open_dataset(path, engine="netcdf4") as opened:
+        for name in ("config", "seed"):
+            if opened.attrs.get(name) != contents.attributes[name]:
+                raise _Differs(f"of another {name}")
+        different = datasets.differences(contents, files, opened)
+    if different:
+        raise _Differs(f"differs from its shards in {', '.join(different)}")
 
 
 def _analysis(study: StudyConfig, dataset: Path, folder: Path) -> Iterator[tuple[str, str]]:
     """Repeat the analysis of a dataset, and compare."""
     with xr.open_dataset(dataset, engine="netcdf4") as opened:
-        analysis = study.study.analyse(opened.load(), study.settings)
+        analysis = study.study.analyse(opened, study.settings)
     with tempfile.TemporaryDirectory() as temporary:
         again = Path(temporary)
         figure_data.write(analysis.panels, again / f"{study.name}.csv")

@@ -1,8 +1,6 @@
 """Put the shards of a study together in one labelled dataset."""
 
-import itertools
 import json
-import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +30,7 @@ from .grid import (
     sweep_owners,
     sweep_settings,
 )
+from .parts import AT_ONCE, boxes
 from .store import read, require, stored_variable
 
 
@@ -141,9 +140,6 @@ def coordinates(axis: str, meaning: Mapping[str, Any]) -> dict[str, xr.Variable]
     return found
 
 
-#: Values of a variable that are in memory at once while a dataset is written.
-AT_ONCE = 2**20
-
 #: Of a sweep: each shard file, and where the values of its axes stand in the whole axes.
 Places = list[tuple[str | Path, dict[str, list[int]]]]
 
@@ -203,7 +199,7 @@ def aggregate(contents: Contents, shards: Iterable[str | Path], path: str | Path
         with netCDF4.Dataset(temporary, "a") as file:
             for sweep, variable, meaning, axes in _variables(contents):
                 shape = tuple(len(values) for values in axes.values())
-                parts = list(_parts(shape))
+                parts = list(boxes(shape, AT_ONCE))
                 stored = file.createVariable(
                     variable,
                     np.dtype(meaning["dtype"]),
@@ -221,18 +217,48 @@ def aggregate(contents: Contents, shards: Iterable[str | Path], path: str | Path
                     stored[corner] = _part(places[sweep], variable, meaning, axes, part)
 
 
-def _parts(shape: tuple[int, ...]) -> Iterator[list[range]]:
-    """Cut an array into boxes of at most `AT_ONCE` values, last axis fastest."""
-    size = list(shape)
-    for axis in range(len(size)):  # outer axes are cut first
-        rest = math.prod(size[axis + 1 :])
-        size[axis] = max(1, min(size[axis], AT_ONCE // rest))
-    starts = [range(0, whole, step) for whole, step in zip(shape, size, strict=True)]
-    for corner in itertools.product(*starts):
-        yield [
-            range(start, min(start + step, whole))
-            for start, step, whole in zip(corner, size, shape, strict=True)
-        ]
+def differences(contents: Contents, shards: Iterable[str | Path], found: xr.Dataset) -> list[str]:
+    """In what a dataset differs from its shards, with only a part of one variable in memory at a time.
+
+    Parameters
+    ----------
+    contents : Contents
+    shards : iterable of path
+    found : Dataset
+        As it was opened; it need not be loaded.
+
+    Returns
+    -------
+    list of str
+        Names of coordinates and variables whose values, axes or existence differ.
+
+    Raises
+    ------
+    ShardError, MissingPointError
+        As `assemble`.
+    """
+    places = _survey(contents, shards)
+    coords = _empty(contents).coords
+    wrong = {str(name) for name in {*coords, *found.coords}}
+    wrong -= {str(name) for name in coords if name in found.coords and coords[name].equals(found[name])}
+    known = [variable for _, variable, _, _ in _variables(contents)]
+    wrong |= {str(name) for name in found.data_vars if name not in known}
+    if wrong:
+        return sorted(wrong)
+    for sweep, variable, meaning, axes in _variables(contents):
+        if variable not in found or found[variable].dims != tuple(axes):
+            wrong.add(variable)
+            continue
+        for part in boxes(found[variable].shape, AT_ONCE):
+            corner = tuple(slice(rows.start, rows.stop) for rows in part)
+            values, expected = (
+                found[variable][corner].values,
+                _part(places[sweep], variable, meaning, axes, part),
+            )
+            if not np.array_equal(values, expected, equal_nan=expected.dtype.kind == "f"):
+                wrong.add(variable)
+                break
+    return sorted(wrong)
 
 
 def _variables(contents: Contents) -> Iterator[tuple[str, str, Mapping[str, Any], dict[str, list[str]]]]:
@@ -342,8 +368,8 @@ def _point(axes: Mapping[str, Sequence[str]], dimensions: Iterable[str], index: 
 
 
 def _require_complete(sweep: str, axes: Mapping[str, Sequence[str]], seen: np.ndarray) -> None:
-    missing = np.argwhere(~seen)
-    if len(missing):
+    if not seen.all():
+        missing = np.argwhere(~seen)
         raise MissingPointError(
             f"{len(missing)} of {seen.size} points of sweep {sweep!r} are missing, the first at "
             f"{_point(axes, axes, missing[0])}"

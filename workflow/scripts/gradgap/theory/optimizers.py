@@ -12,6 +12,7 @@ from ..bandits import FAMILIES
 from ..errors import ConfigError
 from ..training.optimizers import OPTIMIZERS
 from ..training.ratios import RATIOS
+from ..training.rules import AGGREGATIONS
 
 
 def kept(x: float, window: float = 1.0) -> float:
@@ -391,6 +392,23 @@ def scale_free_exponents(family: str, regime: str) -> Exponents:
     if regime not in laws:
         raise ConfigError(f"regime: {regime!r} has no law on {family}; allowed: {', '.join(laws)}")
     return laws[regime]
+
+
+def shared_length_exponent(optimizer: str, aggregation: str) -> float:
+    """Exponent in T of the half-kept learning rate where prompts share parameters, from one success rate (K5).
+
+    In the limit of long responses the dynamics of token sums does not depend on T. An aggregation that divides by a
+    length adds its power, except under a scale-free optimizer.
+
+    Examples
+    --------
+    >>> shared_length_exponent("sgd", "seq-mean-token-sum"), shared_length_exponent("sgd", "token-mean")
+    (0.0, 1.0)
+    >>> shared_length_exponent("adam", "token-mean")
+    0.0
+    """
+    powers = AGGREGATIONS.find(aggregation).powers
+    return 0.0 if OPTIMIZERS.find(optimizer).scale_free else float(sum(powers))
 
 
 def epochs_factor(steps: int, ratio: str, length: float = math.inf, excess: float = 0.0) -> float:

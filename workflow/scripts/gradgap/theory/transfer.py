@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from ..bandits import FAMILIES
 from ..errors import ConfigError
 from ..training.optimizers import OPTIMIZERS
+from ..training.ratios import RATIOS
 from ..training.rules import ADVANTAGES, AGGREGATIONS
 from . import closed_forms, exponents, optimizers, sampled_groups
 
 #: If the laws differ by more than this factor, no single learning rate is given.
 AGREEMENT = 3.0
+#: The regime of expected updates.
+LARGE = "large groups"
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,17 @@ class Training:
         1 − J.
     group_size : int
         Responses a group.
+    steps : int
+        Steps μ on each batch.
+    ratio : str
+        Name in `training.ratios.RATIOS`: how tokens are weighed after the first step.
     """
 
     length: float
     failure_rate: float
     group_size: int
+    steps: int = 1
+    ratio: str = "token"
 
     def __post_init__(self):
         if not self.length >= 1 or not math.isfinite(self.length):
@@ -46,6 +55,9 @@ class Training:
             raise ConfigError(
                 f"group_size: {self.group_size!r} is not allowed; it must be a whole number, 2 or more"
             )
+        if not (math.isfinite(self.steps) and self.steps == int(self.steps) and self.steps >= 1):
+            raise ConfigError(f"steps: {self.steps!r} is not allowed; it must be a whole number, 1 or more")
+        RATIOS.find(self.ratio)
 
 
 @dataclass(frozen=True)
@@ -96,8 +108,8 @@ def _scale_free(before: Training, after: Training, beta2: tuple[float, float], d
         Law(
             "counting", "C(n(1−J), β2) / √T", ratio * scaled[1] / scaled[0], where, "theory_optimizers.md O9"
         ),
-        Law("gated", "√((1−J)/T)", ratio * rare, "large groups", "theory_optimizers.md O1"),
-        Law("counting", "1/√T", ratio, "large groups", "theory_optimizers.md O1"),
+        Law("gated", "√((1−J)/T)", ratio * rare, LARGE, "theory_optimizers.md O1"),
+        Law("counting", "1/√T", ratio, LARGE, "theory_optimizers.md O1"),
     ]
 
 
@@ -131,12 +143,58 @@ def _linear(before: Training, after: Training, advantage: str, aggregation: str)
     if math.isfinite(failing):
         text = [f"T{_power(length)}" if length else "", f"(1−J){_power(failing)}" if failing else ""]
         factor = lengths**length * failures**failing
-        laws.append(
-            Law("gated", " ".join(filter(None, text)) or "1", factor, "large groups", "theory.md E1, E2")
-        )
+        laws.append(Law("gated", " ".join(filter(None, text)) or "1", factor, LARGE, "theory.md E1, E2"))
     formula = f"T{_power(length)}" if length else "1"
-    laws.append(Law("counting", formula, lengths**length, "large groups", "theory.md E1"))
+    laws.append(Law("counting", formula, lengths**length, LARGE, "theory.md E1"))
     return laws
+
+
+def _epochs(of: Training, family: str) -> float:
+    """α* at the steps a batch of a training over that at one, for plain ascent (O10)."""
+    if family == "counting":
+        return optimizers.epochs_factor(int(of.steps), of.ratio, of.length)
+    known = FAMILIES.find(family)
+    instance = known.instance(int(of.length), 1 - of.failure_rate, of.failure_rate)
+    share = of.failure_rate / known.settings["start_failure_rate"].default  # of long responses
+    long = instance.max_length
+    excess = instance.best_failure * (1 - share) * long / (4 * known.curvature(instance))
+    return optimizers.epochs_factor(int(of.steps), of.ratio, long, excess)
+
+
+def _with_steps(found: list[Law], optimizer: str, before: Training, after: Training) -> list[Law]:
+    """The same laws where the steps a batch, or their ratio, change."""
+    if (before.steps, before.ratio) == (after.steps, after.ratio) or before.steps == after.steps == 1:
+        return found
+    for of in (before, after):
+        if of.steps > 1 and RATIOS.find(of.ratio).curvature(math.inf) > 0:
+            raise ConfigError(
+                f"ratio: no law is known for several steps a batch with the ratio {of.ratio!r} in groups; "
+                f"large groups can keep their learning rate, small ones cannot (theory_optimizers.md O10)"
+            )
+    component = OPTIMIZERS.find(optimizer)
+    if component.plain:
+        return [
+            Law(
+                law.family,
+                f"{law.formula} × α*(μ)/α*(1)",
+                law.factor * _epochs(after, law.family) / _epochs(before, law.family),
+                law.regime,
+                f"{law.source}, O10",
+            )
+            for law in found
+        ]
+    if component.steps_powers is None:
+        able = sorted(name for name, known in OPTIMIZERS.items() if known.plain or known.steps_powers)
+        raise ConfigError(
+            f"steps: no law for several steps a batch is known for {optimizer!r}; allowed: {', '.join(able)}"
+        )
+    changed = []
+    for law in found:
+        power = component.steps_powers[law.regime == LARGE]
+        factor = law.factor * (after.steps / before.steps) ** power
+        formula, source = f"{law.formula} × μ^{power:g} (seen)".replace("^-", "^−"), f"{law.source}, O10"
+        changed.append(Law(law.family, formula, factor, law.regime, source))
+    return changed
 
 
 def laws(
@@ -167,7 +225,7 @@ def laws(
     Raises
     ------
     ConfigError
-        If a name is unknown, or no law is known for the optimizer.
+        If a name is unknown, or no law is known for the optimizer, or for its steps a batch.
 
     Examples
     --------
@@ -187,12 +245,13 @@ def laws(
             raise ConfigError(
                 f"optimizer: no law in sampled groups has been measured for {optimizer!r}; allowed: {', '.join(able)}"
             )
-        return _scale_free(before, after, (first[memory], second[memory]), dynamic_sampling)
+        found = _scale_free(before, after, (first[memory], second[memory]), dynamic_sampling)
+        return _with_steps(found, optimizer, before, after)
     if component.stability is None:
         raise ConfigError(
             f"optimizer: {optimizer!r} claims neither scale freedom nor a stability limit: no law"
         )
-    found = _linear(before, after, advantage, aggregation)
+    found = _with_steps(_linear(before, after, advantage, aggregation), optimizer, before, after)
     changed = component.stability(second) / component.stability(first)
     if changed == 1.0:
         return found

@@ -5,7 +5,7 @@ where the mean final success rate, as the learning rate grows, falls halfway fro
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from ..bandits import Instance
 from ..inference import crossings
 from ..numerics import streams
-from ..numerics.elementary import exp10, log10
+from ..numerics.elementary import exp10, log10, norm
 from ..training.optimizers import OPTIMIZERS
 from ..training.rules import ADVANTAGES, AGGREGATIONS
 from ..training.run import iterations_to_judge, train
@@ -61,8 +61,6 @@ def rung_text(rung: int) -> str:
 def kept(instance: Instance, failure_rate: Any) -> Any:
     """The share that was kept: 1 at the best success rate, 0 where the policy has collapsed.
 
-    A collapsed policy has the success rate of θ → ∞, where all responses with a score fail.
-
     Parameters
     ----------
     instance : Instance
@@ -77,10 +75,10 @@ def kept(instance: Instance, failure_rate: Any) -> Any:
     --------
     >>> from gradgap.bandits import FAMILIES
     >>> bandit = FAMILIES.find("gated").instance(64, 0.99)
-    >>> kept(bandit, bandit.best_failure), kept(bandit, bandit.at(math.inf)[1])
+    >>> kept(bandit, bandit.best_failure), kept(bandit, bandit.collapsed_failure)
     (1.0, 0.0)
     """
-    best, worst = instance.best_failure, instance.at(math.inf)[1]
+    best, worst = instance.best_failure, instance.collapsed_failure
     return (worst - failure_rate) / (worst - best)
 
 
@@ -92,16 +90,22 @@ def _of_first_step(options: Mapping[str, Any]) -> dict[str, Any]:
 def _first_rung(
     instance: Instance, advantage: str, aggregation: str, optimizer: str = "sgd", clip_norm: float = math.inf
 ) -> int:
-    """Rung four decades below the learning rate whose first expected step is the one-step critical step."""
+    """Rung four decades below the learning rate whose first expected step is surely too long.
+
+    That is the one-step critical step; with many parameters, a step as long as θ₀.
+    """
+    too_long = one_step(instance) if len(instance.start) == 1 else norm(instance.start)
     if OPTIMIZERS.find(optimizer).scale_free:
         # the first step is about as long as the learning rate, for any update
-        return STRIDE * math.floor((log10(one_step(instance)) - 4) * RUNGS / STRIDE)
-    success, failure, gap = instance.at(instance.theta0)
-    update = ADVANTAGES.find(advantage).coefficient(success, failure, abs(gap)) * abs(gap)
+        return STRIDE * math.floor((log10(too_long) - 4) * RUNGS / STRIDE)
+    coefficient = ADVANTAGES.find(advantage).coefficient
+    update = np.zeros(len(instance.start))
+    for success, failure, gap in zip(*instance.rates(instance.start), strict=True):
+        update += coefficient(success, failure, norm(gap)) * gap / instance.kernels.prompts
     divisor = AGGREGATIONS.find(aggregation).divisor(instance)
-    centre = one_step(instance) * divisor / update
-    if update / divisor > clip_norm:
-        centre = one_step(instance) / clip_norm
+    centre = too_long * divisor / norm(update)
+    if norm(update) / divisor > clip_norm:
+        centre = too_long / clip_norm
     return STRIDE * math.floor((log10(centre) - 4) * RUNGS / STRIDE)
 
 
@@ -257,6 +261,82 @@ def half_kept(
         return HalfKept(math.nan, math.nan, math.nan, search)
     bits = streams.state(seed, {**coordinates, "draws": "bootstrap"})
     found = crossings.half_kept(rungs, values, np.random.default_rng(bits), paired=False)
+    rate, low, high = (exp10(rung / RUNGS) for rung in (found.at, found.low, found.high))
+    return HalfKept(rate, low, high, search)
+
+
+def half_kept_of_prompts(
+    instances: Sequence[Instance],
+    advantage: str,
+    aggregation: str,
+    *,
+    iterations: int,
+    group_size: int | None = None,
+    seed: int,
+    coordinates: Mapping[str, str],
+    **options: Any,
+) -> HalfKept:
+    """Half-kept learning rate in the mean over random instances, as those of `contextual` are.
+
+    Parameters
+    ----------
+    instances : sequence of Instance
+        One for each replicate, which is that instance at every learning rate. The search starts from the first.
+    advantage, aggregation : str
+        Names in `rules`.
+    iterations : int
+        Number of updates of a run.
+    group_size : int, optional
+        Sampled responses n to each prompt in an update; by default the expected update.
+    seed, coordinates
+        As for `half_kept`.
+    **options
+        Other arguments of `training.run.train`, such as the optimizer.
+
+    Returns
+    -------
+    HalfKept
+        With a bootstrap interval over instances, for expected updates too.
+
+    Examples
+    --------
+    >>> from gradgap.bandits import FAMILIES
+    >>> family = FAMILIES.find("contextual")
+    >>> bandits = [family.instance(16, 0.3, replicate=replicate) for replicate in range(4)]
+    >>> rule, size = ("dr_grpo", "seq-mean-token-sum"), {"iterations": 50, "seed": 1, "coordinates": {}}
+    >>> found = half_kept_of_prompts(bandits, *rule, optimizer="adam", **size)
+    >>> found.search.name, found.low <= found.learning_rate <= found.high
+    ('found', True)
+    """
+    runs: dict[int, np.ndarray] = {}
+
+    def kept_at(rung: int, count: int) -> np.ndarray:
+        known = runs.get(rung, np.empty(0))
+        text = rung_text(rung)
+        for replicate in range(len(known), count):
+            key = {**coordinates, LEARNING_RATE: text, "replicate": str(replicate)}
+            found = train(
+                instances[replicate],
+                advantage,
+                aggregation,
+                [float(text)],
+                group_size=group_size,
+                iterations=iterations,
+                states=None if group_size is None else [streams.state(seed, key)],
+                outcome=False,
+                **options,
+            )
+            known = np.append(known, kept(instances[replicate], found.final_failure_rate))
+        runs[rung] = known
+        return known[:count]
+
+    first = _first_rung(instances[0], advantage, aggregation, **_of_first_step(options))
+    ladder = _whole if group_size is None else _nearest
+    rungs, values, search = ladder(first, kept_at, min(SCOUTS, len(instances)), len(instances))
+    if search is not Search.found:
+        return HalfKept(math.nan, math.nan, math.nan, search)
+    bits = streams.state(seed, {**coordinates, "draws": "bootstrap"})
+    found = crossings.half_kept(rungs, values, np.random.default_rng(bits))
     rate, low, high = (exp10(rung / RUNGS) for rung in (found.at, found.low, found.high))
     return HalfKept(rate, low, high, search)
 

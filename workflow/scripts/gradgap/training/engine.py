@@ -36,6 +36,7 @@ from ..numerics.compiler import (
     u8,
     vector,
 )
+from .controllers import CONTROL, ControlKernel, gained
 from .optimizers import MOVE, clip
 from .outcome import Summary, judge, tail_length
 from .rules import COEFFICIENT
@@ -206,10 +207,11 @@ _coefficient, _advantage, _aggregation = (
     function_at(ADVANTAGE),
     function_at(AGGREGATION),
 )
-_move, _schedule = function_at(MOVE), function_at(SCHEDULE)
+_move, _schedule, _control = function_at(MOVE), function_at(SCHEDULE), function_at(CONTROL)
 
 _RULE = structure(RuleKernels, COEFFICIENT, ADVANTAGE, AGGREGATION, f8, f8)
 _MOVE = structure(MoveKernels, MOVE, SCHEDULE, vector, types.boolean, types.boolean, types.boolean, f8)
+_CONTROL = structure(ControlKernel, CONTROL, vector, vector, types.boolean)
 _REUSE = structure(Reuse, i8, i8, vector, f8)
 _PROTOCOL = structure(Protocol, i8, i8, types.boolean, types.boolean, types.boolean, f8, f8, f8)
 _WORKSPACE = structure(Workspace, vector, matrix, matrix, matrix, matrix, matrix, matrix)
@@ -335,6 +337,7 @@ def _returned(theta, before, earlier, best):
     COMPILED,
     _RULE,
     _MOVE,
+    _CONTROL,
     _REUSE,
     _PROTOCOL,
     vector,
@@ -343,23 +346,30 @@ def _returned(theta, before, earlier, best):
     _WORKSPACE,
     _RESULTS,
 )
-def train(policy, rule, move, reuse, protocol, learning_rates, states, record, work, results):
+def train(policy, rule, move, controller, reuse, protocol, learning_rates, states, record, work, results):
     """Make one run for each learning rate, each from its own row of the parameters and of the random streams."""
     iterations = protocol.iterations
     tail = tail_length(iterations)
     exact = protocol.group_size == 0
     steps, delay, kl_coef = reuse.steps, reuse.delay, reuse.kl_coef
     revisits = steps > 1 or delay > 0
+    controlled = controller.present
     # a state that returns fixes all that follows
-    repeats = exact and move.memoryless and move.steady and delay == 0
+    repeats = exact and move.memoryless and move.steady and delay == 0 and not controlled
     still = move.memoryless and kl_coef == 0.0  # an iteration without an update moves nothing
     ahead = still and delay == 0  # so that batches can be drawn until one has an update
-    always = exact or protocol.watched or protocol.reads_rates  # the rates are read at every update
+    # the rates are read at every update
+    always = exact or controlled or protocol.watched or protocol.reads_rates
     kept = record.size
     evaluate, schedule, optimizer = (
         _evaluate(policy.evaluate),
         _schedule(move.schedule),
         _move(move.optimizer),
+    )
+    control, told, remembered = (
+        _control(controller.control),
+        borrowed(controller.constants),
+        borrowed(controller.memory),
     )
     revisit, divergence = _revisit(policy.revisit), _divergence(policy.divergence)
     constants, space, settings = borrowed(policy.constants), borrowed(work.policy), borrowed(move.settings)
@@ -377,12 +387,14 @@ def train(policy, rule, move, reuse, protocol, learning_rates, states, record, w
     slope, start = vectors[4], vectors[5]
     old = vectors[6]  # where the batch was drawn
     step = update if move.plain else vectors[1]
-    other = borrowed(work.other)  # the other state of a two-cycle
+    other = borrowed(work.other)  # the other state of a two-cycle; with a controller, the rates before a move
     prompts = rates.shape[1]
     for run in range(learning_rates.size):
         theta, final, path = thetas[run], finals[run], paths[run]
         state = pointer(streams[run])
         memory[:] = 0.0
+        remembered[:] = 0.0
+        scale, half_gain = 1.0, 0.0  # factor of the controller, and what a move gained halfway
         before[:] = np.nan
         if kl_coef > 0.0:
             start[:] = theta
@@ -457,10 +469,10 @@ def train(policy, rule, move, reuse, protocol, learning_rates, states, record, w
                     learning = rows > 0 and waiting == 0
                     idle = idle and not (learning and k >= iterations - tail)
                 if learning or not still:  # an idle iteration has an update of 0
-                    factor = learning_rates[run]
+                    factor = scale * learning_rates[run]
                     if not move.steady:
                         factor *= schedule(float(k), float(iterations), failure, start_failure)
-                    if repeats:
+                    if repeats or controlled:
                         for j in range(theta.size):
                             earlier[j], before[j] = before[j], theta[j]
                         for i in range(2):
@@ -485,12 +497,19 @@ def train(policy, rule, move, reuse, protocol, learning_rates, states, record, w
                             stale = stale or moved != theta[j]  # an update of 0 leaves the rates as they are
                             theta[j] = moved
                     stale = stale or revisits or kl_coef > 0.0  # the workspace was used since
+                    if controlled and stale:
+                        for j in range(theta.size):
+                            earlier[j] = before[j] + 0.5 * (theta[j] - before[j])
+                        evaluate(earlier, constants, space, rates, gaps)
+                        half_gain = gained(other, rates)
                 if stale and (always or k >= iterations - tail):
                     evaluate(theta, constants, space, rates, gaps)
                     failure = _mean_failure(rates)
                     stale = False
                     fall = max(fall, failure - least)
                     least = min(least, failure)
+                    if controlled:
+                        scale = control(half_gain, gained(other, rates), scale, told, remembered)
                 if repeats:
                     period = _returned(theta, before, earlier, protocol.best_theta)
             elif period == 2:

@@ -80,6 +80,11 @@ class Optimizer:
         where the step is not linear in the updates.
     squares : str or None
         Name of the setting that is the decay of an average of squared updates; None where there is no such average.
+    measured_as : str or None
+        Name of the optimizer whose measurements hold for this one too; None where it has its own.
+    steps_powers : tuple of float, or None
+        Powers of the steps a batch in the half-kept learning rate, in groups of 16 and in large groups, as seen with
+        token ratios and GSPO's (docs/theory_optimizers.md, O10); None where none was measured.
     """
 
     move: Callable
@@ -91,6 +96,8 @@ class Optimizer:
     largest_step: Callable[[Mapping[str, float]], float] | None = None
     stability: Callable[[Mapping[str, float]], float] | None = None
     squares: str | None = None
+    measured_as: str | None = None
+    steps_powers: tuple[float, float] | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
@@ -239,6 +246,9 @@ def _adam_bound(settings: Mapping[str, float]) -> float:
 
 _ADAM_SETTINGS = {"beta1": Setting(0.9, 1.0), "beta2": Setting(0.999, 1.0), "eps": Setting(1e-8)}
 
+#: Fitted through the factors at 2, 4 and 16 steps a batch that O10 lists.
+_ADAM_STEPS = (-1.24, -1.12)
+
 #: All optimizers by name.
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", check=lambda optimizer: check_optimizer(optimizer))
 OPTIMIZERS.add("sgd")(
@@ -276,6 +286,7 @@ OPTIMIZERS.add("adam")(
         scale_free=True,
         largest_step=_adam_bound,
         squares="beta2",
+        steps_powers=_ADAM_STEPS,
     )
 )
 OPTIMIZERS.add("adamw")(
@@ -287,6 +298,8 @@ OPTIMIZERS.add("adamw")(
         scale_free=True,
         largest_step=_adam_bound,
         squares="beta2",
+        measured_as="adam",  # weight decay alone differs, and the laws leave it out
+        steps_powers=_ADAM_STEPS,
     )
 )
 OPTIMIZERS.add("rmsprop")(

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..bandits import Policy
 from . import rules
+from .controllers import gained
 from .optimizers import OPTIMIZERS
 from .outcome import Run, judge_path, tail_length
 from .rules import ADVANTAGES, AGGREGATIONS
-from .schedules import SCHEDULES
+from .schedules import kernels
 
 
 def expected_update(policy: Policy, advantage: str, aggregation: str, theta: np.ndarray) -> np.ndarray:
@@ -106,6 +107,8 @@ def train(
     memory, step = chosen.memory(len(theta)), np.zeros(len(theta))
     visited = [policy.rates(theta)]
     start_failure = float(visited[0].failure.mean())
+    factors, controller = kernels(schedule)
+    scale = 1.0  # what the controller allows
     for k in range(iterations):
         if group_size:
             assert state is not None
@@ -118,10 +121,17 @@ def train(
         if norm > clip_norm:
             update = update * (clip_norm / norm)
         failure = float(visited[-1].failure.mean())
-        factor = SCHEDULES.find(schedule)(float(k), float(iterations), failure, start_failure)
+        factor = scale * factors(float(k), float(iterations), failure, start_failure)
         chosen.move(theta, update, memory, settings, step)
-        theta = theta + learning_rate * factor * step
+        before, theta = theta, theta + learning_rate * factor * step
         visited.append(policy.rates(theta))
+        if controller.present and (theta != before).any():
+            old, half, new = (
+                np.array([rates.success, rates.failure])
+                for rates in (visited[-2], policy.rates(before + 0.5 * (theta - before)), visited[-1])
+            )
+            gains = gained(old, half), gained(old, new)
+            scale = controller.control(*gains, scale, controller.constants, controller.memory)
     success = np.array([rates.success for rates in visited])
     failures = np.array([rates.failure for rates in visited])
     tail = tail_length(iterations)

@@ -13,7 +13,7 @@ from .optimizers import OPTIMIZERS
 from .outcome import Run, Runs
 from .ratios import RATIOS
 from .rules import ADVANTAGES, AGGREGATIONS
-from .schedules import SCHEDULES, constant
+from .schedules import constant, kernels
 
 #: A run must be long enough for so many failing responses. Where failures are rare it takes more updates.
 FAILURES = 200
@@ -229,8 +229,8 @@ def train(
     tolerance : float, optional
         Converged is J_max − J ≤ tolerance · (J_max − J₀); by default 1e-4, and 1e-2 for sampled groups.
     schedule, optimizer : str
-        Names in `schedules.SCHEDULES` and `optimizers.OPTIMIZERS`. A schedule receives the exact failure rate, in
-        sampled runs too.
+        Names in `schedules.SCHEDULES` and `optimizers.OPTIMIZERS`. A schedule receives exact rates, in sampled runs
+        too.
     optimizer_settings : mapping, optional
         Settings of the optimizer that differ from its defaults.
     clip_norm : float
@@ -278,7 +278,7 @@ def train(
     _check_group(group_size, states)
     if tolerance is None:
         tolerance = 1e-4 if group_size is None else 1e-2
-    chosen, factor = OPTIMIZERS.find(optimizer), SCHEDULES.find(schedule)
+    chosen, (factor, controller) = OPTIMIZERS.find(optimizer), kernels(schedule)
     undecayed = chosen.complete(optimizer_settings).get("weight_decay", 0.0) == 0.0
     surrogate = RATIOS.find(ratio).surrogate(clip_range, clip_range_high)
     reuse = _reuse(instance, group_size is not None, steps_per_batch, delay, surrogate, kl_coef)
@@ -330,6 +330,7 @@ def train(
             factor is constant,
             float(clip_norm),
         ),
+        controller,
         reuse,
         engine.Protocol(
             iterations,

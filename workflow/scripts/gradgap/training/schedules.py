@@ -1,8 +1,10 @@
 """Schedules: by what factor the learning rate changes along a run.
 
-A schedule is a compiled function ``schedule(iteration, iterations, failure_rate, start_failure_rate) -> factor`` of
-float64 numbers. `iteration` counts the updates from 0, `iterations` is the length of the run, and the two rates are
-the failure rates of the policy now and at the start.
+There are two kinds. A `controllers.Controller` is told what every move did to the success rate, and has a memory. All
+others look at the time and at the failure rate only: they are compiled functions
+``schedule(iteration, iterations, failure_rate, start_failure_rate) -> factor`` of float64 numbers. `iteration` counts
+the updates from 0, `iterations` is the length of the run, and the two rates are the failure rates of the policy now
+and at the start.
 """
 
 import math
@@ -12,6 +14,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..numerics.compiler import f8, function_type, kernel, require_kernel
 from ..plugins import Registry
+from .controllers import ControlKernel, Controller, check_controller, control_kernel, hold_headroom
 
 #: Type of every schedule, for engines that take one as an argument.
 SCHEDULE = function_type(f8, f8, f8, f8, f8)
@@ -80,18 +83,21 @@ def check_schedule(schedule: Any) -> None:
 
     Parameters
     ----------
-    schedule : compiled function
+    schedule : compiled function or Controller
 
     Raises
     ------
     ConfigError
         If it is no kernel of this type, returns a factor that is negative or not finite, or returns 0 all through a
-        run. The message is one sentence that says what to mend.
+        run; for a controller see `controllers.check_controller`. The message is one sentence that says what to mend.
 
     Examples
     --------
     >>> check_schedule(SCHEDULES.find("cosine"))
     """
+    if isinstance(schedule, Controller):
+        check_controller(schedule)
+        return
     require_kernel("schedule", schedule, SCHEDULE, "iteration, iterations, failure_rate, start_failure_rate")
     for iterations in (1.0, 2.0, 10.0, 1000.0, 1e6):
         largest = 0.0
@@ -113,7 +119,23 @@ def check_schedule(schedule: Any) -> None:
 
 
 #: All schedules by name.
-SCHEDULES: Registry[Callable] = Registry("schedule", check=check_schedule)
+SCHEDULES: Registry[Callable | Controller] = Registry("schedule", check=check_schedule)
+
+
+def kernels(name: str) -> tuple[Callable, ControlKernel]:
+    """The compiled function and the controller of a schedule: `constant`, or a controller that is not present.
+
+    Examples
+    --------
+    >>> kernels("headroom-2")[0] is constant, kernels("cosine")[1].present
+    (True, False)
+    """
+    found = SCHEDULES.find(name)
+    if isinstance(found, Controller):
+        return constant, control_kernel(found)
+    return found, control_kernel(None)
+
+
 SCHEDULES.add("constant")(constant)
 SCHEDULES.add("failure-rate")(_failure_rate)
 SCHEDULES.add("inverse-sqrt")(_inverse_sqrt)
@@ -121,3 +143,5 @@ SCHEDULES.add("warmup-10")(_warmup_10)
 SCHEDULES.add("warmup-100")(_warmup_100)
 SCHEDULES.add("linear-decay")(_linear_decay)
 SCHEDULES.add("cosine")(_cosine)
+SCHEDULES.add("headroom-2")(hold_headroom(2))
+SCHEDULES.add("headroom-4")(hold_headroom(4))

@@ -12,6 +12,9 @@ STUDIES.add("headroom")(
             "runs": Sweep(
                 ("family", "optimizer", "control", "learning_rate_ratio", "replicate"), "headroom_runs"
             ),
+            "schedules": Sweep(
+                ("family", "optimizer", "schedule", "learning_rate_ratio", "replicate"), "headroom_schedules"
+            ),
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
@@ -26,6 +29,7 @@ STUDIES.add("headroom")(
             "family": ["counting", "gated", "contextual"],
             "optimizer": ["sgd", "adam"],
             "control": ["fixed", "controller"],
+            "schedule": ["constant", "headroom-2"],
         },
     )
 )

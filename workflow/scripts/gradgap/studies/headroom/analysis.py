@@ -99,8 +99,12 @@ def forecasts(runs: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def controlled(runs: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
-    """Mean success rate of the runs against the rate they start with, fixed or controlled."""
+def controlled(runs: pd.DataFrame, scheduled: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:
+    """Mean success rate of the runs against the rate they start with: fixed, or controlled by what is known of J."""
+    scheduled = scheduled.rename(
+        columns={"schedule": "control", "scheduled_success_rate": "mean_success_rate"}
+    )
+    runs = pd.concat([scheduled, runs[runs.control == "controller"]])
     keys = ["family", "optimizer", "control", "learning_rate_ratio"]
     means = runs.groupby(keys, sort=False).mean_success_rate.agg(["mean", "min", "max"]).reset_index()
     means = means.merge(edges[["family", "optimizer", "half_kept"]], on=["family", "optimizer"])
@@ -115,14 +119,15 @@ def analyse(dataset, settings):
     names = ["kept", "mean_success_rate", "forecast", "last_rate", "reference_rate"]
     runs = dataset[names].to_dataframe().reset_index()
     batches, edges = estimates(points), thresholds(runs)
-    seen, held = forecasts(runs, edges), controlled(runs, edges)
+    scheduled = dataset[["scheduled_success_rate"]].to_dataframe().reset_index()
+    seen, held = forecasts(runs, edges), controlled(runs, scheduled, edges)
     probes = batches[batches.estimator == "probe"]
     gains = points.groupby(["family", "gain_responses"], sort=False)[
         ["gain_in_sample", "gain_fresh", "gain_exact"]
     ].mean()
     gains = gains.reset_index()
     safe = seen[seen.safe & np.isfinite(seen["median"])]
-    best = held[held.control == "fixed"].groupby(["family", "optimizer"], sort=False)["mean"].max()
+    best = held[held.control == "constant"].groupby(["family", "optimizer"], sort=False)["mean"].max()
     near = held[held.rate <= 1.0].groupby(["family", "optimizer", "control"], sort=False)["mean"].min()
     findings = {
         "batches": int(probes.batches.sum()),
@@ -146,8 +151,10 @@ def analyse(dataset, settings):
                 "family": family,
                 "optimizer": optimizer,
                 "best": float(value),
-                "fixed": float(near.get((family, optimizer, "fixed"), np.nan)),
-                "controller": float(near.get((family, optimizer, "controller"), np.nan)),
+                "worst": {
+                    control: float(near.get((family, optimizer, control), np.nan))
+                    for control in dict.fromkeys(held.control)
+                },
             }
             for (family, optimizer), value in best.items()
         ],

@@ -11,14 +11,22 @@ LOWEST, HIGHEST = 0.25, 4.0
 
 
 def draw(panels, scaling, look):
-    """Six panels."""
-    figure, axes = plt.subplots(2, 3, figsize=(look.page_width, look.page_width * 0.66))
+    """Five panels, one for what their marks mean, and one for the controllers on each family."""
+    control = dict(list(panels["control"].groupby("family", sort=False)))
+    columns = max(3, len(control))
+    figure, axes = plt.subplots(3, columns, figsize=(look.page_width, look.page_width))
     _estimates(axes[0, 0], panels["estimates"])
     _coverage(axes[0, 1], panels["estimates"])
     _climbs(axes[0, 2], panels["climbs"])
     _forecasts(axes[1, 0], panels["forecasts"])
-    _control(axes[1, 1], panels["control"])
-    _gains(axes[1, 2], panels["gains"])
+    _gains(axes[1, 1], panels["gains"])
+    _legend(axes[1, 2], panels["forecasts"], panels["control"])
+    for panel, letter, family in zip(axes[2], "fghijklmnop", control, strict=False):
+        _control(panel, control[family])
+        style.head(panel, letter, f"controllers on {family}")
+    for panel in (*axes[:2, 3:].flat, *axes[2, len(control) :]):
+        panel.set_axis_off()
+    axes[2, 0].set_ylabel("mean success rate of the run")
     return figure
 
 
@@ -152,37 +160,72 @@ def _forecasts(panel, table):
     style.head(panel, "d", "forecast from a run's first steps")
 
 
+#: What holds the learning rate, in words, and how it is drawn: colour of the palette, or grey.
+CONTROLS = {
+    "constant": ("held fixed", None),
+    "headroom-2": ("controller, exact rates", 0),
+    "controller": ("controller, from responses", 1),
+}
+
+
+def _mark(control, others):
+    """How a control is drawn: as `CONTROLS` says, hollow without a colour; another schedule in the next colour."""
+    known = CONTROLS[control][1] if control in CONTROLS else 2 + others.index(control)
+    if known is None:
+        return {"color": "0.45", "markerfacecolor": "white", "markeredgecolor": "0.45"}
+    return {"color": style.palette(3 + len(others))[known], "markeredgecolor": "white"}
+
+
 def _control(panel, table):
-    """Mean success rate against the first learning rate, fixed and controlled."""
-    families, optimizers, colours = _series(table)
-    for (family, optimizer, control), here in table.groupby(["family", "optimizer", "control"], sort=False):
+    """Mean success rate of one family against the first learning rate, fixed and controlled."""
+    optimizers, others = list(dict.fromkeys(table.optimizer)), _others(table)
+    for (optimizer, control), here in table.groupby(["optimizer", "control"], sort=False):
         here = here.sort_values("rate")
         panel.plot(
             here.rate,
             here["mean"],
-            color=colours[family],
             marker=style.MARKERS[optimizers.index(optimizer)],
-            linestyle="-" if control == "controller" else (0, (1, 1)),
-            linewidth=1.0 if control == "controller" else 0.7,
-            markeredgecolor="white",
-            markeredgewidth=0.3,
+            linestyle="-" if optimizer == optimizers[0] else (0, (3, 1)),
+            linewidth=0.9,
+            markeredgewidth=0.5,
+            **_mark(control, others),
         )
     panel.set_xscale("log")
     panel.set_ylim(0, 1.02)
     panel.axvline(1, color="0.4", linewidth=0.8, linestyle=(0, (1, 1)), zorder=1)
     panel.set_xlabel("first learning rate over half-kept α½")
-    panel.set_ylabel("mean success rate of the run")
-    handles = [style.legend_entry(family, color=colours[family]) for family in families]
-    handles += [
-        style.legend_entry(name, marker=style.MARKERS[k], color="0.3", linestyle="none")
+
+
+def _others(table):
+    """Schedules that have no words of their own."""
+    return [name for name in dict.fromkeys(table.control) if name not in CONTROLS]
+
+
+def _legend(panel, forecasts, control):
+    """What colours and marks of several panels mean, in the place of a panel."""
+    families, optimizers, colours = _series(forecasts)
+    others = _others(control)
+    of_families = [style.legend_entry(family, color=colours[family]) for family in families]
+    of_optimizers = [
+        style.legend_entry(
+            name, marker=style.MARKERS[k], color="0.3", linestyle="-" if k == 0 else (0, (3, 1))
+        )
         for k, name in enumerate(optimizers)
     ]
-    handles += [
-        style.legend_entry("controller", color="0.3", linestyle="-"),
-        style.legend_entry("fixed", color="0.3", linestyle=(0, (1, 1))),
+    of_controls = [
+        style.legend_entry(CONTROLS.get(name, (name,))[0], marker="o", **_mark(name, others))
+        for name in dict.fromkeys(control.control)
     ]
-    panel.legend(handles=handles, loc="lower left", fontsize=style.SMALLEST, labelspacing=0.25)
-    style.head(panel, "e", "controller against fixed rates")
+    panel.set_axis_off()
+    for handles, title, top in (
+        (of_families, "b to e: family", 1.0),
+        (of_optimizers, "d, f and on: optimizer", 0.62),
+        (of_controls, "f and on: learning rate", 0.32),
+    ):
+        found = panel.legend(
+            handles=handles, title=title, loc="upper left", bbox_to_anchor=(0, top), alignment="left"
+        )
+        panel.add_artist(found)
 
 
 def _gains(panel, table):
@@ -215,4 +258,4 @@ def _gains(panel, table):
         style.legend_entry("a fresh batch", color="0.3", linestyle="-"),
     ]
     panel.legend(handles=handles, loc="upper right")
-    style.head(panel, "f", "how it fails: in-sample batches")
+    style.head(panel, "e", "how it fails: in-sample batches")

@@ -5,28 +5,19 @@ import numpy as np
 
 from ...report import style
 
-#: Steps over the threshold whose curves are shown: below, at, just above, and far above it.
-SHOWN = (0.1, 0.5, 1, 2, 10)
 FIRST_UPDATES = 11
 
 
 def draw(panels, scaling, look):
     """a, b: success rate of one bandit; c: share of the possible gain of all bandits and rules."""
     curves, runs = panels["curves"], panels["runs"]
-    ratios = np.sort(curves.learning_rate_ratio.unique())
-    shown = list(dict.fromkeys(ratios[np.abs(np.log(ratios / ratio)).argmin()] for ratio in SHOWN))
-    lengths, failures = np.sort(curves.length.unique()), np.sort(curves.failure_rate.unique())
-    one = curves[(curves.family == curves.family.iloc[0]) & (curves.length == lengths[len(lengths) // 2])]
-    one = one[one.failure_rate == failures[-1]]
-    rules = list(dict.fromkeys(curves.rule))
-    rule = "GRPO" if "GRPO" in rules else rules[0]
-    one = one[one.rule == rule]
-    best, start = one.best_failure_rate.iloc[0], one.failure_rate.iloc[0]
+    shown = np.sort(curves.learning_rate_ratio.unique())
+    best, start = curves.best_failure_rate.iloc[0], curves.failure_rate.iloc[0]
 
     figure, (first, decay, ends) = plt.subplots(1, 3, figsize=(look.page_width, look.page_width * 0.36))
     colours = style.shades(len(shown))
     for k, ratio in enumerate(shown):
-        line = one[one.learning_rate_ratio == ratio].sort_values("iteration")
+        line = curves[curves.learning_rate_ratio == ratio].sort_values("iteration")
         marks = {
             "marker": style.MARKERS[k],
             "color": colours[k],
@@ -54,7 +45,7 @@ def draw(panels, scaling, look):
         for k, ratio in enumerate(shown)
     ]
     first.legend(handles=handles, title="α/α*", loc="lower right", bbox_to_anchor=(1, 0.1), ncols=2)
-    style.head(first, "a", f"{rule}, T = {one.length.iloc[0]:g}, 1 − J₀ = {start:g}")
+    style.head(first, "a", f"{curves.rule.iloc[0]}, T = {curves.length.iloc[0]:g}, 1 − J₀ = {start:g}")
     decay.set_ylim(1e-7, 10)
     decay.set_xlabel("iteration k")
     decay.set_ylabel("distance |Jₘₐₓ − J| / (Jₘₐₓ − J₀)")

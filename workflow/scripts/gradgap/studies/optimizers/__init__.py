@@ -9,11 +9,14 @@ GATED = {"family": "gated", "length": "64"}
 #: Larger groups than those: at n = 16 most groups are drawn again and again until one is mixed.
 MIXED = {"optimizer": "adam", "group_size": "64", "dynamic_sampling": "mixed"}
 SAMPLED = {"family": "gated", "success_rate": "0.99", "group_size": "16"}
+#: Many parameters, which prompts share; and groups to each of them.
+PROMPTS = {"family": "contextual", "success_rate": "0.3"}
+PROMPT_GROUPS = PROMPTS | {"group_size": "16"}
 
 STUDIES.add("optimizers")(
     Study(
         title="How does the half-kept learning rate scale once the update goes through an optimizer?",
-        predictions="O1, O2, O4, O7, O9",
+        predictions="O1, O2, O4, O7, O9, K5",
         sweeps={
             "lengths": Sweep(("optimizer", "length"), "optimizer_lengths", at=COUNTING | RULE),
             "failure_rates": Sweep(("optimizer", "success_rate"), "optimizer_failure_rates", at=GATED | RULE),
@@ -45,9 +48,17 @@ STUDIES.add("optimizers")(
             "adam_rules": Sweep(
                 ("length", "rule"), "optimizer_adam_rules", at=SAMPLED | {"optimizer": "adam"}
             ),
+            "prompt_optimizers": Sweep(("optimizer", "length"), "prompt_optimizers", at=PROMPTS | RULE),
+            "prompt_plain_rules": Sweep(
+                ("length", "rule"), "prompt_plain_rules", at=PROMPT_GROUPS | {"optimizer": "sgd"}
+            ),
+            "prompt_adam_rules": Sweep(
+                ("length", "rule"), "prompt_adam_rules", at=PROMPT_GROUPS | {"optimizer": "adam"}
+            ),
         },
         analysis=f"{__name__}.analysis",
         draw=f"{__name__}.figure",
+        more_figures={"prompts": f"{__name__}.figure_prompts"},
         view={
             "variable": "half_kept_lengths",
             "across": "length",

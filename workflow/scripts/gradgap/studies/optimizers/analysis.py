@@ -1,5 +1,6 @@
 """What becomes of the half-kept learning rate under optimizers: exponents, collapse, and the spread over rules."""
 
+import functools
 import math
 
 import numpy as np
@@ -11,7 +12,7 @@ from ...sweep.study import Analysis
 from ...theory import closed_forms, exponents, optimizers
 from ...training.optimizers import OPTIMIZERS
 from ...training.rules import rule
-from . import MIXED, RULE, SAMPLED
+from . import MIXED, PROMPT_GROUPS, PROMPTS, RULE, SAMPLED
 
 #: Of the instance of the sweeps over momentum and clips.
 _LENGTH, _RATE = 256, 0.2
@@ -121,6 +122,48 @@ def _length_rows(lengths, least):
     return rows
 
 
+def _prompts(dataset, name):
+    """Points of one sweep over prompts that share parameters, with the half-kept learning rate."""
+    columns = {f"half_kept_prompt_{name}{end}": f"rate{end}" for end in ("", "_low", "_high")}
+    return dataset[list(columns)].to_dataframe().reset_index().rename(columns=columns)
+
+
+def _spread(points):
+    """Largest over smallest half-kept learning rate of all rules, for each optimizer and length."""
+    by = points.groupby(["optimizer", "length"], sort=False).rate
+    return by.agg(lambda rates: rates.max() / rates.min()).reset_index()
+
+
+def _of_rules(dataset, read, prefix=""):
+    """The sweeps over rules, under plain ascent and under Adam, as one table."""
+    both = [
+        read(dataset, f"{prefix}{name}").assign(optimizer=optimizer)
+        for name, optimizer in (("plain_rules", "sgd"), ("adam_rules", "adam"))
+    ]
+    points = pd.concat(both, ignore_index=True)
+    points["advantage"], points["aggregation"] = zip(*map(rule, points.rule), strict=True)
+    return points
+
+
+def _prompt_rows(exact, in_groups, least):
+    """Exponents in length where prompts share parameters: of each optimizer, and of each rule in groups."""
+    exact = exact.assign(**RULE, about="exact")
+    in_groups = in_groups.assign(about=f"n = {PROMPT_GROUPS['group_size']}")
+    rows = []
+    for points in (exact[exact.length >= least], in_groups[in_groups.length >= least]):
+        keys = ["optimizer", "advantage", "aggregation", "about"]
+        for (optimizer, advantage, aggregation, about), group in points.groupby(keys, sort=False):
+            found = fit(group.length, group.rate, low=group.rate_low, high=group.rate_high)
+            if found is not None:
+                labels = _labels(PROMPTS["family"], optimizer, about, advantage)
+                predicted = optimizers.shared_length_exponent(optimizer, aggregation)
+                search = f"prompts {about} {optimizer} {advantage} {aggregation}"
+                rows.append(
+                    row(labels | {"aggregation": aggregation}, "length", predicted, found, search=search)
+                )
+    return rows
+
+
 def _with_formula(points, dynamic=False):
     """n(1−J), the regime, and α½ by the formula of O9, at sampled points of Adam."""
     points = points.assign(failures=points.group_size * points.failure_rate)
@@ -224,17 +267,14 @@ def analyse(dataset, settings):
     momenta["factor"] = momenta.rate / critical
     clips = _clip(_sweep(dataset, "clips"))
 
-    of_rules = []
-    for name, optimizer in (("plain_rules", "sgd"), ("adam_rules", "adam")):
-        of_rules.append(_sweep(dataset, name, sampled=True).assign(optimizer=optimizer))
-    spread = pd.concat(of_rules, ignore_index=True)
-    spread["advantage"], spread["aggregation"] = zip(*map(rule, spread.rule), strict=True)
-    factors = (
-        spread.groupby(["optimizer", "length"], sort=False)
-        .rate.agg(lambda x: x.max() / x.min())
-        .reset_index()
-    )
+    spread = _of_rules(dataset, functools.partial(_sweep, sampled=True))
+    factors = _spread(spread)
     largest = {name: group.rate.max() for name, group in factors.groupby("optimizer")}
+
+    prompts, prompt_rules = _prompts(dataset, "optimizers"), _of_rules(dataset, _prompts)
+    rows += _prompt_rows(prompts, prompt_rules, least)
+    prompt_factors = _spread(prompt_rules)
+    prompt_largest = {name: group.rate.max() for name, group in prompt_factors.groupby("optimizer")}
 
     start = optimizers.start_deviations(_RATE)
     sign = lengths[(lengths.optimizer == "sign") & (lengths.length >= least)].scaled
@@ -246,6 +286,7 @@ def analyse(dataset, settings):
         for name in lengths.optimizer.unique()
         if OPTIMIZERS.find(name).scale_free
     }
+    searched = (lengths, failures, groups, mixed, spread, plain, prompts, prompt_rules)
     findings = {
         "scaled": {name: found for name, found in scaled.items() if found is not None},
         "sign": _range(sign),
@@ -263,12 +304,12 @@ def analyse(dataset, settings):
         },
         "spread_plain": float(largest.get("sgd", math.nan)),
         "spread_adam": float(largest.get("adam", math.nan)),
+        "prompt_spread_plain": float(prompt_largest.get("sgd", math.nan)),
+        "prompt_spread_adam": float(prompt_largest.get("adam", math.nan)),
         "smallest": int(groups.group_size.min()),
         "largest": int(groups.group_size.max()),
-        "undecided": int(
-            sum(of.rate.isna().sum() for of in (lengths, failures, groups, mixed, spread, plain))
-        ),
-        "thresholds": int(sum(map(len, (lengths, failures, groups, mixed, spread, plain)))),
+        "undecided": int(sum(of.rate.isna().sum() for of in searched)),
+        "thresholds": sum(map(len, searched)),
     }
     panels = {
         "lengths": lengths,
@@ -283,5 +324,8 @@ def analyse(dataset, settings):
         "clips": clips,
         "rules": spread,
         "spread": factors,
+        "prompts": prompts,
+        "prompt_rules": prompt_rules,
+        "prompt_spread": prompt_factors,
     }
     return Analysis(panels, table(rows), findings)

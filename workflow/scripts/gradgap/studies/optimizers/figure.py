@@ -21,14 +21,18 @@ PANELS = {
 }
 
 
-def _marks(panel, points, x, y, **look):
+LABELS = {"length": "response length T (tokens)", "failure_rate": "failure rate 1 − J"}
+
+
+def marks(panel, points, x, y, **look):
     """Marks with their intervals."""
     low, high = points[f"{y}_low"], points[f"{y}_high"]
     spread = [np.maximum(points[y] - low, 0), np.maximum(high - points[y], 0)]
     panel.errorbar(points[x], points[y], yerr=spread, elinewidth=0.6, linewidth=0.7, **look)
 
 
-def _logarithmic(panel, title, letter, x_label):
+def logarithmic(panel, title, letter, x_label):
+    """Logarithmic axes, a title, a label and the letter of the panel."""
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_title(title)
@@ -36,26 +40,34 @@ def _logarithmic(panel, title, letter, x_label):
     style.letter(panel, letter)
 
 
-def _rules(panels, points, spread):
-    """Half-kept learning rates of every rule: plain ascent left, Adam right, on one scale."""
+def rules(panels, points, spread, letters, place):
+    """Half-kept learning rates of every rule: plain ascent left, Adam right, on one scale.
+
+    `place` is where the note on rules far apart stands: where no line runs, between rules that know no length and
+    those that do.
+    """
     names = list(dict.fromkeys(points.rule))
     colours = style.palette(len(names))
     titles = {"sgd": "sampled rules, plain ascent", "adam": "sampled rules, Adam"}
-    for panel, (optimizer, title), letter in zip(panels, titles.items(), "ab", strict=True):
+    for panel, (optimizer, title), letter in zip(panels, titles.items(), letters, strict=True):
         for k, name in enumerate(names):
             here = points[(points.rule == name) & (points.optimizer == optimizer)].sort_values("length")
             # nearly the same under Adam: marks beside one another
             here = here.assign(length=here.length * 1.07 ** (k - (len(names) - 1) / 2))
-            _marks(panel, here, "length", "rate", marker=style.MARKERS[k], color=colours[k])
+            marks(panel, here, "length", "rate", marker=style.MARKERS[k], color=colours[k])
         own = spread[spread.optimizer == optimizer].rate.dropna()
         if len(own):
             far = own.max() > 10
             factor = f"{float(f'{own.max():.2g}'):,.0f}".replace(",", " ") if far else f"{own.max():.1f}"
-            # where no line runs: between rules that know no length and those that do, and above all
-            place = (0.3, 0.62) if far else (0.05, 0.95)
             note = f"rules up to a factor\n{factor} apart"
-            panel.text(*place, note, transform=panel.transAxes, va="top", fontweight="bold")
-        _logarithmic(panel, title, letter, "response length T (tokens)")
+            panel.text(
+                *(place if far else (0.05, 0.95)),
+                note,
+                transform=panel.transAxes,
+                va="top",
+                fontweight="bold",
+            )
+        logarithmic(panel, title, letter, LABELS["length"])
     panels[0].set_ylabel("half-kept learning rate α½")
     handles = [
         style.legend_entry(name, marker=style.MARKERS[k], color=colours[k], linewidth=0.7)
@@ -75,7 +87,7 @@ def _collapse(panel, points, mixed, formula):
         for size in sizes:
             here = own[own.group_size == size]
             look = {"marker": marker, "linestyle": "none", "color": shades[size]}
-            _marks(
+            marks(
                 panel, here, "failures", "scaled", markerfacecolor="none" if marker == "s" else None, **look
             )
         line = {**style.PREDICTED, "linestyle": dashes}
@@ -87,35 +99,30 @@ def _collapse(panel, points, mixed, formula):
                 f"β2 = {beta2:g}", **line, marker=marker, markerfacecolor=face, markeredgecolor="0.4"
             )
         )
-    _marks(panel, mixed, "failures", "scaled", marker="x", color="0.35", linestyle="none")
+    marks(panel, mixed, "failures", "scaled", marker="x", color="0.35", linestyle="none")
     handles.append(style.legend_entry("mixed groups only", marker="x", color="0.35", linestyle="none"))
-    _logarithmic(panel, "sampled Adam: one curve", "c", "failures a group n(1 − J)")
+    logarithmic(panel, "sampled Adam: one curve", "c", "failures a group n(1 − J)")
     panel.set_ylabel("α½√N/2 (standard deviations)")
     panel.legend(handles=handles, loc="lower right", title=f"n = {sizes[0]:g} (dark) to {sizes[-1]:g}")
 
 
-def _optimizers(panels, lengths, failures, scaling):
-    """Exact dynamics: each optimizer against T and against 1−J, with its slope written in the legend."""
-    names = list(dict.fromkeys(lengths.optimizer))
+def optimizers(panel, points, family, axis, scaling, letter):
+    """Exact dynamics of a family: each optimizer against an axis, with its slope written in the legend."""
+    names = list(dict.fromkeys(points.optimizer))
     colours = style.palette(len(names))
-    exact = scaling[scaling.advantage.astype(str).str.endswith(", exact")]
-    slopes = exact.set_index(["optimizer", "axis"]).measured if len(exact) else {}
-    for panel, points, axis, letter, title, label in (
-        (panels[0], lengths, "length", "d", "exact, counting", "response length T (tokens)"),
-        (panels[1], failures, "failure_rate", "e", "exact, gated", "failure rate 1 − J"),
-    ):
-        handles = []
-        for k, name in enumerate(names):
-            here = points[points.optimizer == name].sort_values(axis)
-            look = {"marker": style.MARKERS[k], "color": colours[k], "linewidth": 0.7}
-            panel.plot(here[axis], here.rate, **look)
-            slope = f" {style.signed(slopes[name, axis], 2)}" if (name, axis) in slopes else ""
-            handles.append(style.legend_entry(f"{name}{slope}", **look))
-        _logarithmic(panel, title, letter, label)
-        panel.legend(
-            handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), title="slope", handlelength=1.2
-        )
-    panels[0].set_ylabel("half-kept learning rate α½")
+    exact = scaling[scaling.advantage.astype(str).str.endswith(", exact") & (scaling.axis == axis)]
+    slopes = exact[exact.family == family].set_index("optimizer").measured
+    handles = []
+    for k, name in enumerate(names):
+        here = points[points.optimizer == name].sort_values(axis)
+        look = {"marker": style.MARKERS[k], "color": colours[k], "linewidth": 0.7}
+        panel.plot(here[axis], here.rate, **look)
+        slope = f" {style.signed(slopes[name], 2)}" if name in slopes else ""
+        handles.append(style.legend_entry(f"{name}{slope}", **look))
+    logarithmic(panel, f"exact, {family}", letter, LABELS[axis])
+    panel.legend(
+        handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), title="slope", handlelength=1.2
+    )
 
 
 def _momentum(panel, momenta):
@@ -144,9 +151,11 @@ def draw(panels, scaling, look):
     grid = top.add_gridspec(1, 3)
     first = top.add_subplot(grid[0])
     second = top.add_subplot(grid[1], sharey=first, sharex=first)
-    _rules((first, second), tables["rules"], tables["spread"])
+    rules((first, second), tables["rules"], tables["spread"], "ab", (0.3, 0.62))
     _collapse(top.add_subplot(grid[2]), tables["groups"], tables["mixed_groups"], tables["formula"])
     row = bottom.subplots(1, 3)
-    _optimizers(row[:2], tables["lengths"], tables["failure_rates"], scaling)
+    optimizers(row[0], tables["lengths"], "counting", "length", scaling, "d")
+    optimizers(row[1], tables["failure_rates"], "gated", "failure_rate", scaling, "e")
+    row[0].set_ylabel("half-kept learning rate α½")
     _momentum(row[2], tables["momenta"])
     return figure

@@ -44,7 +44,7 @@ def heat_maps(panels, look, x):
     Parameters
     ----------
     panels : dict of DataFrame
-        ``cells`` and ``thresholds``, as the analysis makes them.
+        ``cells_by_length`` or ``cells_by_failure_rate``, and ``thresholds``, as the analysis makes them.
     look : Look
     x : str
         ``length`` or ``failure_rate``.
@@ -53,14 +53,10 @@ def heat_maps(panels, look, x):
     -------
     Figure
     """
-    cells, thresholds = panels["cells"], panels["thresholds"]
+    cells, thresholds = panels[f"cells_by_{x}"], panels["thresholds"]
     other = next(axis for axis in AXES if axis != x)
-    values = np.sort(cells[other].unique())
-    held = values[len(values) // 2]
-    first = cells.family.iloc[0]
-    cells, thresholds = (
-        table[(table.family == first) & (table[other] == held)] for table in (cells, thresholds)
-    )
+    first, held = cells.family.iloc[0], cells[other].iloc[0]
+    thresholds = thresholds[(thresholds.family == first) & (thresholds[other] == held)]
     rules = list(dict.fromkeys(cells.rule))
     figure, axes = plt.subplots(
         1, len(rules), figsize=(look.page_width, look.page_width * 0.36), sharey=True, squeeze=False
