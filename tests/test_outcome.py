@@ -59,3 +59,11 @@ def test_engines_and_judge_agree_just_above_the_threshold(ratio):
     again = judge_path(run.success_rate, run.failure_rate, bandit.best_failure, 1e-4)
     assert run.outcome == again
     assert run.outcome.name in ("stagnated", "collapsed")
+
+
+@pytest.mark.parametrize(("walked", "outcome"), [(19, "slow"), (18, "stagnated")])
+def test_the_engine_reads_the_rise_of_the_tail_from_where_the_tail_starts(walked, outcome):
+    """A fixed step walks to η/2 and then hops between ±η/2, where J is the same. The tail is updates 19 and 20."""
+    bandit = FAMILIES.find("counting").instance(64, 0.2)
+    (run,) = train(bandit, "unit", SUM, [abs(bandit.theta0) / (walked + 0.5)], iterations=20, tolerance=1e-4)
+    assert run.outcome.name == outcome
