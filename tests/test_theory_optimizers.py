@@ -37,6 +37,7 @@ from _optimizer_experiments import (
 from gradgap.errors import ConfigError
 from gradgap.theory import optimizers as theory
 from gradgap.training.ratios import RATIOS
+from scipy.stats import binom
 
 NOTHING = np.empty(0)
 LENGTHS = (64, 256, 1024, 4096)
@@ -291,6 +292,26 @@ def test_update_rms(failure, size):
     b = half_width(n)
     found = sampled_run(SGD, 0.0, 0.0, n, share, b, 0, size, 0.0, 0.0, 400_000, 4, False, 0.0, 1.0)[1]
     assert found == pytest.approx(theory.update_rms(n, share, size, (2 * b + 1) / math.sqrt(n)), rel=0.02)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+@pytest.mark.parametrize("share", [1.0, 0.1])
+def test_update_rms_of_small_groups_by_enumeration(share, size):
+    """O9: E u² over all 2ⁿ groups of rewards; given its reward a score has mean 0, so the squares add up."""
+    n, half_width = 4096, 32
+    count = np.arange(n + 1)
+    mass = share * binom.pmf(count, n, 0.5)
+    wrong = abs(count - n / 2) > half_width
+    square = mass * (count - n / 2) ** 2
+    chance = {0: mass[wrong].sum(), 1: 1 - mass[wrong].sum()}
+    squares = {0: square[wrong].sum() / chance[0], 1: square[~wrong].sum() / chance[1]}
+    found = 0.0
+    for rewards in itertools.product((0, 1), repeat=size):
+        mean = sum(rewards) / size
+        group = math.prod(chance[r] for r in rewards)
+        found += group * sum((r - mean) ** 2 * squares[r] for r in rewards) / size**2
+    predicted = theory.update_rms(n, share, size, (2 * half_width + 1) / math.sqrt(n))
+    assert math.sqrt(found) == pytest.approx(predicted, rel=1e-3)
 
 
 def test_sampled_adam_follows_rms_of_the_update():
