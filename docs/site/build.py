@@ -62,11 +62,15 @@ def relinked(text: str, page: Path) -> str:
             return f"[{words}]({name}{'#' + anchor if anchor else ''})"
         if there.suffix == ".ipynb":
             return f"[{words}]({there.name})"
+        if there == ROOT / "CHANGELOG.md":
+            return f"[{words}](changelog.md)"
         if there.parent == ROOT / "docs":
             return found[0]
-        return words if words.startswith("`") else f"`{words}`"
+        return f"`{words}`" if re.fullmatch(r"\S*[./]\S*", words) and "`" not in words else words
 
-    return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", moved, text)
+    # badges speak of the project today, the site of one version
+    badges = r"\[!\[[^\]]*\]\([^)\s]*\)\]\([^)\s]*\)\s*"
+    return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", moved, re.sub(badges, "", text))
 
 
 def gallery(results: Path) -> str:
