@@ -412,13 +412,13 @@ class Line:
     def proved_rise(self, span: float) -> float:
         """Largest step up to which J provably never falls below its start (docs/theory.md, M2).
 
-        `critical` looks at a ladder of steps and could miss a dip between two of them. This function excludes dips, up
-        to rounding, and uses none of the lemmas behind the bounds.
+        `critical` looks at a ladder of steps and could miss a dip between two of them. This function excludes dips,
+        up to rounding, and uses none of the lemmas behind the bounds.
 
         With Δ = T_max G_p, the score of a response is at most Δ and its Hessian at most Δ G_p/4, at any θ. So
-        |d²J/dη²| ≤ min(J, 1−J)(Δ² + Δ G_p/4), and within a distance of 1/Δ each rate grows by at most a factor e. From
-        the gain and the slope at one point, this gives a parabola that lies below the gain. J cannot fall below its
-        start until the parabola reaches 0. The march steps there, and begins again.
+        |d²J/dη²| ≤ min(J, 1−J)(Δ² + Δ G_p/4), and within a distance of 1/Δ each rate grows by at most a factor e.
+        From the gain and the slope at one point, this gives a parabola that lies below the gain. J cannot fall below
+        its start until the parabola reaches 0. The march steps there, and begins again.
 
         Parameters
         ----------
@@ -656,9 +656,10 @@ def draw(
     """A random policy and direction, to try a bound on (docs/theory.md).
 
     Policies range from flat to nearly deterministic, and directions from along the gradient gap to nearly orthogonal
-    to it. Features mix a part that depends on the token alone with a part that depends on all tokens so far. To choose
-    the right responses, all are put in an order: at random, by their score along a direction, or by the distance of
-    that score from a point. The first ones are right, as many as give a success rate whose log-odds are uniform.
+    to it. Features mix a part that depends on the token alone with a part that depends on all tokens so far. To
+    choose the right responses, all are put in an order: at random, by their score along a direction, or by the
+    distance of that score from a point. The first ones are right, as many as give a success rate whose log-odds are
+    uniform.
     Responses all have the largest length, or end with a token 0, or end in contexts that are drawn. One policy in
     eight is a stopped walk near its best θ (`stopped_walk`).
 

@@ -1,14 +1,14 @@
 """Surrogates: the update from a batch that was drawn at other parameters (docs/theory_optimizers.md, O10).
 
 A trainer often takes several steps on one batch, or uses a batch that is some iterations old. Each token is then
-weighed by an importance ratio ρ_t, which says how much likelier the token is now than when it was drawn. The log-ratio
-of token t alone is λ_t = log π_θ(o_t) − log π_old(o_t). The ratio mixes it with the log-ratios of the whole response:
+weighed by an importance ratio ρ_t, which says how much likelier the token is now than when it was drawn. The
+log-ratio of token t alone is λ_t = log π_θ(o_t) − log π_old(o_t). ρ_t mixes it with those of the whole response:
 
 ``log ρ_t = token · λ_t + response · Σ λ / |o|^length_power``
 
-With s_t the score of token t at θ, the update is Σ_i weight_i Σ_t ρ_t s_t. The clip leaves some tokens out: those with
-a positive weight and a ratio above 1 + above, and those with a negative weight and a ratio below 1 − below. So the
-update is the gradient of min(ρA, clip(ρ, 1 − below, 1 + above)A).
+With s_t the score of token t at θ, the update is Σ_i weight_i Σ_t ρ_t s_t. The clip leaves some tokens out: those
+with a positive weight and a ratio above 1 + above, and those with a negative weight and a ratio below 1 − below. So
+the update is the gradient of min(ρA, clip(ρ, 1 − below, 1 + above)A).
 
 Compiled functions receive a surrogate as a vector of five numbers: token, response, length_power, below, above.
 """
