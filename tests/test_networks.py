@@ -22,7 +22,7 @@ pytest.importorskip("optax")
 import jax
 import jax.numpy as jnp
 import optax
-from gradgap.networks import cache, half_kept, instance, training
+from gradgap.networks import cache, half_kept, instance, pretraining, training
 from gradgap.networks.policies import KINDS, draw, network
 from gradgap.networks.tasks import Sum, Window, task
 from gradgap.thresholds.exact import Search
@@ -238,10 +238,10 @@ def test_pretraining_reaches_the_asked_success_rate(name, length, failure, kind,
 
 
 def test_a_success_rate_out_of_reach_is_refused(monkeypatch):
-    monkeypatch.setattr(instance, "_NETWORKS", 2)
+    monkeypatch.setattr(pretraining, "_NETWORKS", 2)
     with pytest.raises(ConfigError, match=r"success_rate: 0.999 is out of reach .* allowed: below 0\."):
         instance.instance("window", 8, 0.001)
-    with pytest.raises(ConfigError, match="task: 'product' is not known; allowed: window, sum, gated"):
+    with pytest.raises(ConfigError, match="unknown task 'product'; known: gated, sum, window"):
         task("product", 8, 0.5)
     with pytest.raises(ConfigError, match="network: 'mamba' is not known; allowed: recurrent, transformer"):
         network("mamba", 2, 0, 8)
@@ -250,15 +250,15 @@ def test_a_success_rate_out_of_reach_is_refused(monkeypatch):
 
 
 def test_a_missed_success_rate_is_refused(monkeypatch, own_cache):
-    monkeypatch.setattr(instance, "_biased", lambda task, network, random, target: network.initial(random))
+    monkeypatch.setattr(Window, "pretrained", lambda task, network, random, target: network.initial(random))
     with pytest.raises(ConfigError, match=r"pre-training window at length 8 ended at .* instead of 0.050"):
         instance.instance("window", 8, 0.95)
 
 
 def test_cache_is_found_by_content(monkeypatch, own_cache):
     made = []
-    pretrain = instance._biased
-    monkeypatch.setattr(instance, "_biased", lambda *rest: made.append(rest) or pretrain(*rest))
+    pretrain = Window.pretrained
+    monkeypatch.setattr(Window, "pretrained", lambda *rest: made.append(rest) or pretrain(*rest))
     first = instance.instance("window", 8, 0.7)
     again = instance.instance("window", 8, 0.7)
     assert len(made) == 1

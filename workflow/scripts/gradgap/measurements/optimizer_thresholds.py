@@ -112,44 +112,54 @@ def compute(sweep: str, in_groups: bool, point: Point, inner: Axes, settings: Se
         coordinates=point,
         **options,
     )
+    return {**half_kept_values(sweep, half), **found}
+
+
+def half_kept_values(name: str, found: sampled.HalfKept) -> dict[str, Any]:
+    """A half-kept learning rate as the variables that `half_kept_variables` declares."""
     return {
-        f"half_kept_{sweep}": half.learning_rate,
-        f"half_kept_{sweep}_low": half.low,
-        f"half_kept_{sweep}_high": half.high,
-        f"search_{sweep}": np.int8(half.search),
-        **found,
+        f"half_kept_{name}": found.learning_rate,
+        f"half_kept_{name}_low": found.low,
+        f"half_kept_{name}_high": found.high,
+        f"search_{name}": np.int8(found.search),
+    }
+
+
+def half_kept_variables(name: str, title: str, description: str, interval: str) -> dict[str, Variable]:
+    """The variables of a half-kept learning rate: estimate, interval, and how the search ended.
+
+    Parameters
+    ----------
+    name : str
+        End of the variables' names.
+    title : str
+        What is measured, for labels of figures.
+    description, interval : str
+        What the estimate is, and what its interval is over.
+    """
+    return {
+        f"half_kept_{name}": Variable(title, "1", description, undefined=True),
+        f"half_kept_{name}_low": Variable(f"{title}, lower end", "1", interval, undefined=True),
+        f"half_kept_{name}_high": Variable(f"{title}, upper end", "1", interval, undefined=True),
+        f"search_{name}": Variable("end of the search", "1", "How the search for it ended.", codes=Search),
     }
 
 
 def variables(sweep: str, against: str, in_groups: bool) -> dict[str, Variable]:
-    """The variables of the measurement of a sweep."""
-    what = "half-kept learning rate"
+    """The variables of the measurement of a sweep. Exact runs have no interval, and no record of the search."""
     how = "mean final J over replicates" if in_groups else "mean final J over starts of the exact dynamics"
-    found = {
-        f"half_kept_{sweep}": Variable(
-            f"{what} {against}",
-            "1",
-            f"Where the {how} falls through halfway between its best and collapsed level; nan where there is no such "
-            "learning rate.",
-            undefined=True,
-        ),
-        f"long_length_{sweep}": Variable(
-            "length of a long response", "tokens", "N, the length of a response that can fail.", integer=True
-        ),
-    }
-    if in_groups:
-        found |= {
-            f"half_kept_{sweep}_low": Variable(
-                f"{what} {against}, lower end", "1", "Of the 95 % bootstrap interval.", undefined=True
-            ),
-            f"half_kept_{sweep}_high": Variable(
-                f"{what} {against}, upper end", "1", "Of the 95 % bootstrap interval.", undefined=True
-            ),
-            f"search_{sweep}": Variable(
-                "end of the search", "1", "How the search for it ended.", codes=Search
-            ),
-        }
-    return found
+    found = half_kept_variables(
+        sweep,
+        f"half-kept learning rate {against}",
+        f"Where the {how} falls through halfway between its best and collapsed level; nan where there is no such "
+        "learning rate.",
+        "Of the 95 % bootstrap interval.",
+    )
+    length = Variable(
+        "length of a long response", "tokens", "N, the length of a response that can fail.", integer=True
+    )
+    estimate = f"half_kept_{sweep}"
+    return {**(found if in_groups else {estimate: found[estimate]}), f"long_length_{sweep}": length}
 
 
 def cost(in_groups: bool, settings: Settings) -> float:

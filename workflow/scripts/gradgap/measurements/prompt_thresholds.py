@@ -1,23 +1,20 @@
-"""Half-kept learning rates under optimizers where prompts share many parameters (family `contextual`).
+"""Half-kept learning rates under different optimizers, for prompts that share parameters (family `contextual`).
 
-Means are over instances, whose features are random. Exact runs and runs in groups have the same number of updates.
-There is a measurement for each of `SWEEPS`, and these differ only in the names of their variables.
+The features of an instance are random, so results are means over instances. Exact runs have as many updates as runs
+in groups. There is one measurement for each of `SWEEPS`, which differ only in the names of their variables.
 """
 
 import functools
 from typing import Any
 
-import numpy as np
-
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from ..thresholds import sampled
-from ..thresholds.exact import Search
 from ..training import rules
 from ..values import number
 from . import prompt_runs
-from .optimizer_thresholds import check_optimizers, options_at
+from .optimizer_thresholds import check_optimizers, half_kept_values, half_kept_variables, options_at
 
-#: What `prompt_NAME` measures, and whether in sampled groups.
+#: For each measurement `prompt_NAME`: the end of the labels of its variables, and whether groups are sampled.
 SWEEPS = {
     "optimizers": ("with shared parameters", False),
     "plain_rules": ("of each rule, with shared parameters", True),
@@ -37,35 +34,18 @@ def compute(sweep: str, in_groups: bool, point: Point, inner: Axes, settings: Se
         coordinates=point,
         **options_at(point),
     )
-    return {
-        f"half_kept_prompt_{sweep}": half.learning_rate,
-        f"half_kept_prompt_{sweep}_low": half.low,
-        f"half_kept_prompt_{sweep}_high": half.high,
-        f"search_prompt_{sweep}": np.int8(half.search),
-    }
+    return half_kept_values(f"prompt_{sweep}", half)
 
 
 def variables(sweep: str, about: str) -> dict[str, Variable]:
     """The variables of the measurement of a sweep."""
-    what = f"half-kept learning rate {about}"
-    found = {
-        f"half_kept_prompt_{sweep}": Variable(
-            what,
-            "1",
-            "Where the mean final J over instances falls through halfway between 1 and that of random answers; nan "
-            "where there is no such learning rate.",
-            undefined=True,
-        )
-    }
-    for end in ("low", "high"):
-        found[f"half_kept_prompt_{sweep}_{end}"] = Variable(
-            f"{what}, {'lower' if end == 'low' else 'upper'} end",
-            "1",
-            "Of the 95 % bootstrap interval over instances.",
-            undefined=True,
-        )
-    ended = Variable("end of the search", "1", "How the search for it ended.", codes=Search)
-    return found | {f"search_prompt_{sweep}": ended}
+    return half_kept_variables(
+        f"prompt_{sweep}",
+        f"half-kept learning rate {about}",
+        "Where the mean final J over instances falls through halfway between 1 and that of random answers; nan where "
+        "there is no such learning rate.",
+        "Of the 95 % bootstrap interval over instances.",
+    )
 
 
 def check(in_groups: bool, axes: Axes, settings: Settings) -> None:

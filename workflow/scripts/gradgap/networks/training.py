@@ -19,8 +19,9 @@ import optax
 
 from ..errors import ConfigError
 from ..training import rules
-from .instance import Instance, right_among, uniforms
+from .instance import Instance
 from .policies import Network, Parameters
+from .pretraining import right_among, uniforms
 from .tasks import Task
 
 #: Optimizers by name, with the defaults of the trainers people use, at learning rate 1; the rate comes on top.
