@@ -37,7 +37,7 @@ def made_up(powers: dict[str, float], forecast: float) -> xr.Dataset:
         x = lengths if axis == "length" else np.ones(3)
         edge = 3 * np.stack([x ** powers[name] for name in optimizers], axis=-1)[..., None] * wobble
         dims = (axis, "optimizer", "replicate")
-        data[f"{prefix}critical_learning_rate"] = dims, edge
+        data[f"{prefix}half_kept_learning_rate"] = dims, edge
         data[f"{prefix}edge_forecast"] = dims, forecast * edge
         for name, value in (
             ("edge_kept_fixed", 0.1),
@@ -73,7 +73,7 @@ def test_forecasts_and_survivors_are_counted(analysis):
 
 def test_an_open_search_and_a_forecast_without_an_edge_are_told():
     data = made_up({"sgd": 0.0, "adam": -0.5}, 0.5)
-    for name in ("critical_learning_rate", "edge_forecast", "edge_kept_fixed", "edge_kept_controlled"):
+    for name in ("half_kept_learning_rate", "edge_forecast", "edge_kept_fixed", "edge_kept_controlled"):
         data[name][0, 0, 0] = np.nan
     data["edge_forecast"][1, 1, 0] = np.inf
     found = STUDIES.find("trainer").analyse(data, SETTINGS)

@@ -1,7 +1,8 @@
-"""Critical learning rates of a real trainer, what the probe forecasts of them, and what its controller makes of them.
+"""The edge of a real trainer: where runs break down, whether the probe forecasts it, and what its controller does.
 
-The axes and settings are described here, where no PyTorch is needed, so that documentation and every other study do
-without it. Whatever trains imports `gradgap.trainer` when it is called.
+The edge is the half-kept learning rate: from there on a run ends with a success rate below one half. Axes and settings
+are declared here without PyTorch, so that other studies and the documentation do not need it. The functions that train
+import `gradgap.trainer` when they are called.
 """
 
 import logging
@@ -29,7 +30,7 @@ AXES.add("loss_type")(
         "label",
         "loss type",
         "1",
-        "What TRL divides the sum over tokens by: the response's own length, the largest one, or all tokens.",
+        "What TRL divides the sum over tokens by: the length of the response, the largest length, or all tokens.",
         choices=("grpo", "dr_grpo", "dapo"),
     )
 )
@@ -52,18 +53,18 @@ SETTINGS.add("loss_length")(
     )
 )
 
-#: The edge is forecast from a run at this share of it; the controller starts from this many times the edge.
+#: The edge is forecast from a run at SAFE times it. The controller is tried from BEYOND times it.
 SAFE, BEYOND = 0.2, 5.0
-#: Where searches start, by optimizer.
+#: Learning rate where the search starts, by optimizer.
 FIRST = {"sgd": 2.0, "adam": 0.1}
 
 EDGES = {
-    "critical_learning_rate": Variable(
-        "critical learning rate",
+    "half_kept_learning_rate": Variable(
+        "half-kept learning rate",
         "1",
-        "Between two rates a factor √2 apart: a run at the lower ends with a success rate of one half or more, at "
-        "the upper below; nan where none was found. Random numbers and sums are those of PyTorch: the same on "
-        "one machine.",
+        "Middle of two learning rates a factor √2 apart: at the lower one a run ends with a success rate of one half "
+        "or more, at the upper one below; nan where none was found. Random numbers and sums are those of PyTorch: the "
+        "same on one machine.",
         undefined=True,
     ),
     "edge_search": Variable("end of the search", "1", "How the search for it ended.", codes=Search),
@@ -71,38 +72,39 @@ EDGES = {
     "edge_forecast": Variable(
         "forecast of the edge",
         "1",
-        "Learning rate × headroom, pooled over the first steps of a run at a fifth of the critical rate; infinite "
-        "where J does not curve downwards, nan where there is no edge.",
+        "Learning rate × headroom, pooled over the first steps of a run at a fifth of the edge; infinite where J does "
+        "not curve downwards, nan where there is no edge.",
         undefined=True,
     ),
     "edge_kept_fixed": Variable(
         "success rate at five times, fixed",
         "1",
-        "At the end of a run at five times the critical rate; nan where there is no edge.",
+        "At the end of a run at five times the edge; nan where there is no edge.",
         undefined=True,
     ),
     "edge_kept_controlled": Variable(
         "success rate from five times, controlled",
         "1",
-        "At the end of a run that starts there under the controller; nan where there is no edge.",
+        "At the end of a run that starts at five times the edge under the controller; nan where there is no edge.",
         undefined=True,
     ),
     "edge_last_rate": Variable(
         "last learning rate under the controller",
         "1",
-        "Of that run; nan where there is no edge.",
+        "At the end of the controlled run; nan where there is no edge.",
         undefined=True,
     ),
     "edge_clipped": Variable(
         "share of clipped steps",
         "1",
-        "Steps of that run at a fifth with a gradient longer than the trainer's limit 1; nan where there is no edge.",
+        "Steps, in the run at a fifth of the edge, whose gradient is longer than 1, the limit of the trainer; nan "
+        "where there is no edge.",
         undefined=True,
     ),
     "edge_length": Variable(
         "mean response length",
         "tokens",
-        "Over the run at a fifth; nan where there is no edge.",
+        "Mean over the run at a fifth of the edge; nan where there is no edge.",
         undefined=True,
     ),
 }
@@ -110,12 +112,18 @@ EDGE_SETTINGS = ("trainer_steps", "run_window")
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a point: some seven runs, a step being some 0.12 s at the lengths of the default."""
+    """Seconds for a point: about seven runs, at 0.12 s for each step with the default lengths."""
     return 0.12 * (6.5 * settings["trainer_steps"] + settings["run_window"])
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """All that it needs is installed, and the trainer knows the optimizers."""
+    """Check that the libraries are installed, and that the trainer knows the optimizers.
+
+    Raises
+    ------
+    ConfigError
+        If a library is missing, or an optimizer is not known.
+    """
     from .. import trainer  # noqa: F401
 
     for optimizer in axes["optimizer"]:
@@ -126,7 +134,21 @@ def check(axes: Axes, settings: Settings) -> None:
 
 
 def edges_at(point: Mapping[str, str], settings: Settings, *, stops: bool) -> dict[str, Any]:
-    """All variables at a length, loss type, optimizer and replicate."""
+    """Search for the edge at a point, and make the runs below and above it.
+
+    Parameters
+    ----------
+    point : mapping
+        Canonical ``length``, ``loss_type``, ``optimizer`` and ``replicate``.
+    settings : mapping
+    stops : bool
+        Whether the policy may end a response before the largest length.
+
+    Returns
+    -------
+    dict
+        The variables of `EDGES`.
+    """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the library is first imported
     from ..trainer.counts import Counts
     from ..trainer.runs import run
@@ -147,12 +169,12 @@ def edges_at(point: Mapping[str, str], settings: Settings, *, stops: bool) -> di
     found = brackets.bracket(keeps, FIRST[point["optimizer"]])
     out: dict[str, Any] = dict.fromkeys(EDGES, math.nan)
     out |= {
-        "critical_learning_rate": found.learning_rate,
+        "half_kept_learning_rate": found.learning_rate,
         "edge_search": found.search,
         "edge_runs": found.runs,
     }
     if found.search is Search.found:
-        # a step is scored with the next one's batch, so that the records are one fewer than the steps
+        # a step is scored on the batch of the next one, so there is one record fewer than steps
         safe = run(task, SAFE * found.learning_rate, steps=settings["run_window"] + 1, probed=True, **fixed)
         start = BEYOND * found.learning_rate
         controlled = run(task, start, steps=steps, control=HeadroomController, **fixed)
@@ -165,7 +187,7 @@ def edges_at(point: Mapping[str, str], settings: Settings, *, stops: bool) -> di
             "edge_length": safe.length,
         }
     log.info(
-        "%s: critical %.4g, %d runs, %.1f s",
+        "%s: half-kept %.4g, %d runs, %.1f s",
         " ".join(f"{name}={value}" for name, value in point.items()),
         found.learning_rate,
         found.runs,
@@ -175,12 +197,12 @@ def edges_at(point: Mapping[str, str], settings: Settings, *, stops: bool) -> di
 
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
-    """Every response has the same number of tokens, so that all loss types are one and the same."""
+    """The edge against length. All responses have one length, so the loss types do not differ."""
     return edges_at({**point, "loss_type": "grpo"}, settings, stops=False)
 
 
 def compute_loss_types(point: Point, inner: Axes, settings: Settings) -> dict:
-    """Responses end where the policy ends them, so that loss types differ."""
+    """The edge against loss type. The policy ends its responses itself, so the loss types differ."""
     at = {**point, "length": canonical(settings["loss_length"])}
     return {f"loss_{name}": value for name, value in edges_at(at, settings, stops=True).items()}
 

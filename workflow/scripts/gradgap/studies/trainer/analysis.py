@@ -11,7 +11,7 @@ from ...theory import exponents as laws
 from ...theory import optimizers
 
 COLUMNS = (
-    "critical_learning_rate",
+    "half_kept_learning_rate",
     "edge_runs",
     "edge_forecast",
     "edge_kept_fixed",
@@ -43,16 +43,16 @@ def _summary(points: pd.DataFrame, axis: str) -> list[dict]:
     """Of each value of an axis and optimizer: edge, forecast over edge, and how many runs kept half."""
     found = []
     for (value, optimizer), group in points.groupby([axis, "optimizer"], sort=False):
-        known = group.dropna(subset=["critical_learning_rate"])
-        ratio = known.edge_forecast / known.critical_learning_rate
+        known = group.dropna(subset=["half_kept_learning_rate"])
+        ratio = known.edge_forecast / known.half_kept_learning_rate
         seen = ratio[np.isfinite(ratio) & (ratio > 0)]
         found.append(
             {
                 axis: value,
                 "optimizer": optimizer,
-                "edge": _middle(known.critical_learning_rate),
-                "lowest": float(known.critical_learning_rate.min()),
-                "highest": float(known.critical_learning_rate.max()),
+                "edge": _middle(known.half_kept_learning_rate),
+                "lowest": float(known.half_kept_learning_rate.min()),
+                "highest": float(known.half_kept_learning_rate.max()),
                 "runs": len(known),
                 "forecast": _middle(seen) if len(seen) else math.nan,
                 "forecast_low": float(ratio.min()),
@@ -71,7 +71,7 @@ def analyse(dataset, settings):
     lengths, loss_types = _points(dataset), _points(dataset, "loss_")
     rows, exponents = [], []
     for optimizer, group in lengths.groupby("optimizer", sort=False):
-        fitted, predicted = fit(group.length, group.critical_learning_rate), law(optimizer)
+        fitted, predicted = fit(group.length, group.half_kept_learning_rate), law(optimizer)
         if fitted is not None:
             exponents.append(
                 {
@@ -92,7 +92,7 @@ def analyse(dataset, settings):
             }
             rows.append(row(labels, "length", predicted, fitted, search=f"counts, {optimizer}, length"))
     by_length, by_loss = _summary(lengths, "length"), _summary(loss_types, "loss_type")
-    both = pd.concat([lengths, loss_types]).dropna(subset=["critical_learning_rate"])
+    both = pd.concat([lengths, loss_types]).dropna(subset=["half_kept_learning_rate"])
     findings = {
         "exponents": exponents,
         "lengths": by_length,

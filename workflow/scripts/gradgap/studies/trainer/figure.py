@@ -38,34 +38,34 @@ def _spread(group):
 def _lengths(panel, points, laws, looks):
     values = np.sort(points.length.unique()).astype(float)
     for optimizer, here in points.groupby("optimizer", sort=False):
-        here = here.dropna(subset=["critical_learning_rate"])
+        here = here.dropna(subset=["half_kept_learning_rate"])
         x = here.length * (1 + 0.03 * _spread(here))
-        panel.plot(x, here.critical_learning_rate, **style.MARK | looks[optimizer])
+        panel.plot(x, here.half_kept_learning_rate, **style.MARK | looks[optimizer])
         power = laws[optimizer]
-        middle = np.exp(np.mean(np.log(here.critical_learning_rate) - power * np.log(here.length)))
+        middle = np.exp(np.mean(np.log(here.half_kept_learning_rate) - power * np.log(here.length)))
         panel.plot(values, middle * values**power, **style.PREDICTED)
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_xticks(values, [f"{value:g}" for value in values])
     panel.minorticks_off()
     style.decades(panel.yaxis)
-    panel.set_xlabel("tokens of a response, T")
-    panel.set_ylabel("critical learning rate")
+    panel.set_xlabel("response length T (tokens)")
+    panel.set_ylabel("half-kept learning rate α½")
     style.head(panel, "a", "length")
 
 
 def _loss_types(panel, points, looks):
     names = list(dict.fromkeys(points.loss_type))
     for optimizer, here in points.groupby("optimizer", sort=False):
-        here = here.dropna(subset=["critical_learning_rate"])
+        here = here.dropna(subset=["half_kept_learning_rate"])
         x = np.array([names.index(name) for name in here.loss_type]) + 0.05 * _spread(here)
-        panel.plot(x, here.critical_learning_rate, **style.MARK | looks[optimizer])
+        panel.plot(x, here.half_kept_learning_rate, **style.MARK | looks[optimizer])
     panel.set_yscale("log")
     style.decades(panel.yaxis)
     panel.set_xlim(-0.5, len(names) - 0.5)
     panel.set_xticks(range(len(names)), names)
     panel.set_xlabel("loss type")
-    panel.set_ylabel("critical learning rate")
+    panel.set_ylabel("half-kept learning rate α½")
     style.head(panel, "b", "responses that may end before")
 
 
@@ -87,8 +87,8 @@ def _forecasts(panel, lengths, loss_types, looks):
     tables, labels = _places(lengths, loss_types)
     for table in tables:
         for k, (optimizer, here) in enumerate(table.groupby("optimizer", sort=False)):
-            here = here.dropna(subset=["critical_learning_rate"])
-            ratio = np.clip(here.edge_forecast / here.critical_learning_rate, LOWEST, HIGHEST)
+            here = here.dropna(subset=["half_kept_learning_rate"])
+            ratio = np.clip(here.edge_forecast / here.half_kept_learning_rate, LOWEST, HIGHEST)
             panel.plot(
                 here.place + 0.24 * k - 0.12 + 0.06 * _spread(here), ratio, **style.MARK | looks[optimizer]
             )
@@ -105,7 +105,7 @@ def _control(panel, lengths, loss_types, looks):
     tables, labels = _places(lengths, loss_types)
     for table in tables:
         for k, (optimizer, here) in enumerate(table.groupby("optimizer", sort=False)):
-            here = here.dropna(subset=["critical_learning_rate"])
+            here = here.dropna(subset=["half_kept_learning_rate"])
             x = here.place + 0.4 * k - 0.2 + 0.1 * _spread(here)
             own = looks[optimizer]
             panel.vlines(
