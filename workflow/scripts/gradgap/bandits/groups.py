@@ -5,7 +5,7 @@ all that matters to an update may share a row, which then says how many they are
 another.
 """
 
-from ..numerics.compiler import f8, function_type, kernel, types
+from ..numerics.compiler import f8, function_type, inlined, types
 
 #: Type of `Advantage.sampled`: right, size → advantage of a right and of a wrong response.
 ADVANTAGE = function_type(types.UniTuple(f8, 2), f8, f8)
@@ -16,7 +16,7 @@ AGGREGATION = function_type(f8, f8, f8, f8, f8)
 REWARD, LENGTH, COUNT, SCORE, WEIGHT, PROMPT, COLUMNS = range(7)
 
 
-@kernel
+@inlined
 def weigh_group(advantage, aggregation, first, rows, group, max_length):
     """Fill in the weight of every response of one group: the factor of its summed score in the update.
 
@@ -68,7 +68,7 @@ def weigh_group(advantage, aggregation, first, rows, group, max_length):
     return end, 0.0 < right < size
 
 
-@kernel
+@inlined
 def weigh(advantage, aggregation, rows, group, max_length, mixed_only):
     """Fill in the weights of a whole batch, group by group.
 
