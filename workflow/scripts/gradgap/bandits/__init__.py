@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..numerics.compiler import function_type, i8, matrix, stream_pointer, structure, types, vector
+from ..numerics.elementary import norm
 from ..plugins import Registry
 from ..settings import Setting
 
@@ -297,6 +298,12 @@ class Instance:
             each = np.repeat(mine, group[COUNT, mine].astype(int))
             found.append(Sample(group[REWARD, each], group[LENGTH, each], scores[each]))
         return found
+
+    @property
+    def gap_norm(self) -> float:
+        """Norm ‖g‖ of the gradient gap of the whole policy at the start."""
+        gap = self.at(self.start)[2]
+        return abs(gap) if len(self.start) == 1 else norm(gap)
 
     @property
     def best_failure(self) -> float:
