@@ -59,7 +59,8 @@ def main(arguments):
     rule = arguments.advantage, arguments.aggregation
     divisor = AGGREGATIONS.find(arguments.aggregation).divisor(instance)
     settings = options.get("optimizer_settings")
-    steps = options.get("steps_per_batch", 1)
+    # in expected updates a minibatch is the whole batch
+    steps = options.get("steps_per_batch", 1) * options.get("minibatches", 1)
     excess = 0.0 if instance.length == instance.max_length else math.nan
     of_steps = optimizers.epochs_factor(steps, arguments.ratio, instance.max_length, excess)
     plain = OPTIMIZERS.find(arguments.optimizer).plain
