@@ -143,6 +143,10 @@ def test_several_steps_a_batch(capsys):
     found = json.loads(out)
     assert found["critical"] == pytest.approx(found["closed_form"]["critical"], rel=5e-3)
     assert found["closed_form"]["reach"] == "local"
+    # two times through two minibatches, which in expected updates are the whole batch
+    divided = ("--advantage", "dr_grpo", "--steps-per-batch", 2, "--minibatches", 2, "--clip-range", 0.2)
+    _, out, _ = call(capsys, "threshold", *COUNTING, *divided, "--clip-range-high", 0.28, "--json")
+    assert json.loads(out) == found
     _, out, _ = call(capsys, *arguments, "--ratio", "sequence")
     whole = json.loads(out)
     assert whole["closed_form"]["critical"] == pytest.approx(4 * found["closed_form"]["critical"])
@@ -391,6 +395,7 @@ def test_a_reader_who_has_seen_enough_is_no_error():
                 (("--steps-per-batch", "0"), ["--steps-per-batch", "at least 1"]),
                 (("--ratio", "word", "--steps-per-batch", "2"), ["word", "gspo, sequence, token"]),
                 (("--clip-range", "0.2"), ["--clip-range", "--steps-per-batch"]),
+                (("--minibatches", "3", "--group-size", "16"), ["minibatches", "3", "divide 16"]),
                 (
                     ("--steps-per-batch", "2", "--clip-range-high", "0.2"),
                     ["--clip-range-high", "--clip-range "],

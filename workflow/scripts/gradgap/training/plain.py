@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from ..bandits import Policy, Sample, TokenPolicy
+from ..numerics.elementary import each, exp, log
 from ..numerics.streams import uniform
 from . import rules
 from .controllers import gained
@@ -20,7 +21,7 @@ from .rules import ADVANTAGES, AGGREGATIONS
 from .schedules import kernels
 
 #: Size of a group in expectation: so large that advantages have reached their limit.
-_EVERYONE = 2.0**40
+_EVERYONE = float(1 << 40)
 
 
 def expected_update(policy: Policy, advantage: str, aggregation: str, theta: np.ndarray) -> np.ndarray:
@@ -101,10 +102,12 @@ def surrogate_update(
     """
     log_now, scores = policy.tokens_at(theta, group)
     log_ratio = log_now - policy.tokens_at(old, group)[0]
-    whole = log_ratio.sum(axis=1, keepdims=True) / group.lengths[:, None] ** of.ratio.length_power
-    ratio = np.exp(of.ratio.token * log_ratio + of.ratio.response * whole)
+    divisors = each(exp, of.ratio.length_power * each(log, group.lengths))
+    whole = log_ratio.sum(axis=1, keepdims=True) / divisors[:, None]
+    ratio = each(exp, of.ratio.token * log_ratio + of.ratio.response * whole)
     stopped = np.where(weights[:, None] > 0, ratio > 1 + of.above, ratio < 1 - of.below)
-    return np.einsum("n,nt,ntj->j", weights, np.where(stopped, 0.0, ratio), scores)
+    factors = weights[:, None] * np.where(stopped, 0.0, ratio)
+    return (factors[:, :, None] * scores).sum(axis=(0, 1))
 
 
 def _on_policy(batch, theta):
