@@ -20,8 +20,10 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
+from PIL import Image
 
 RESULTS = Path(os.environ.get("GRADGAP_RESULTS") or Path(__file__).parents[1] / "results")
 SCREENSHOTS = RESULTS / "screenshots"
@@ -81,6 +83,18 @@ class Browser:
     def js(self, script: str, *arguments):
         """What a script returns."""
         return self._call("/execute/sync", {"script": script, "args": list(arguments)})
+
+    def downloaded(self, button: str, folder: Path, files: int) -> list[Path]:
+        """Press a button, and wait until so many files lie in a folder."""
+        self.cdp("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        self.js("document.getElementById(arguments[0]).click()", button)
+        end = time.time() + 20
+        while time.time() < end:
+            found = sorted(path for path in folder.iterdir() if path.suffix != ".crdownload")
+            if len(found) == files and all(path.stat().st_size for path in found):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"{button}: {files} files expected; found {[path.name for path in found]}")
 
     def wait(self, script: str, seconds: float = 30):
         """The first true value of an expression."""
@@ -379,6 +393,75 @@ def test_two_points_can_be_pinned_and_compared(explore):
     assert len(csv) > 10
 
 
+@pytest.fixture
+def view(explore):
+    """A view of two charts: a map, and the learning curve of its point."""
+    asked = {
+        "study": "phase_diagram",
+        "variable": "final_failure_rate",
+        "across": "length",
+        "by": "map:learning_rate",
+    }
+    explore.js(FOLLOW, "#" + urllib.parse.urlencode(asked))
+    return explore
+
+
+def test_both_charts_can_be_saved_as_pictures(view, tmp_path):
+    curve, chart = view.downloaded("png", tmp_path, 2)
+    assert (curve.name, chart.name) == (
+        "phase_diagram-final_failure_rate-run.png",
+        "phase_diagram-final_failure_rate.png",
+    )
+    for path in (curve, chart):
+        with Image.open(path) as image:
+            assert image.size == (1800, 1120)
+            colours = image.convert("RGB").getcolors(image.width * image.height)
+        assert max(colours)[0] < 0.9 * 1800 * 1120, f"{path.name} is nearly blank"
+
+
+def test_what_is_shown_can_be_saved_as_a_table(view, tmp_path):
+    (path,) = view.downloaded("csv", tmp_path, 1)
+    assert path.name == "phase_diagram-final_failure_rate.csv"
+    data = xr.load_dataset(RESULTS / "datasets/phase_diagram.nc")
+    table = pd.read_csv(path)
+    cells = table[table["chart"] == table["chart"][0]]
+    assert len(cells) == data.sizes["length"] * data.sizes["learning_rate"]
+    at = view.js("return {...state.at}")
+    rows = [
+        expected(data, "final_failure_rate", {**at, "learning_rate": j}, "length")
+        for j in range(data.sizes["learning_rate"])
+    ]
+    close(cells["value"], np.concatenate(rows))
+
+
+def test_the_copied_link_leads_to_what_is_shown(view):
+    view.cdp("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    view.cdp("Page.bringToFront")
+    view.choose("at-length", "0")
+    view.js("document.getElementById('link').click()")
+    view.wait("document.getElementById('link').textContent === 'Link copied'")
+    copied = view.js("return navigator.clipboard.readText()")
+    assert copied == view.js("return window.location.href")
+    shown = "return [state.variable, state.across, state.by, {...state.at}]"
+    before = view.js(shown)
+    view.choose("study", "length_scaling")
+    assert view.js(shown) != before
+    view.js(FOLLOW, "#" + copied.partition("#")[2])
+    assert view.js(shown) == before
+
+
+def test_a_zoom_can_be_undone(view):
+    ranges = "return ['xaxis', 'yaxis'].map(a => document.getElementById('map')._fullLayout[a].range)"
+    before = view.js(ranges)
+    view.js("const [a, b] = document.getElementById('map')._fullLayout.xaxis.range;"
+            "return Plotly.relayout('map', {'xaxis.range': [a, (a + b) / 2]}).then(() => null)")
+    assert view.js(ranges) != before
+    view.choose("at-rule", view.js("return String((state.at.rule + 1) % size('rule'))"))
+    assert view.js(ranges) != before  # another point leaves the zoom
+    view.js("document.getElementById('reset').click()")
+    view.wait(f"JSON.stringify((() => {{ {ranges} }})()) === '{json.dumps(before, separators=(',', ':'))}'", 5)
+
+
 def test_page_is_small_and_soon_ready(browser):
     """Processor time of the page counts, for other work on this machine makes the wall time longer."""
     assert page("explore.html").stat().st_size <= 5e6
@@ -469,6 +552,8 @@ def test_site_opens_without_internet(browser, device):
             "[...document.images].every(i => i.loading === 'lazy' || (i.complete && i.naturalWidth > 0))"
         )
         assert browser.js(f"return {OUTSIDE}") == [], name
+        raw = "[...document.querySelectorAll('a')].map(a => a.textContent).filter(t => t.includes('\\\\('))"
+        assert browser.js(f"return {raw}") == [], name  # formulas are not set in menus
         assert browser.js("return document.documentElement.scrollWidth") <= SIZES[device][0] + 1, name
         browser.screenshot(SCREENSHOTS / f"site-{name}-{device}.png", whole=False)
     assert browser.complaints("SEVERE") == []

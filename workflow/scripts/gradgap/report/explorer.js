@@ -775,8 +775,17 @@ function listen() {
   el("csv").addEventListener("click", () =>
     download(`${state.study}-${state.variable}.csv`, new Blob([csv()], { type: "text/csv" })),
   );
-  el("link").addEventListener("click", () => {
-    navigator.clipboard?.writeText(window.location.href);
+  el("link").addEventListener("click", async () => {
+    let told = "Link copied";
+    try {
+      await navigator.clipboard.writeText(window.location.href);
+    } catch {
+      told = "Not allowed here: copy the address of this page"; // it holds the same link
+    }
+    el("link").textContent = told;
+    setTimeout(() => {
+      el("link").textContent = "Copy link";
+    }, 3000);
   });
   el("map").addEventListener("keydown", (e) => {
     const steps = {
