@@ -453,13 +453,17 @@ def test_the_copied_link_leads_to_what_is_shown(view):
 def test_a_zoom_can_be_undone(view):
     ranges = "return ['xaxis', 'yaxis'].map(a => document.getElementById('map')._fullLayout[a].range)"
     before = view.js(ranges)
-    view.js("const [a, b] = document.getElementById('map')._fullLayout.xaxis.range;"
-            "return Plotly.relayout('map', {'xaxis.range': [a, (a + b) / 2]}).then(() => null)")
+    view.js(
+        "const [a, b] = document.getElementById('map')._fullLayout.xaxis.range;"
+        "return Plotly.relayout('map', {'xaxis.range': [a, (a + b) / 2]}).then(() => null)"
+    )
     assert view.js(ranges) != before
     view.choose("at-rule", view.js("return String((state.at.rule + 1) % size('rule'))"))
     assert view.js(ranges) != before  # another point leaves the zoom
     view.js("document.getElementById('reset').click()")
-    view.wait(f"JSON.stringify((() => {{ {ranges} }})()) === '{json.dumps(before, separators=(',', ':'))}'", 5)
+    view.wait(
+        f"JSON.stringify((() => {{ {ranges} }})()) === '{json.dumps(before, separators=(',', ':'))}'", 5
+    )
 
 
 def test_page_is_small_and_soon_ready(browser):
