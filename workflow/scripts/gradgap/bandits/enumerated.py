@@ -1,8 +1,9 @@
-"""Autoregressive softmax policies small enough that every response is enumerated.
+"""Autoregressive softmax policies that are so small that all their responses can be enumerated.
 
-After each prefix, the context, the next token is drawn from a softmax of ⟨θ, φ(context, token)⟩. A step along a
-direction w needs of the features just two numbers a token: its logit ⟨θ, φ⟩ and its slope ⟨w, φ⟩. Success and
-failure rate are sums of positive terms over all responses, so nothing is estimated and nothing cancels.
+A response is written token by token. The tokens so far are the context, and the next token is drawn from a softmax of
+⟨θ, φ(context, token)⟩. For steps along one direction w, two numbers per token are enough: its logit ⟨θ, φ⟩ and its
+slope ⟨w, φ⟩. The success rate and the failure rate are sums of positive terms over all responses. So nothing is
+estimated, and no digits are lost in differences.
 """
 
 import functools
@@ -18,16 +19,24 @@ from ..numerics.sampling import normals
 
 @dataclass(frozen=True)
 class Tree:
-    """All responses of up to `length` tokens; contexts come before those that follow from them.
+    """All responses of a policy, as a tree of contexts. A context is numbered before the contexts that it leads to.
 
     Attributes
     ----------
     child : ndarray of int, shape (contexts, vocabulary)
-        Context that a token leads to; −1 − i where it ends response i.
+        The context that each token leads to. If the token ends response i instead, the entry is −1 − i.
     depth : ndarray of int, shape (contexts,)
-        Tokens before a context.
+        Number of tokens in each context.
     responses : int
         Number of responses.
+
+    Examples
+    --------
+    Two tokens, each 0 or 1. After the empty context 0 come the contexts 1 and 2, and then the four responses:
+
+    >>> two = tree(2, 2, ending=False)
+    >>> two.child.tolist(), two.depth.tolist(), two.responses
+    ([[1, 2], [-1, -2], [-3, -4]], [0, 1, 1], 4)
     """
 
     child: np.ndarray
@@ -37,7 +46,20 @@ class Tree:
 
 @functools.cache
 def tree(length: int, vocabulary: int, ending: bool) -> Tree:
-    """Responses of exactly `length` tokens, or, where the token 0 ends a response, of at most as many.
+    """The tree of all responses of one length, or of all responses up to that length.
+
+    Parameters
+    ----------
+    length : int
+        Number of tokens of a response, or the largest number with `ending`.
+    vocabulary : int
+        Number of tokens to choose from.
+    ending : bool
+        Whether the token 0 ends a response.
+
+    Returns
+    -------
+    Tree
 
     Examples
     --------
@@ -62,25 +84,26 @@ def tree(length: int, vocabulary: int, ending: bool) -> Tree:
 
 
 def pruned(full: Tree, ends: np.ndarray) -> tuple[Tree, np.ndarray, np.ndarray]:
-    """The responses of a tree cut short: a response that reaches a marked context ends there.
+    """Cut a tree short: a response that reaches a marked context ends there.
 
     Parameters
     ----------
     full : Tree
     ends : ndarray of bool, shape (contexts,)
-        Whether a response ends on reaching this context; that of the root is not looked at.
+        Whether a response ends when it reaches the context. The entry of the empty context is ignored.
 
     Returns
     -------
     Tree
+        The shorter tree.
     kept : ndarray of int, shape (contexts left,)
-        The contexts of `full` that are left, in their order.
+        The contexts of `full` that are left, in the same order.
     leaf : ndarray of int, shape (responses, 2)
-        Context of `full` and token with which each response ends.
+        For each response the last context, numbered as in `full`, and the last token.
 
     Examples
     --------
-    Two tokens of two, where a first token 0 ends the response:
+    Responses of two tokens, each 0 or 1. If the first token is 0, the response ends:
 
     >>> full = tree(2, 2, False)
     >>> shape, kept, leaf = pruned(full, full.depth * 0 + np.array([0, 1, 0]) == 1)
@@ -106,7 +129,11 @@ def pruned(full: Tree, ends: np.ndarray) -> tuple[Tree, np.ndarray, np.ndarray]:
 
 @kernel
 def _evaluate(logit, slope, child, depth, right, step, reach, score):
-    """What `Line.at` returns; `reach` and `score` hold a number a context, `reach` is scratch as well."""
+    """The rates, the sums of scores, and the mean length at one step along a line, for `Line.at`.
+
+    `reach` and `score` are scratch arrays with one number per context: the probability of reaching it, and the score
+    of the tokens up to it.
+    """
     contexts, vocabulary = logit.shape
     weight = np.empty(vocabulary)
     reach[0] = 1.0
@@ -148,7 +175,7 @@ def _evaluate(logit, slope, child, depth, right, step, reach, score):
 
 @kernel
 def _responses(logit, slope, child, probability, score):
-    """Fill the probability and the score along the direction of every response."""
+    """Write the probability of every response, and its score along the direction, into two arrays."""
     contexts, vocabulary = logit.shape
     reach = np.ones(contexts)
     scored = np.zeros(contexts)
@@ -176,7 +203,7 @@ def _responses(logit, slope, child, probability, score):
 
 @kernel
 def _gain(success0, failure0, success, failure):
-    """J − J₀ from the smaller of the two rates, whose difference keeps its digits."""
+    """J − J₀, computed from the smaller of success and failure rate, so that its digits do not cancel."""
     return success - success0 if success0 < failure0 else failure0 - failure
 
 
@@ -207,7 +234,7 @@ def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
     score = np.empty(depth.size)
     success0, failure0, _, _, _ = _evaluate(logit, slope, child, depth, right, 0.0, reach, score)
     low = 0.0
-    rising = True  # the start rises, or the direction is no ascent and the first rung says so
+    rising = True  # if J falls from the start on, the first rung already shows a loss
     high = first
     while low < last:
         success, failure, up, down, _ = _evaluate(logit, slope, child, depth, right, high, reach, score)
@@ -215,7 +242,7 @@ def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
         climbs = (up if success0 < failure0 else -down) > 0.0
         left, right_end = low, high
         if gain >= 0.0 and climbs and not rising:
-            # between two rungs it falls and rises again: look whether the dip in between goes below the start
+            # J fell at the last rung and rises at this one: does the dip in between go below the start?
             while right_end - left > 1e-3 * right_end and gain >= 0.0:
                 third = (right_end - left) / 3
                 success, failure, _, _, _ = _evaluate(
@@ -252,24 +279,24 @@ def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
     return math.inf
 
 
-#: Steps of a march that proves a rise; more are never needed where a proof gives a rise throughout.
+#: Most steps of the march that proves a rise. It needs fewer wherever a proved bound promises a rise.
 _MARCH = 100_000
 
 
 @kernel
 def _march(logit, slope, child, depth, right, span, longest, spread):
-    """Up to where J is proved not to fall below its start, at most `span`; see `Line.proved_rise`."""
+    """The step up to which J is proved not to fall below its start, for `Line.proved_rise`."""
     reach = np.empty(depth.size)
     score = np.empty(depth.size)
     success0, failure0, up, down, _ = _evaluate(logit, slope, child, depth, right, 0.0, reach, score)
-    largest = longest * spread  # no score of a response is larger, at any θ
+    largest = longest * spread  # the score of a response never exceeds this, at any θ
     at = 0.0
     success, failure, climb = success0, failure0, up if success0 < failure0 else -down
     for _ in range(_MARCH):
-        # |d²J/dη²| = |E[r(x² + h)]| = |E[(1−r)(x² + h)]|; a rate grows by a factor e at most within 1/largest
+        # |d²J/dη²| = |E[r(x² + h)]| = |E[(1−r)(x² + h)]|; within 1/largest, a rate grows by at most a factor e
         bend = math.e * min(success, failure) * (largest * largest + largest * spread / 4)
         gain = _gain(success0, failure0, success, failure)
-        # the parabola gain + climb h − bend h²/2 lies below the gain; h is where it comes down to 0
+        # the gain lies above the parabola gain + climb h − bend h²/2; the step goes to where the parabola is 0
         root = math.sqrt(climb * climb + 2.0 * bend * gain)
         step = (climb + root) / bend if climb >= 0.0 else 2.0 * gain / (root - climb)
         step = min(0.999 * step, 1.0 / largest)
@@ -287,15 +314,25 @@ def _march(logit, slope, child, depth, right, span, longest, spread):
 
 @dataclass(frozen=True)
 class Line:
-    """A policy seen along one direction: θ + ηw for all η.
+    """A policy along one direction w: everything about θ + ηw, for any step size η.
 
     Attributes
     ----------
     tree : Tree
     logit, slope : ndarray, shape (contexts, vocabulary)
-        ⟨θ, φ⟩ and ⟨w, φ⟩ of every token after every context.
+        ⟨θ, φ⟩ and ⟨w, φ⟩ of every token in every context.
     right : ndarray of bool, shape (responses,)
         The verifiable reward r of every response.
+
+    Examples
+    --------
+    Two responses of one token. At θ = 0 they are equally likely, and a step of log 3 makes the right one three times
+    as likely as the wrong one:
+
+    >>> shape = tree(1, 2, ending=False)
+    >>> line = Line(shape, np.zeros((1, 2)), np.array([[0.0, 1.0]]), np.array([False, True]))
+    >>> [round(value, 6) for value in line.at(math.log(3))]
+    [0.75, 0.25, 1.0, 1.0]
     """
 
     tree: Tree
@@ -308,12 +345,22 @@ class Line:
         return self.logit, self.slope, self.tree.child, self.tree.depth, self.right
 
     def at(self, step: float) -> tuple[float, float, float, float]:
-        """Success rate, failure rate, gap alignment Δμ (nan where a rate is 0) and mean length at θ + ηw.
+        """The policy after a step: its rates, its gap alignment and its mean length.
 
         Parameters
         ----------
         step : float
-            η.
+            Step size η.
+
+        Returns
+        -------
+        success, failure : float
+            J and 1 − J at θ + ηw.
+        alignment : float
+            Gap alignment Δμ of w there: mean score of right responses less that of wrong ones, along w. nan if one of
+            the rates is 0.
+        length : float
+            Mean number of tokens.
         """
         scratch = np.empty((2, len(self.logit)))
         success, failure, up, down, length = _evaluate(*self._arguments, float(step), scratch[0], scratch[1])
@@ -322,75 +369,105 @@ class Line:
 
     @property
     def spread(self) -> float:
-        """G_p along the direction: no token's score exceeds the largest range of slopes in a context, at any θ.
+        """Bound G_p on the score of a token along the direction, at any θ (docs/theory.md, S1–S2).
 
-        L_p is then its square over 4, the largest variance that such a range allows (docs/theory.md, S1–S2).
+        It is the largest range of slopes in a context. The bound L_p on the curvature is then G_p²/4, the largest
+        variance that such a range allows.
         """
         return float((self.slope.max(axis=1) - self.slope.min(axis=1)).max())
 
     def responses(self) -> tuple[np.ndarray, np.ndarray]:
-        """Probability of every response, and its score along the direction, both of shape (responses,)."""
+        """Probability and score of every response at θ.
+
+        Returns
+        -------
+        probability, score : ndarray, shape (responses,)
+            The score is the derivative of the log-probability along the direction.
+        """
         probability, score = np.empty((2, self.tree.responses))
         _responses(self.logit, self.slope, self.tree.child, probability, score)
         return probability, score
 
     def gains(self, steps: np.ndarray) -> np.ndarray:
-        """J(θ + ηw) − J(θ) at several η, with the relative accuracy of the smaller of J and 1 − J."""
+        """Gains J(θ + ηw) − J(θ) at several steps, without cancellation near J = 0 and J = 1.
+
+        Parameters
+        ----------
+        steps : array_like
+            Step sizes η.
+
+        Returns
+        -------
+        ndarray
+            As accurate as the smaller of J and 1 − J: each is computed directly.
+        """
         out = np.empty(len(steps))
         _gains(*self._arguments, np.asarray(steps, float), out)
         return out
 
     def longest(self, span: float, points: int = 16) -> float:
-        """Largest mean length on 0 ≤ η ≤ span, looked for at points + 1 places."""
+        """Largest mean length among points + 1 equally spaced steps from 0 to `span`."""
         return _longest(*self._arguments, float(span), points)
 
     def proved_rise(self, span: float) -> float:
-        """Largest step on 0 ≤ η ≤ span up to which J is proved, not just seen, never to fall below its start.
+        """Largest step up to which J provably never falls below its start (docs/theory.md, M2).
 
-        With Δ = T_max G_p, no score of a response is larger than Δ and no Hessian than Δ G_p/4, at any θ. So
-        |d²J/dη²| ≤ min(J, 1−J)(Δ² + Δ G_p/4), and within 1/Δ of a point either rate grows by a factor e at the
-        most. From the gain and the slope at a point a parabola then bounds the gain from below some way ahead;
-        the march goes from the end of one such stretch to the next. It uses none of the lemmas that the bounds
-        rest on. A ladder of rungs, as in `critical`, cannot exclude a dip between two of them; this does, up to
-        rounding.
+        `critical` looks at a ladder of steps and could miss a dip between two of them. This function excludes dips,
+        up to rounding, and uses none of the lemmas behind the bounds.
+
+        With Δ = T_max G_p, the score of a response is at most Δ and its Hessian at most Δ G_p/4, at any θ. So
+        |d²J/dη²| ≤ min(J, 1−J)(Δ² + Δ G_p/4), and within a distance of 1/Δ each rate grows by at most a factor e.
+        From the gain and the slope at one point, this gives a parabola that lies below the gain. J cannot fall below
+        its start until the parabola reaches 0. The march steps there, and begins again.
 
         Parameters
         ----------
         span : float
-            η > 0.
+            Where the march ends; a step size η above 0.
 
         Returns
         -------
         float
-            `span` itself where the rise is proved on all of it.
+            `span` if the rise is proved up to there.
         """
         longest = float(self.tree.depth.max()) + 1
         return _march(*self._arguments, float(span), longest, self.spread)
 
     def critical(self, first: float, last: float, per_decade: float = 10, precision: float = 1e-6) -> float:
-        """One-step critical step (docs/theory.md, M2): the smallest η > 0 with J(θ + ηw) < J(θ).
+        """One-step critical step η*: the smallest η > 0 with J(θ + ηw) < J(θ) (docs/theory.md, M2).
 
-        J along a line rises and falls more than once. A ladder goes up from `first`; where J falls at one rung
-        and rises at the next, the dip in between is followed; the first fall is bisected.
+        J can rise and fall more than once along a line. So the search goes up a ladder of steps. If J falls at one
+        rung and rises at the next, it also looks into the dip between them. The first loss found is bisected.
 
         Parameters
         ----------
         first, last : float
-            First rung, and where the ladder ends.
+            The lowest and the highest step of the ladder.
         per_decade : float
-            Rungs a decade.
+            Rungs per decade.
         precision : float
-            Relative, of the root.
+            Relative precision of η*.
 
         Returns
         -------
         float
-            η*; infinite where J does not fall below its start up to `last`.
+            η*; infinite if J does not fall below its start up to `last`.
 
         Raises
         ------
         ValueError
-            If the first rung is not above 0: the ladder would not climb.
+            If `first` is not above 0, because a ladder from there would not climb.
+
+        Examples
+        --------
+        Two tokens, each 1 with probability p = 1/(1 + e^(−θ)), and only the response 01 is right. So J = p(1 − p),
+        which is even in θ. A start at θ = −1 reaches the same J again at θ = 1, after a step of 2:
+
+        >>> shape = tree(2, 2, ending=False)
+        >>> slope = np.tile([0.0, 1.0], (3, 1))
+        >>> line = Line(shape, -slope, slope, np.array([False, True, False, False]))
+        >>> round(line.critical(0.01, 100.0), 5)
+        2.0
         """
         if not first > 0:
             raise ValueError(f"first: {first} is not allowed; it must be above 0")
@@ -399,7 +476,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Policy:
-    """A softmax policy with features that depend on the whole prefix, and a verifiable reward.
+    """A softmax policy whose features depend on all tokens so far, together with a verifiable reward.
 
     Attributes
     ----------
@@ -407,8 +484,16 @@ class Policy:
     features : ndarray, shape (contexts, vocabulary, d)
         φ(context, token).
     theta : ndarray, shape (d,)
+        Parameters θ.
     right : ndarray of bool, shape (responses,)
         The verifiable reward r of every response.
+
+    Examples
+    --------
+    >>> features = np.array([[[0.0], [1.0]]])
+    >>> policy = Policy(tree(1, 2, ending=False), features, np.zeros(1), np.array([False, True]))
+    >>> policy.gap().tolist()
+    [1.0]
     """
 
     tree: Tree
@@ -417,7 +502,13 @@ class Policy:
     right: np.ndarray
 
     def line(self, direction: np.ndarray) -> Line:
-        """The policy along a direction, a unit vector of shape (d,)."""
+        """The policy along a direction.
+
+        Parameters
+        ----------
+        direction : ndarray, shape (d,)
+            A unit vector w.
+        """
         return Line(self.tree, self._along(self.theta), self._along(direction), self.right)
 
     def _along(self, vector: np.ndarray) -> np.ndarray:
@@ -427,18 +518,18 @@ class Policy:
         return out
 
     def gap(self) -> np.ndarray:
-        """Gradient gap g, shape (d,)."""
+        """Gradient gap g: mean score of right responses less that of wrong ones, shape (d,)."""
         return np.array([self.line(axis).at(0.0)[2] for axis in np.eye(len(self.theta))])
 
 
 #: Success and failure rates of random policies are at least this.
 LEAST_RATE = 1e-4
-#: So flat a direction, Δμ/G_p, is drawn again: the rise that a bound promises would drown in rounding.
+#: A direction with a smaller Δμ/G_p is drawn again. The rise that a bound promises there would be lost in rounding.
 LEAST_ALIGNMENT = 1e-3
 
 
 def _normals(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Standard normal numbers from a stream that starts at bits of the generator."""
+    """Standard normal numbers that are the same on every machine; the generator only gives the seed."""
     out = np.empty(shape)
     normals(generator.integers(2**64, size=4, dtype=np.uint64), out.reshape(-1))
     return out
@@ -454,10 +545,16 @@ def _log_odds(success, failure):
 
 @kernel
 def entropy(probability):
-    """−Σ p log p, in nats.
+    """Entropy of a distribution, −Σ p log p, in nats.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (responses,)
 
     Examples
     --------
+    Of four equally likely responses it is log 4:
+
     >>> bool(abs(entropy(np.full(4, 0.25)) - math.log(4)) < 1e-12)
     True
     """
@@ -471,38 +568,41 @@ def entropy(probability):
 def stopped_walk(
     length: int, vocabulary: int = 2, multiplier: float = 0.6
 ) -> tuple[Tree, np.ndarray, np.ndarray]:
-    """A walk that stops when its luck is best, the worst family known for Proposition 4 (docs/theory.md).
+    """A random walk that stops at the best moment: the worst policy known for Proposition 4 (docs/theory.md).
 
-    Tokens are equally likely at θ = 0 and are steps of equally spaced slopes. With V the variance of the steps so
-    far and x their sum, V − x² is a martingale, and a response that ends there lowers d²J/dη² by V − x² if it is
-    right. The responses end where (V − x²)₊ less a price for every token is best, found by going back from the
-    largest length; they are right where V > x².
+    At θ = 0 all tokens are equally likely. Each token is a step of the walk, and the steps are equally spaced. Write
+    x for the sum of the steps so far and V for its variance. A response that ends there and is right lowers d²J/dη²
+    by V − x², which is a martingale. A response is right if V > x². The walk stops so as to make the mean of
+    (V − x²)₊, less a price for every token, as large as possible. When to stop is found by going back from the
+    largest length.
 
     Parameters
     ----------
     length, vocabulary : int
-        Largest length T and number of tokens, 2 or more.
+        Largest length T, and number of tokens to choose from, 2 or more.
     multiplier : float
-        The price of a token, in units of the largest variance of a token, 1/4 for slopes that range over 1. The
-        ratio of critical step to bound is least where the price is 2 over that ratio: 3/5 for three tokens.
+        Price of a token, in units of the largest variance of a token: 1/4 for slopes that range over 1. The ratio of
+        one-step critical step to bound is smallest if the price is 2 over that ratio, which is 3/5 for three tokens.
 
     Returns
     -------
     Tree
     slope : ndarray, shape (vocabulary,)
-        From −½ to ½.
+        The steps, from −½ to ½.
     right : ndarray of bool, shape (responses,)
 
     Examples
     --------
+    The responses 01 and 10 end early, and those with both tokens are right:
+
     >>> shape, slope, right = stopped_walk(3)
-    >>> shape.responses, int(right.sum()), slope.tolist()  # 01 and 10 end; mixed digits are right
+    >>> shape.responses, int(right.sum()), slope.tolist()
     (6, 4, [-0.5, 0.5])
     """
     full = tree(length, vocabulary, False)
     slope = np.linspace(-0.5, 0.5, vocabulary)
     variance = float(dot(slope, slope)) / vocabulary
-    levels = [np.flatnonzero(full.depth == depth) for depth in range(length)]  # all at one depth together
+    levels = [np.flatnonzero(full.depth == depth) for depth in range(length)]  # the contexts of each depth
     place = np.zeros(len(full.child))
     for here in levels[:-1]:
         place[full.child[here]] = place[here, None] + slope
@@ -519,7 +619,7 @@ def stopped_walk(
         for token in range(vocabulary):
             going_on += after[:, token]
         going_on /= vocabulary
-        # at equal value it goes on: two of two prices do not differ by a rounding
+        # if both values are equal, the walk goes on; the small number keeps rounding from deciding it
         stops[here] = (here > 0) & (value[here] > going_on + 1e-12)
         value[here] = np.where(stops[here], value[here], going_on)
     shape, _, leaf = pruned(full, stops)
@@ -532,7 +632,7 @@ def stopped_walk(
 def _drawn_walk(
     generator: np.random.Generator, length: int, vocabulary: int, dimension: int
 ) -> tuple[Policy, np.ndarray] | None:
-    """A stopped walk a little off its best θ, at times with features blurred; None where it is not fit to use."""
+    """A stopped walk near its best θ, half of the time with noise on its features. None if it cannot be used."""
     shape, slope, right = stopped_walk(length, vocabulary, generator.uniform(0.3, 1.0))
     axis = _normals(generator, (dimension,))
     axis /= norm(axis)
@@ -553,26 +653,29 @@ def _drawn_walk(
 def draw(
     generator: np.random.Generator, length: int, vocabulary: int, dimension: int, *, walks: bool = True
 ) -> tuple[Policy, np.ndarray]:
-    """A random policy and direction, from flat to nearly deterministic, aligned to nearly orthogonal.
+    """A random policy and direction, to try a bound on (docs/theory.md).
 
-    Features blend what belongs to the token with what belongs to the whole prefix. The right responses are the
-    first ones in an order of three kinds, at random, along a direction, or outward from a point along it, up to
-    a success rate whose log-odds are uniform. Responses all have the largest length, or end with a token 0, or end
-    after prefixes that are drawn; one policy in eight is a stopped walk (`stopped_walk`) near its best θ.
+    Policies range from flat to nearly deterministic, and directions from along the gradient gap to nearly orthogonal
+    to it. Features mix a part that depends on the token alone with a part that depends on all tokens so far. To
+    choose the right responses, all are put in an order: at random, by their score along a direction, or by the
+    distance of that score from a point. The first ones are right, as many as give a success rate whose log-odds are
+    uniform.
+    Responses all have the largest length, or end with a token 0, or end in contexts that are drawn. One policy in
+    eight is a stopped walk near its best θ (`stopped_walk`).
 
     Parameters
     ----------
     generator : Generator
     length, vocabulary, dimension : int
-        Largest length T, tokens V to choose from, and d.
+        Largest length T, number of tokens V to choose from, and number of parameters d.
     walks : bool
-        Whether stopped walks are among what is drawn.
+        Whether to draw stopped walks as well.
 
     Returns
     -------
     Policy
-    ndarray, shape (d,)
-        A unit vector w with Δμ > 0.
+    direction : ndarray, shape (d,)
+        A unit vector w with gap alignment Δμ > 0.
 
     Examples
     --------

@@ -7,7 +7,7 @@ another.
 
 import math
 
-from ..numerics.compiler import f8, function_type, kernel, types
+from ..numerics.compiler import f8, function_type, inlined, kernel, types
 from ..numerics.streams import uniform
 
 #: Type of `Advantage.sampled`: right, size → advantage of a right and of a wrong response.
@@ -19,7 +19,7 @@ AGGREGATION = function_type(f8, f8, f8, f8, f8)
 REWARD, LENGTH, COUNT, SCORE, WEIGHT, PROMPT, COLUMNS = range(7)
 
 
-@kernel
+@inlined
 def weigh_group(advantage, aggregation, first, rows, group, max_length):
     """Fill in the weight of every response of one group: the factor of its summed score in the update.
 
@@ -71,7 +71,7 @@ def weigh_group(advantage, aggregation, first, rows, group, max_length):
     return end, 0.0 < right < size
 
 
-@kernel
+@inlined
 def weigh(advantage, aggregation, rows, group, max_length, mixed_only):
     """Fill in the weights of a whole batch, group by group.
 

@@ -26,6 +26,7 @@ from ..numerics.compiler import (
     f8,
     function_at,
     i8,
+    inlined,
     kernel,
     matrix,
     pointer,
@@ -231,7 +232,7 @@ def _mean(values):
     return total / values.size
 
 
-@kernel
+@inlined
 def _mean_failure(rates):
     if rates.shape[1] == 1:
         return rates[1, 0]
@@ -244,7 +245,7 @@ def _mean_failure(rates):
 # Inside loops arrays are local variables, not fields: numba counts a reference each time a field is read.
 
 
-@kernel
+@inlined
 def _expected(coefficient, divisor, rates, gaps, update):
     """Fill `update` with its expectation over large groups: the mean over prompts of c(J_q) g_q over the divisor."""
     prompts, dimension = gaps.shape
@@ -262,7 +263,7 @@ def _expected(coefficient, divisor, rates, gaps, update):
             update[j] += factor * gaps[q, j]
 
 
-@kernel
+@inlined
 def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates, group, update):
     """Fill `update` from sampled groups.
 
@@ -319,7 +320,7 @@ def _everything(policy, rule, theta, constants, space, surrogate, group):
     return rows
 
 
-@kernel
+@inlined
 def _same(a, b):
     for j in range(a.size):  # noqa: SIM110 (numba knows no generator here)
         if a[j] != b[j]:
@@ -327,7 +328,7 @@ def _same(a, b):
     return True
 
 
-@kernel
+@inlined
 def _returned(theta, before, earlier, best):
     """The period with which an exact, memoryless run repeats itself from here on; 0 where it does not yet."""
     if _same(theta, before):

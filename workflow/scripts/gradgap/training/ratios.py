@@ -1,7 +1,8 @@
-"""Importance ratios: how tokens of a batch drawn at other parameters are weighed (docs/theory_optimizers.md, O10).
+"""Importance ratios: the weights of tokens that were drawn at other parameters (docs/theory_optimizers.md, O10).
 
-They matter where a batch is used for several steps, or is some iterations old. A ratio is made of a token's own
-log-ratio and that of its response; what theory predicts of it follows from these numbers (see `bandits.surrogates`).
+They matter if a batch is used for several steps, or if it is some iterations old. A ratio mixes the log-ratio of the
+token alone with that of its whole response (see `bandits.surrogates`). The theory predicts its critical learning rate
+and its clip range from the numbers of this mixture.
 """
 
 import math
@@ -15,22 +16,35 @@ from ..plugins import Registry
 
 @dataclass(frozen=True)
 class Ratio:
-    """log ρ_t = token · λ_t + response · Σ λ / |o|^length_power, λ_t the log-ratio of token t.
+    """How the ratio ρ_t of a token is made: log ρ_t = token · λ_t + response · Σ λ / |o|^length_power.
 
-    On the batch's own parameters every ratio is 1, so that the first step on a fresh batch is the same for all.
+    λ_t = log π_θ(o_t) − log π_old(o_t) is the log-ratio of token t alone, and the sum runs over its response. At the
+    parameters that drew the batch every ratio is 1. The first step on a fresh batch is therefore the same for all
+    kinds of ratios.
 
     Attributes
     ----------
     token : float
-        Share of the token's own log-ratio.
+        Share of the log-ratio of the token alone, from 0 to 1.
     response : float
-        Share of the summed log-ratio of its response.
+        Share of the summed log-ratio of its response, from 0 to 1.
     length_power : float
-        Power of the response length |o| that the sum is divided by.
+        The sum is divided by the response length |o| to this power, from 0 to 1.
     clip_scale : float
-        log(1 + c) over T^`clip_power` at the largest clip range c that keeps half, for many steps a batch, a window
-        of one standard deviation and a start at success rate 0.2 (O10). nan where it is not known, infinite where
-        no clip is needed.
+        Gives the largest clip range c that keeps half of what there is to lose: log(1 + c) = clip_scale ·
+        T^`clip_power`. It holds for many steps on each batch, a window of one standard deviation and a start at
+        success rate 0.2 (O10). nan if it is not known; infinite if no clip is needed.
+
+    Examples
+    --------
+    Of a response of two tokens with λ = 0.2 and 0, the first has these log-ratios:
+
+    >>> for name in ("token", "sequence", "gspo"):
+    ...     ratio = RATIOS.find(name)
+    ...     print(name, ratio.token * 0.2 + ratio.response * 0.2 / 2**ratio.length_power)
+    token 0.2
+    sequence 0.2
+    gspo 0.1
     """
 
     token: float
@@ -40,9 +54,15 @@ class Ratio:
 
     @property
     def clip_power(self) -> float:
-        """a where the spread of log ρ_t at a given displacement in standard deviations is ∝ T^a.
+        """Power of the length T with which the spread of log ρ_t grows (O10).
 
-        The largest clip range that protects scales in the same way; nan where the ratio is always 1.
+        The spread is taken at a given displacement of θ, counted in standard deviations. The largest clip range that
+        protects a run scales with the same power.
+
+        Returns
+        -------
+        float
+            nan if the ratio is always 1.
 
         Examples
         --------
@@ -53,7 +73,17 @@ class Ratio:
         return max(powers, default=math.nan)
 
     def curvature(self, length: float) -> float:
-        """Curvature of the surrogate of a batch over that of J, near the best θ: response / T^length_power.
+        """Curvature of the surrogate of a batch, as a multiple of that of J, near the best θ (O10).
+
+        Parameters
+        ----------
+        length : float
+            Response length T in tokens.
+
+        Returns
+        -------
+        float
+            response / T^length_power.
 
         Examples
         --------
@@ -63,19 +93,29 @@ class Ratio:
         return self.response / length**self.length_power
 
     def surrogate(self, clip_range: float = math.inf, clip_range_high: float | None = None) -> np.ndarray:
-        """The numbers of `bandits.surrogates`, clipped to [1 − clip_range, 1 + clip_range_high].
+        """The ratio together with a clip range, as the vector that compiled functions take (`bandits.surrogates`).
 
         Parameters
         ----------
         clip_range : float
-            Above 0; infinite for no clip.
+            Ratios count down to 1 − clip_range. Above 0; infinite for no clip.
         clip_range_high : float, optional
-            By default the same.
+            Ratios count up to 1 + clip_range_high. The default is `clip_range`.
+
+        Returns
+        -------
+        ndarray, shape (5,)
+            token, response, length_power, clip_range, clip_range_high.
 
         Raises
         ------
         ConfigError
             If a clip range is not above 0.
+
+        Examples
+        --------
+        >>> RATIOS.find("gspo").surrogate(0.2).tolist()
+        [0.0, 1.0, 1.0, 0.2, 0.2]
         """
         high = clip_range if clip_range_high is None else clip_range_high
         for name, value in (("clip_range", clip_range), ("clip_range_high", high)):
@@ -85,12 +125,17 @@ class Ratio:
 
 
 def check_ratio(ratio: object) -> None:
-    """Hold a ratio to what the engine relies on; run on the ratios of plugins when they are loaded.
+    """Check that a ratio is what the engine relies on. The ratios of plugins are checked when they are loaded.
+
+    Parameters
+    ----------
+    ratio : object
 
     Raises
     ------
     ConfigError
-        In one sentence that says what to mend.
+        If it is no `Ratio`, or one of its shares or powers is not from 0 to 1. The message is one sentence that says
+        what to mend.
 
     Examples
     --------
@@ -105,9 +150,9 @@ def check_ratio(ratio: object) -> None:
 
 
 RATIOS: Registry[Ratio] = Registry("ratio", check=check_ratio)
-# with clipped tokens a batch is a step of sign descent, 2.82 standard deviations at the most (O2)
+# with clipped tokens a batch acts as one step of sign descent, whose largest step is 2.82 standard deviations (O2)
 RATIOS.add("token")(Ratio(token=1.0, response=0.0, clip_scale=2.82))
-# the whole response: every step is then an on-policy one, in expectation
+# the ratio of the whole response: in expectation, every step is then like one on a fresh batch
 RATIOS.add("sequence")(Ratio(token=0.0, response=1.0, clip_scale=math.inf))
-# the geometric mean of the token ratios of a response; its number is seen, not derived
+# the geometric mean of the token ratios of a response; its clip scale was measured, it is not derived
 RATIOS.add("gspo")(Ratio(token=0.0, response=1.0, length_power=1.0, clip_scale=5.9))
