@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from gradgap import cli
 from gradgap.bandits import FAMILIES
 from gradgap.theory import closed_forms
 from gradgap.thresholds import exact, sampled
+from gradgap.training import plain
 from gradgap.training.run import run
 
 
@@ -141,6 +143,10 @@ def test_several_steps_a_batch(capsys):
     found = json.loads(out)
     assert found["critical"] == pytest.approx(found["closed_form"]["critical"], rel=5e-3)
     assert found["closed_form"]["reach"] == "local"
+    # two times through two minibatches, which in expected updates are the whole batch
+    divided = ("--advantage", "dr_grpo", "--steps-per-batch", 2, "--minibatches", 2, "--clip-range", 0.2)
+    _, out, _ = call(capsys, "threshold", *COUNTING, *divided, "--clip-range-high", 0.28, "--json")
+    assert json.loads(out) == found
     _, out, _ = call(capsys, *arguments, "--ratio", "sequence")
     whole = json.loads(out)
     assert whole["closed_form"]["critical"] == pytest.approx(4 * found["closed_form"]["critical"])
@@ -205,6 +211,57 @@ def test_threshold_with_a_group_size_is_sampled(capsys):
         optimizer_settings={"beta2": 0.95},
     )
     assert found[0]["half_kept"] == again.learning_rate
+
+
+PROMPTS = ("contextual", "--length", 16, "--success-rate", 0.3, "--iterations", 60)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_threshold_of_prompts_that_share_parameters(capsys, optimizer):
+    """The plain loop keeps more than half below the half-kept learning rate, and less above; α* is none."""
+    _, out, _ = call(capsys, "threshold", *PROMPTS, "--optimizer", optimizer, "--json")
+    found = json.loads(out)
+    bandit = FAMILIES.find("contextual").instance(16, 0.3, 0.7)
+    assert found["critical"] is found["search"] is found["closed_form"]["critical"] is None
+    assert "half_kept_interval" not in found
+    assert found["theta0"] == bandit.start.tolist()
+    worst = 1 - 4.0**-4  # four contexts, each settled on one of four candidates
+    for factor, more in ((0.8, True), (1.25, False)):
+        failures = [
+            plain.train(
+                bandit,
+                "grpo",
+                "seq-mean-token-sum",
+                factor * found["half_kept"],
+                iterations=60,
+                optimizer=optimizer,
+                start=start * bandit.start,
+            ).final_failure_rate
+            for start in np.linspace(0.8, 1.2, 24)
+        ]
+        assert (float(np.mean(failures)) < worst / 2) is more
+    # the first step along the gap that does harm, seen on a grid
+    gap = bandit.at(bandit.start)[2]
+    assert found["gap_norm"] == pytest.approx(np.linalg.norm(gap), rel=1e-12)
+    steps = found["one_step"] * np.linspace(0.01, 1.01, 101)
+    gained = [bandit.at(bandit.start + x * gap / np.linalg.norm(gap))[0] - 0.3 for x in steps]
+    assert all(gain > 0 for gain in gained[:99])
+    assert gained[100] < 0
+    assert all(bound < found["one_step"] for bound in found["bounds"].values() if bound)
+
+
+def test_threshold_of_prompts_in_groups(capsys):
+    options = ("--group-size", 8, "--replicates", 8, "--optimizer", "adam")
+    _, out, _ = call(capsys, "threshold", *PROMPTS, *options, "--json")
+    found = json.loads(out)
+    interval = found["half_kept_interval"]
+    assert 0 < interval["low"] <= found["half_kept"] <= interval["high"]
+    _, text, _ = call(capsys, "threshold", *PROMPTS, *options)
+    assert "the success rate only tends to its best value as θ grows" in text
+    assert "of 8 parameters" in text
+    code, _, err = call(capsys, "threshold", *PROMPTS, "--steps-per-batch", 2)
+    assert code == 2
+    assert "steps_per_batch: not allowed for contextual" in err
 
 
 def test_run_with_an_optimizer(capsys):
@@ -338,6 +395,7 @@ def test_a_reader_who_has_seen_enough_is_no_error():
                 (("--steps-per-batch", "0"), ["--steps-per-batch", "at least 1"]),
                 (("--ratio", "word", "--steps-per-batch", "2"), ["word", "gspo, sequence, token"]),
                 (("--clip-range", "0.2"), ["--clip-range", "--steps-per-batch"]),
+                (("--minibatches", "3", "--group-size", "16"), ["minibatches", "3", "divide 16"]),
                 (
                     ("--steps-per-batch", "2", "--clip-range-high", "0.2"),
                     ["--clip-range-high", "--clip-range "],

@@ -492,8 +492,6 @@ def test_the_command_line_runs_prompts_and_names_what_it_cannot_do(capsys):
         assert found["success_rate"][0] == pytest.approx(0.3)
         assert found["outcome"] == "slow"
         assert found["final_success_rate"] > 0.9
-    assert cli.main(["threshold", *where]) == 2
-    assert "vector of parameters" in capsys.readouterr().err
     study = {
         "family": ["contextual"],
         "length": [8],

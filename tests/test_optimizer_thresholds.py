@@ -7,9 +7,13 @@ import pytest
 from gradgap.bandits import FAMILIES
 from gradgap.errors import ConfigError
 from gradgap.measurements import optimizer_thresholds as measurement
+from gradgap.numerics import streams
 from gradgap.sweep.axes import expand
 from gradgap.sweep.measurement import MEASUREMENTS, measure
+from gradgap.theory import closed_forms
+from gradgap.theory import optimizers as theory
 from gradgap.thresholds import sampled
+from gradgap.training.run import train, updates
 from scipy import optimize, stats
 
 RULE = {"advantage": "dr_grpo", "aggregation": "seq-mean-token-sum"}
@@ -187,3 +191,93 @@ def test_axes_of_settings():
     assert expand("beta2", [0.999, 0.95], "k") == ("0.999", "0.95")
     assert expand("momentum", [0, 0.9], "k") == ("0", "0.9")
     assert expand("clip_norm", {"from": 0.01, "to": 1, "per_decade": 1}, "k") == ("0.01", "0.1", "1")
+
+
+#: `counting` with 1024 tokens: the instance, half its standard deviation's inverse, and the width of its window.
+BANDIT = FAMILIES.find("counting").instance(1024, 0.2)
+SCALE = math.sqrt(1024) / 2
+WIDTH = (2 * BANDIT.kernels.constants[1] + 1) / math.sqrt(1024)
+
+
+def ended(starts, rates, iterations, **options):
+    """What exact runs of the engine keep, each from its own start and at its own learning rate."""
+    starts, rates = np.broadcast_arrays(np.atleast_1d(starts), rates)
+    options |= {"iterations": iterations, "starts": starts[:, None].astype(float)}
+    return train(BANDIT, *RULE.values(), rates, **options)
+
+
+def test_the_engine_is_on_the_plateau_of_sign_descent():
+    """O2: of each start, and of starts spread over a whole step; the count is not quite normal at N = 1024."""
+    pairs = np.array([(x, step) for x in (0.3, 1.0, 1.9) for step in (0.2, 0.7, 2.5)])
+    runs = ended(-pairs[:, 0] / SCALE, pairs[:, 1] / SCALE, 400, optimizer="sign")
+    predicted = [theory.sign_plateau(*pair, WIDTH) for pair in pairs]
+    assert sampled.kept(BANDIT, runs.final_failure_rate) == pytest.approx(predicted, abs=5e-3)
+    for factor, more in ((0.99, True), (1.01, False)):
+        step = factor * theory.phase_averaged(WIDTH)
+        runs = ended(-step * (np.arange(64) + 0.5) / 64 / SCALE, step / SCALE, 200, optimizer="sign")
+        assert (sampled.kept(BANDIT, runs.final_failure_rate).mean() > 0.5) == more
+
+
+@pytest.mark.parametrize(
+    ("beta1", "beta2", "above"), [(0.0, 0.99, 0.01), (0.5, 0.99, 0.1), (0.9, 0.999, 0.1)]
+)
+def test_the_engine_is_on_the_plateau_of_adam(beta1, beta2, above):
+    """O3, up to a tenth above it; the rms of θ from J, as 1 − J − (1 − J_max) is |J″|θ²/2 near the best θ."""
+    rates = np.array([0.01, 0.03, 0.1]) / SCALE
+    settings = {"beta1": beta1, "beta2": beta2}
+    runs = ended(BANDIT.theta0, rates, 100_000, optimizer="adam", optimizer_settings=settings)
+    curvature = FAMILIES.find("counting").curvature(BANDIT)
+    found = np.sqrt(2 * (runs.final_failure_rate - BANDIT.best_failure) / curvature)
+    ratio = found / [theory.adam_plateau(rate, beta1) for rate in rates]
+    assert 0.99 < ratio.min() <= ratio.max() < 1 + above
+
+
+def test_an_exact_run_of_adam_with_a_long_memory_ends_at_the_best_theta_itself():
+    """A finding: it shrinks until rounding makes θ exactly 0, before the average of squares forgets the start."""
+    settings = {"beta1": 0.5, "beta2": 0.999}
+    runs = ended(
+        BANDIT.theta0, np.array([0.03]) / SCALE, 20_000, optimizer="adam", optimizer_settings=settings
+    )
+    assert runs.theta.tolist() == [[0.0]]
+
+
+def test_eps_makes_adam_plain_ascent_in_the_engine():
+    """O8: α½ grows by 1 + eps/|u₀|, u₀ the first update."""
+    success, failure, gap = BANDIT.at(BANDIT.theta0)
+    first = success * failure * gap
+    rates = {
+        ratio: sampled.half_kept_exact(
+            BANDIT,
+            *RULE.values(),
+            iterations=600,
+            optimizer="adam",
+            optimizer_settings={"eps": ratio * first},
+        )
+        for ratio in (0.0, 0.1, 10.0)
+    }
+    for ratio in (0.1, 10.0):
+        predicted = theory.eps_half_kept(rates[0.0], ratio * first, first)
+        assert rates[ratio] == pytest.approx(predicted, rel=0.03)
+
+
+@pytest.mark.parametrize("momentum", [0.3, 0.9])
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov"])
+def test_momentum_in_the_engine_is_stable_up_to_its_limit(optimizer, momentum):
+    """O4, from a start so near the best θ that updates are linear."""
+    settings = {"momentum": momentum}
+    critical = closed_forms.critical_closed_form(BANDIT, *RULE.values())
+    limit = theory.stability_factor(optimizer, settings) * critical
+    options = {"optimizer": optimizer, "optimizer_settings": settings}
+    away = abs(ended(1e-6 * BANDIT.theta0, np.array([0.99, 1.01]) * limit, 2000, **options).theta[:, 0])
+    assert away[0] < 1e-6 * abs(BANDIT.theta0) < away[1]
+
+
+@pytest.mark.parametrize(("failure", "size"), [(0.2, 4), (0.0125, 64)])
+def test_root_mean_square_of_the_updates_that_the_engine_draws(failure, size):
+    """O9, at the best θ; the standard error of the draws is some 0.5 %."""
+    bandit = FAMILIES.find("gated").instance(64, 1 - failure, failure)
+    length, half, share = bandit.kernels.constants
+    stream = {"group_size": size, "state": streams.state(2, {}), "count": 100_000}
+    found = updates(bandit, *RULE.values(), 0.0, **stream)
+    predicted = theory.update_rms(length, share, size, (2 * half + 1) / math.sqrt(length))
+    assert np.sqrt((found**2).mean()) == pytest.approx(predicted, rel=0.02)

@@ -4,13 +4,15 @@ What is compared with is written again from the definitions: the objective Σ_o 
 over every response token by token, and its gradient is a finite difference. It shares no code with the package.
 """
 
+import collections
 import itertools
 import math
 
 import numpy as np
 import pytest
-from gradgap.bandits import FAMILIES
+from gradgap.bandits import FAMILIES, Sample
 from gradgap.bandits.counting import make
+from gradgap.bandits.groups import COLUMNS, COUNT, deal
 from gradgap.errors import ConfigError
 from gradgap.numerics import streams
 from gradgap.theory import closed_forms
@@ -193,6 +195,139 @@ def test_sampled_steps_are_those_of_the_drawn_responses(name):
     np.testing.assert_allclose(ours.failure_rate, expected, rtol=1e-6)
 
 
+class Spelled:
+    """`counting` or `gated` as a policy in plain Python: the same responses, spelt out token by token.
+
+    A long response drawn by the instance is known by its count of ones, which are put first; all orders are alike.
+    """
+
+    kernels = None
+
+    def __init__(self, instance):
+        self.instance = instance
+        self.long, self.half_width, self.share = instance.kernels.constants
+
+    def __getattr__(self, name):
+        return getattr(self.instance, name)
+
+    def _group(self, ones, lengths):
+        places = np.arange(int(self.long))
+        tokens = np.where(places < lengths[:, None], places < ones[:, None], -1)
+        tokens[lengths == 1] = -1  # the one token of a short response does not depend on θ
+        right = (np.abs(ones - self.long / 2) <= self.half_width) | (lengths == 1)
+        return Sample(right.astype(float), lengths, None, tokens)
+
+    def sample(self, theta, size, state):
+        found = self.instance.sample(theta, size, state)
+        if not found:  # nothing but short responses, which have no score
+            return []
+        (drawn,) = found
+        ones = np.round(drawn.scores[:, 0] + self.long * chance(1, theta[0]))
+        group = self._group(np.where(drawn.lengths == 1, 0, ones), drawn.lengths)
+        assert np.array_equal(group.rewards, drawn.rewards)
+        return [group._replace(scores=drawn.scores)]
+
+    def tokens_at(self, theta, group):
+        one, zero = chance(1, theta[0]), chance(0, theta[0])
+        log_chances = np.select([group.tokens == 1, group.tokens == 0], [math.log(one), math.log(zero)])
+        scores = np.select([group.tokens == 1, group.tokens == 0], [zero, -one])
+        return log_chances, scores[:, :, None]
+
+    def every(self, theta):
+        ones = np.arange(self.long + 1)
+        chances = self.share * stats.binom.pmf(ones, self.long, chance(1, theta[0]))
+        lengths = np.full(len(ones), self.long)
+        if self.share < 1:
+            ones, lengths, chances = (
+                np.append(*pair) for pair in ((ones, 0), (lengths, 1.0), (chances, 1 - self.share))
+            )
+        return [(self._group(ones, lengths), chances)]
+
+    def divergence(self, theta, start):
+        """By the chain rule over all responses: Σ π (log π/π₀) s."""
+        ((group, chances),) = self.every(theta)
+        now, scores = self.tokens_at(theta, group)
+        ratio = (now - self.tokens_at(start, group)[0]).sum(axis=1)
+        return np.einsum("n,n,ntj->j", chances, ratio, scores)
+
+
+#: Ratio, clips, and the rest: one optimizer with a memory, so that every group is drawn by itself.
+MIXES = {
+    "token": ("token", 0.2, 0.28, {"delay": 1}),
+    "sequence": ("sequence", 0.2, None, {"kl_coef": 0.05}),
+    "gspo": ("gspo", 0.03, 0.04, {"delay": 2, "kl_coef": 0.02, "clip_norm": 0.5}),
+    "free": ("token", math.inf, None, {}),
+}
+
+
+@pytest.mark.parametrize("size", [0, 6])
+@pytest.mark.parametrize("share", [1.0, 0.3])
+@pytest.mark.parametrize("steps", [(1, 1), (3, 1), (1, 3), (2, 3)])
+@pytest.mark.parametrize("mix", MIXES)
+def test_the_plain_loop_makes_the_same_runs(mix, steps, share, size):
+    """Exact runs, and sampled ones from the same stream; times through a batch, and minibatches."""
+    instance, (ratio, low, high, more) = tiny(share), MIXES[mix]
+    options = {
+        "iterations": 12,
+        "steps_per_batch": steps[0],
+        "minibatches": steps[1],
+        "ratio": ratio,
+        "clip_range": low,
+        "clip_range_high": high,
+        "optimizer": "momentum",
+        "optimizer_settings": {"momentum": 0.4},
+        "path": True,
+        **more,
+    }
+    if size:
+        options |= {"group_size": size, "state": streams.state(5, {"mix": mix})}
+    for rule in (("dr_grpo", MEAN), ("grpo", TOKENS)):
+        ours, theirs = (run(policy, *rule, 0.6, **options) for policy in (instance, Spelled(instance)))
+        np.testing.assert_allclose(ours.failure_rate, theirs.failure_rate, rtol=1e-9)
+        assert np.ptp(ours.failure_rate) > 0.01
+        assert ours.outcome == theirs.outcome
+
+
+def test_minibatches_of_expected_updates_are_steps_on_the_whole_batch():
+    instance = FAMILIES.find("counting").instance(16, 0.3)
+    ends = [
+        run(instance, "dr_grpo", SUM, 0.05, iterations=9, steps_per_batch=steps, minibatches=parts).theta[0]
+        for steps, parts in ((6, 1), (3, 2), (1, 6))
+    ]
+    assert ends[0] == ends[1] == ends[2]
+    assert ends[0] != run(instance, "dr_grpo", SUM, 0.05, iterations=9).theta[0]
+
+
+def test_minibatches_share_the_batch_out():
+    """Where θ hardly moves, m steps on minibatches add up to m steps on the batch: every response counts once."""
+    instance = tiny(0.3)
+    options = {"iterations": 1, "group_size": 12}
+    for i in range(5):
+        state = streams.state(8, {"replicate": str(i)})
+        whole, parted = (
+            run(instance, "dr_grpo", SUM, 1e-7, state=state, minibatches=m, **options).theta[0]
+            - instance.theta0
+            for m in (1, 4)
+        )
+        assert parted == pytest.approx(4 * whole, rel=1e-5)
+
+
+def test_every_way_to_deal_a_group_is_as_likely():
+    """Two rows of 2 and 1 responses and a single one to two minibatches: hypergeometric counts."""
+    group, parts = np.zeros((COLUMNS, 3)), np.empty((2, 4))
+    group[COUNT] = 2, 1, 1
+    state, seen = streams.state(3, {}), collections.Counter()
+    for _ in range(6000):
+        deal(state, 3, group, parts)
+        assert parts[:, :3].sum(axis=0).tolist() == [2, 1, 1]
+        assert parts[:, :3].sum(axis=1).tolist() == [2, 2]
+        seen[tuple(parts[0, :3])] += 1
+    expected = {(2, 0, 0): 1, (1, 1, 0): 2, (1, 0, 1): 2, (0, 1, 1): 1}  # of C(4, 2) = 6
+    assert seen.keys() == expected.keys()
+    found = stats.chisquare([seen[key] for key in expected], [1000 * n for n in expected.values()])
+    assert found.pvalue > 1e-3
+
+
 def test_one_step_a_batch_is_what_it_was():
     """No bit depends on ratio or clip where every batch is fresh, and idle groups are still skipped."""
     for family, where in (("counting", (64, 0.2)), ("gated", (64, 0.99)), ("contextual", (16, 0.3))):
@@ -308,6 +443,14 @@ def test_what_cannot_be_run_is_refused():
     contextual = FAMILIES.find("contextual").instance(16, 0.3)
     for bandit, advantage, options, words in [
         (counting, "dr_grpo", {"steps_per_batch": 0}, "steps_per_batch: 0 is not allowed"),
+        (counting, "dr_grpo", {"minibatches": 0}, "minibatches: 0 is not allowed"),
+        (
+            counting,
+            "dr_grpo",
+            {"minibatches": 3, "group_size": 8, "states": [streams.state(1, {})]},
+            "minibatches: 3 is not allowed for groups of 8",
+        ),
+        (contextual, "dr_grpo", {"minibatches": 2}, "minibatches: not allowed for contextual"),
         (counting, "dr_grpo", {"delay": -1}, "delay: -1 is not allowed"),
         (counting, "dr_grpo", {"kl_coef": -0.1}, "kl_coef: -0.1 is not allowed"),
         (counting, "dr_grpo", {"clip_range": 0.0}, "clip_range: 0 is not allowed"),

@@ -84,6 +84,26 @@ def test_steps_a_batch_under_adam_against_runs():
     assert agree(found)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_minibatches_against_runs(optimizer):
+    """Of different responses: under plain ascent as many steps, under Adam noisier ones, √m and not m."""
+    bandit, parts = FAMILIES.find("gated").instance(64, 0.99), 16
+    size = {"group_size": 64, "iterations": 100, "replicates": 24, "seed": 5, "coordinates": {}}
+    rule = ("dr_grpo", "seq-mean-token-sum")
+    one, many = (
+        sampled.half_kept(bandit, *rule, optimizer=optimizer, minibatches=m, **size).learning_rate
+        for m in (1, parts)
+    )
+    before, after = Training(64, 0.01, 64), Training(64, 0.01, 64, minibatches=parts)
+    found = laws(optimizer, before, after, advantage=rule[0], aggregation=rule[1])
+    assert found[0].factor == pytest.approx(1 / parts if optimizer == "sgd" else 0.26, rel=0.01)
+    assert 1 / 1.4 < many / one / found[0].factor < 1.4
+    # in expected updates they are steps on the whole batch
+    steps = laws(optimizer, before, Training(64, 0.01, 64, parts), advantage=rule[0], aggregation=rule[1])
+    large = [[law.factor for law in each if law.regime == "large groups"] for each in (found, steps)]
+    assert large[0] == large[1]
+
+
 def test_answer_law_range_and_standing(capsys, tmp_path):
     to = "length=4096,success_rate=0.8,group_size=16"
     code, out, _ = call(capsys, "--from", FROM, "--to", to, "--scaling", tmp_path / "none.csv", "--json")
@@ -196,6 +216,8 @@ def test_adamw_stands_on_what_was_measured_of_adam(tmp_path):
         (FROM, "beta2=0.9", "sgd", "--to: unknown key 'beta2'"),
         (FROM, "steps=0", "adamw", "steps: 0.0 is not allowed"),
         (FROM, "steps=inf", "adamw", "steps: inf is not allowed"),
+        (FROM, "minibatches=3", "adamw", "minibatches: 3 is not allowed for groups of 8 responses"),
+        (FROM, "minibatches=2.5", "adamw", "minibatches: 2.5 is not allowed"),
         (FROM, "ratio=word", "adamw", "unknown ratio 'word'"),
         (
             FROM,

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..numerics.compiler import function_type, i8, matrix, stream_pointer, structure, types, vector
+from ..numerics.elementary import norm
 from ..plugins import Registry
 from ..settings import Setting
 
@@ -63,11 +64,15 @@ class Rates(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One sampled group: rewards and lengths in tokens, of shape (n,), and summed scores, of shape (n, d)."""
+    """One sampled group: rewards and lengths in tokens, of shape (n,), and summed scores, of shape (n, d).
+
+    `tokens` is what the policy needs to know of the responses to look at them again, see `TokenPolicy`.
+    """
 
     rewards: np.ndarray
     lengths: np.ndarray
     scores: np.ndarray
+    tokens: Any = None
 
 
 class Policy(Protocol):
@@ -106,6 +111,26 @@ class Policy(Protocol):
 
     def sample(self, theta: np.ndarray, size: int, state: np.ndarray) -> list[Sample]:
         """One group of `size` responses to every prompt, drawn at θ from a random stream."""
+
+
+class TokenPolicy(Policy, Protocol):
+    """A policy in plain Python that can look at a batch again after its parameters have moved.
+
+    Several steps on one batch, and steps on an old batch, need `tokens_at`, and `every` where updates are expected
+    ones. The KL divergence from the start needs `divergence`.
+    """
+
+    def tokens_at(self, theta: np.ndarray, group: Sample) -> tuple[np.ndarray, np.ndarray]:
+        """Log-probability of each token of a group at θ, of shape (n, L), and its score, of shape (n, L, d).
+
+        L is the length of the longest response. After the end of a shorter one both are 0.
+        """
+
+    def every(self, theta: np.ndarray) -> list[tuple[Sample, np.ndarray]]:
+        """For each prompt all responses, and their probabilities at θ, of shape (n,)."""
+
+    def divergence(self, theta: np.ndarray, start: np.ndarray) -> np.ndarray:
+        """Gradient at θ of the Kullback–Leibler divergence of whole responses, KL(π_θ ‖ π_start), of shape (d,)."""
 
 
 class Kernels(NamedTuple):
@@ -297,6 +322,12 @@ class Instance:
             each = np.repeat(mine, group[COUNT, mine].astype(int))
             found.append(Sample(group[REWARD, each], group[LENGTH, each], scores[each]))
         return found
+
+    @property
+    def gap_norm(self) -> float:
+        """Norm ‖g‖ of the gradient gap of the whole policy at the start."""
+        gap = self.at(self.start)[2]
+        return abs(gap) if len(self.start) == 1 else norm(gap)
 
     @property
     def best_failure(self) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..numerics.binomial import pmf, window
-from ..numerics.compiler import borrowed, kernel
+from ..numerics.compiler import borrowed, inlined, kernel
 from ..numerics.elementary import exp, log, log1p, log_factorial
 from ..numerics.roots import root
 from ..numerics.sampling import binomials, failures_before_success, some, table_size
@@ -25,7 +25,7 @@ from .responses import Responses
 from .surrogates import RESPONSE, TOKEN, bounded, counted_ratio, response_share
 
 
-@kernel
+@inlined
 def evaluate(theta, parameters):
     """Success rate, failure rate and gradient gap of `counting` or `gated` at θ (docs/theory.md, C1).
 
@@ -122,12 +122,15 @@ def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
         long = some(state, size, share)
     p, q = _chances(theta[0])
     binomials(state, n, p, q, long, workspace, group[SCORE])
+    for i in range(long):  # loops that fill one column each become vector instructions
+        group[LENGTH, i] = n
+    for i in range(long):
+        group[COUNT, i] = 1.0
+    for i in range(long):
+        group[PROMPT, i] = 0.0
     for i in range(long):
         ones = group[SCORE, i]
         group[REWARD, i] = 1.0 if abs(ones - n // 2) <= half_width else 0.0
-        group[LENGTH, i] = n
-        group[COUNT, i] = 1.0
-        group[PROMPT, i] = 0.0
         group[SCORE, i] = ones * q - (n - ones) * p
     if long == size:
         return long, before + 1

@@ -5,7 +5,10 @@ all that matters to an update may share a row, which then says how many they are
 another.
 """
 
-from ..numerics.compiler import f8, function_type, kernel, types
+import math
+
+from ..numerics.compiler import f8, function_type, inlined, kernel, types
+from ..numerics.streams import uniform
 
 #: Type of `Advantage.sampled`: right, size → advantage of a right and of a wrong response.
 ADVANTAGE = function_type(types.UniTuple(f8, 2), f8, f8)
@@ -16,7 +19,7 @@ AGGREGATION = function_type(f8, f8, f8, f8, f8)
 REWARD, LENGTH, COUNT, SCORE, WEIGHT, PROMPT, COLUMNS = range(7)
 
 
-@kernel
+@inlined
 def weigh_group(advantage, aggregation, first, rows, group, max_length):
     """Fill in the weight of every response of one group: the factor of its summed score in the update.
 
@@ -68,7 +71,7 @@ def weigh_group(advantage, aggregation, first, rows, group, max_length):
     return end, 0.0 < right < size
 
 
-@kernel
+@inlined
 def weigh(advantage, aggregation, rows, group, max_length, mixed_only):
     """Fill in the weights of a whole batch, group by group.
 
@@ -97,3 +100,83 @@ def weigh(advantage, aggregation, rows, group, max_length, mixed_only):
                 group[WEIGHT, i] = 0.0
         first = end
     return kept
+
+
+@kernel
+def deal(state, rows, group, parts):
+    """Deal the responses of one group to minibatches of equal size, at random.
+
+    All ways to split them are equally likely, whatever the order of the rows and however many responses share one:
+    each response in turn takes one of the free places, which are numbered minibatch by minibatch.
+
+    Parameters
+    ----------
+    state : ndarray, shape (4,), uint64
+        Of the stream, changed in place: one number a response.
+    rows : int
+        How many rows the group has.
+    group : ndarray, shape (COLUMNS, rows or more)
+        With the count of every row. The counts sum to a multiple of the number of minibatches.
+    parts : ndarray, shape (minibatches, more than rows)
+        Filled with the responses of each row that each minibatch gets. The last column is scratch.
+
+    Examples
+    --------
+    Three responses share the first row, and one has the second:
+
+    >>> import numpy as np
+    >>> from gradgap.numerics import streams
+    >>> group, parts = np.zeros((COLUMNS, 2)), np.empty((2, 3))
+    >>> group[COUNT] = 3, 1
+    >>> deal(streams.state(1, {}), 2, group, parts)
+    >>> parts[:, :2].sum(axis=0).tolist(), parts[:, :2].sum(axis=1).tolist()
+    ([3.0, 1.0], [2.0, 2.0])
+    """
+    minibatches, free = parts.shape[0], parts.shape[1] - 1
+    left = 0.0
+    for i in range(rows):
+        left += group[COUNT, i]
+    for part in range(minibatches):
+        parts[part, free] = left / minibatches
+        for i in range(rows):
+            parts[part, i] = 0.0
+    for i in range(rows):
+        for _ in range(int(group[COUNT, i])):
+            place = math.floor(uniform(state) * left)
+            part = 0
+            while place >= parts[part, free]:
+                place -= parts[part, free]
+                part += 1
+            parts[part, free] -= 1.0
+            parts[part, i] += 1.0
+            left -= 1.0
+
+
+@kernel
+def weigh_part(advantage, aggregation, rows, group, parts, part, max_length):
+    """Fill in the weights of one group so that only the responses of one minibatch count.
+
+    Advantages are those of the whole group. What they are divided by, responses or tokens, is the minibatch's own.
+
+    Parameters
+    ----------
+    advantage, aggregation, rows, group, max_length
+        As for `weigh_group`.
+    parts : ndarray
+        As filled by `deal`.
+    part : int
+        The minibatch.
+    """
+    whole = right = size = total = 0.0
+    for i in range(rows):
+        whole += group[COUNT, i]
+        right += group[COUNT, i] * group[REWARD, i]
+        size += parts[part, i]
+        total += parts[part, i] * group[LENGTH, i]
+    of_right, of_wrong = advantage(right, whole)
+    for i in range(rows):
+        group[WEIGHT, i] = 0.0
+        if parts[part, i] > 0.0:  # so much of the row is in this minibatch
+            share = parts[part, i] / group[COUNT, i]
+            factor = share * aggregation(group[LENGTH, i], size, total, max_length)
+            group[WEIGHT, i] = factor * (of_right if group[REWARD, i] > 0.5 else of_wrong)

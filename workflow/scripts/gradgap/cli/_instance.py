@@ -44,6 +44,11 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         "--steps-per-batch", metavar="μ", help="steps on each batch, the first of them on-policy (default 1)"
     )
     parser.add_argument(
+        "--minibatches",
+        metavar="m",
+        help="equal parts of different responses that a batch is dealt to, with μ steps on each (default 1)",
+    )
+    parser.add_argument(
         "--ratio",
         default="token",
         metavar="R",
@@ -71,6 +76,7 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
     from ..errors import ConfigError
     from ..training.optimizers import OPTIMIZERS
     from ..training.ratios import RATIOS
+    from ..training.run import check_minibatches
     from ..training.schedules import SCHEDULES
     from ..values import canonical, read_number
 
@@ -103,15 +109,17 @@ def training(arguments: argparse.Namespace) -> tuple[dict, dict[str, str]]:
         options["clip_norm"] = value(arguments, "clip_norm")
         coordinates["clip_norm"] = canonical(options["clip_norm"])
     RATIOS.find(arguments.ratio)
-    for name in ("steps_per_batch", "clip_range", "clip_range_high"):
+    for name in ("steps_per_batch", "minibatches", "clip_range", "clip_range_high"):
         if getattr(arguments, name) is not None:
             options[name] = value(arguments, name)
             coordinates[name] = canonical(options[name])
-    if options.get("steps_per_batch", 1) > 1:
+    if arguments.group_size is not None:
+        check_minibatches(options.get("minibatches", 1), value(arguments, "group_size"))
+    if options.get("steps_per_batch", 1) * options.get("minibatches", 1) > 1:
         options["ratio"] = coordinates["ratio"] = arguments.ratio
     elif arguments.ratio != "token" or "clip_range" in options or "clip_range_high" in options:
         raise ConfigError(
-            "--ratio, --clip-range: all ratios are 1 with one step a batch; give --steps-per-batch"
+            "--ratio, --clip-range: all ratios are 1 with one step a batch; give --steps-per-batch or --minibatches"
         )
     if "clip_range_high" in options and "clip_range" not in options:
         raise ConfigError("--clip-range-high: give --clip-range as well")

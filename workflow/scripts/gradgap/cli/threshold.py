@@ -5,6 +5,9 @@ gradgap threshold gated --length 64 --success-rate 0.99 --rule DAPO --json
 gradgap threshold gated --length 64 --success-rate 0.99 --group-size 16 --optimizer adam
                        --optimizer-setting beta2=0.95
 gradgap threshold counting --length 256 --success-rate 0.2 --advantage dr_grpo --steps-per-batch 4 --clip-range 0.2
+gradgap threshold contextual --length 32 --success-rate 0.3 --optimizer adam --group-size 16
+
+contextual is measured on one bandit, that of `gradgap run`; the study takes a mean over bandits of other features.
 """
 
 from . import _instance
@@ -33,39 +36,43 @@ def main(arguments):
     -------
     dict
         ``one_step``: smallest harmful step along the gap; ``critical``: critical learning rate of the rule in
-        expected updates, and ``search``, how the search for it ended, both null where no fixed point gives one, as
-        under a scale-free optimizer; ``half_kept``: learning rate at which half of what there is to lose is kept,
-        with a group size in sampled groups, and then ``half_kept_interval``, its ends;
+        expected updates, and ``search``, how the search for it ended, both null where no fixed point gives one, and
+        ``reason``, why not; ``half_kept``: learning rate at which half of what there is to lose is kept, with a
+        group size in sampled groups, and then ``half_kept_interval``, its ends;
         ``closed_form``: both of the first, where known, with ``reach``, the word that belongs to the critical one
         (``global``: it holds for this start; ``local``: only for starts close to the best θ), and ``safe``, below
         which every update comes nearer to the best θ; ``bounds``; and the instance at its start: ``success_rate``,
-        ``failure_rate``, ``gap_norm``, ``theta0``.
+        ``failure_rate``, ``gap_norm``, ``theta0`` (a list where there are many parameters), ``response_length``.
     """
     import math
     from dataclasses import asdict
 
-    from ..bandits import of_one_parameter
     from ..theory import bounds, closed_forms, optimizers
     from ..thresholds import exact
     from ..training.optimizers import OPTIMIZERS
     from ..training.rules import AGGREGATIONS
 
-    instance = of_one_parameter(_instance.instance(arguments))
+    instance = _instance.instance(arguments)
     options, coordinates = _instance.training(arguments)
-    success, failure, gap = instance.at(instance.theta0)
+    success, failure, _ = instance.at(instance.start)
     iterations = _instance.value(arguments, "iterations", minimum=1)
     rule = arguments.advantage, arguments.aggregation
     divisor = AGGREGATIONS.find(arguments.aggregation).divisor(instance)
     settings = options.get("optimizer_settings")
-    steps = options.get("steps_per_batch", 1)
+    # in expected updates a minibatch is the whole batch
+    steps = options.get("steps_per_batch", 1) * options.get("minibatches", 1)
     excess = 0.0 if instance.length == instance.max_length else math.nan
     of_steps = optimizers.epochs_factor(steps, arguments.ratio, instance.max_length, excess)
     plain = OPTIMIZERS.find(arguments.optimizer).plain
     if "schedule" in options or (steps > 1 and not plain):
         of_steps = math.nan  # not derived, or not together
     plain = plain and steps == 1 and "schedule" not in options
-    critical = search = None
-    if OPTIMIZERS.find(arguments.optimizer).stability is not None:
+    critical = search = reason = None
+    if instance.best is None:
+        reason = "the success rate only tends to its best value as θ grows"
+    elif OPTIMIZERS.find(arguments.optimizer).stability is None:
+        reason = f"the steps of {arguments.optimizer} do not vanish with the update"
+    else:
         # an aggregation divides updates, so the clip that binds on token sums is as much larger
         exactly = {name: value for name, value in options.items() if name != "dynamic_sampling"}
         if "clip_norm" in exactly:
@@ -81,6 +88,7 @@ def main(arguments):
         "one_step": exact.one_step(instance),
         "critical": critical,
         "search": search,
+        "reason": reason,
         **_half_kept(arguments, instance, iterations, options, coordinates),
         "closed_form": {
             "one_step": closed_forms.one_step_closed_form(instance),
@@ -92,8 +100,8 @@ def main(arguments):
         "bounds": asdict(bounds.instance_bounds(instance)),
         "success_rate": success,
         "failure_rate": failure,
-        "gap_norm": abs(gap),
-        "theta0": instance.theta0,
+        "gap_norm": instance.gap_norm,
+        "theta0": instance.theta0 if len(instance.start) == 1 else instance.start.tolist(),
         "response_length": instance.length,
     }
 
@@ -148,13 +156,15 @@ _NO_FORM = "no closed form is known"
 
 def show(result):
     """Each number with its meaning, symbol and unit."""
+    import math
+
     from ._words import shown, table
 
     closed = result["closed_form"]
     reach = _REACH.get(closed["reach"], "")
-    no_rate = (
-        "none: no fixed point gives one" if result["search"] is None else f"the search: {result['search']}"
-    )
+    no_rate = f"the search: {result['search']}"
+    if result["search"] is None:
+        no_rate = f"none: no fixed point gives one, because {result['reason']}"
     interval = result.get("half_kept_interval")
     kept = shown(result["half_kept"], unknown="not found on the grid")
     if interval:
@@ -185,6 +195,11 @@ def show(result):
         ),
         ("learning rate at which half of what can be lost is kept", "α½", kept),
     ]
+    theta0 = result["theta0"]
+    if isinstance(theta0, list):
+        start = ("parameters", "‖θ₀‖", f"{shown(math.hypot(*theta0))}, of {len(theta0)} parameters")
+    else:
+        start = ("parameter", "θ₀", shown(theta0))
     unlikely = result["failure_rate"] > 0.5
     missing = "does not apply: 1 − J > ½" if unlikely else "does not apply"
     return table(
@@ -193,7 +208,7 @@ def show(result):
                 ("success rate", "J", shown(result["success_rate"])),
                 ("failure rate", "1 − J", shown(result["failure_rate"])),
                 ("mean response length", "T", shown(result["response_length"], "tokens")),
-                ("parameter", "θ₀", shown(result["theta0"])),
+                start,
                 ("norm of the gradient gap", "‖g‖", shown(result["gap_norm"], "a unit of θ")),
             ],
             "Measured, and predicted (η in units of θ; α multiplies the update)": critical,

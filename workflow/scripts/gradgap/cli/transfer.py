@@ -3,7 +3,8 @@
 gradgap transfer --optimizer adamw --from length=512,success_rate=0.5,group_size=8,learning_rate=1e-6
                  --to length=4096,success_rate=0.8,group_size=16
 
---to needs only the values that change. Either side can also have the steps on each batch (steps=4), their importance
+--to needs only the values that change. Either side can also have the steps on each batch (steps=4), the minibatches
+of different responses that it is split into (minibatches=4; steps is then how often each is used), their importance
 ratio (ratio=gspo) and settings of the optimizer (beta2=0.95). If the laws differ by more than a factor 3, only their
 range is given.
 """
@@ -12,7 +13,7 @@ HELP = "a learning rate rescaled for another length, success rate, group size or
 
 _KEYS = ("length", "success_rate", "group_size", "learning_rate")
 #: Keys that may be left out, with what they are then.
-_USUAL = {"steps": "1", "ratio": "token"}
+_USUAL = {"steps": "1", "minibatches": "1", "ratio": "token"}
 
 
 def add_arguments(parser):
@@ -24,7 +25,7 @@ def add_arguments(parser):
         required=True,
         metavar="KEY=VALUE,...",
         help="the training that works: length, success_rate, group_size, learning_rate; "
-        "perhaps steps (a batch), ratio (token or gspo), settings of the optimizer",
+        "perhaps steps (a batch), minibatches, ratio (token or gspo), settings of the optimizer",
     )
     parser.add_argument("--to", dest="after", required=True, metavar="KEY=VALUE,...", help="what changes")
     parser.add_argument("--advantage", default="grpo", metavar="A", help="advantage (default: grpo)")
@@ -84,8 +85,9 @@ def _training(values, option):
         failure = float(1 - Decimal(values["success_rate"]))
     except InvalidOperation:
         raise ConfigError(f"{option}: success_rate={values['success_rate']} is not a number") from None
-    length, size, steps = (_number(values, key, option) for key in ("length", "group_size", "steps"))
-    return Training(length, failure, size, steps, values["ratio"])
+    keys = ("length", "group_size", "steps", "minibatches")
+    length, size, steps, minibatches = (_number(values, key, option) for key in keys)
+    return Training(length, failure, size, steps, values["ratio"], minibatches)
 
 
 def verdicts(path, family, optimizer, ratio=None):
@@ -169,7 +171,7 @@ def main(arguments):
     )
     agreed = transfer.agree(laws)
     rates = [rate * law.factor for law in laws]
-    stepped = trainings[0].steps != trainings[1].steps
+    stepped = trainings[0].steps != trainings[1].steps or trainings[0].minibatches != trainings[1].minibatches
     ratio = trainings[1].ratio if stepped else None
     found = verdicts(arguments.scaling, laws[0].family, arguments.optimizer, ratio)
     notes = []

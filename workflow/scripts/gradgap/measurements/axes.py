@@ -265,6 +265,16 @@ AXES.add("steps_per_batch")(
         maximum=100_000,
     )
 )
+AXES.add("minibatches")(
+    Axis(
+        "integer",
+        "minibatches",
+        "updates",
+        "Parts m of different responses that a batch is dealt to; going through it once takes one update on each.",
+        minimum=1,
+        maximum=100_000,
+    )
+)
 AXES.add("ratio")(
     Axis(
         "label",

@@ -22,7 +22,7 @@ from . import FAMILY_SETTINGS, check_instances, instance_at
 OF_OPTIMIZER = ("momentum", "beta1", "beta2")
 #: Axes that are arguments of `training.run.train` by the same name: numbers, and whole ones.
 NUMBERS = ("clip_norm", "clip_range", "clip_range_high", "kl_coef")
-WHOLE = ("steps_per_batch", "delay")
+WHOLE = ("steps_per_batch", "minibatches", "delay")
 #: Values of the axis `dynamic_sampling`: groups that make an update.
 GROUPS = ("all", "mixed")
 #: What `optimizer_NAME` measures: against what, and whether in sampled groups.

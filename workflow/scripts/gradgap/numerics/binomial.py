@@ -8,7 +8,7 @@ matter, after O(√n) terms at most. A long tail is computed as a continued frac
 
 import math
 
-from .compiler import kernel
+from .compiler import inlined, kernel
 from .elementary import exp, expm1, log, log1p, stirling_error
 
 #: A sum stops at terms below this share of it. What is left out is then far smaller than a rounding error.
@@ -149,7 +149,7 @@ def _tail(k, n, p, q, odds):
     return _sum_up(k, n, n, odds)
 
 
-@kernel
+@inlined
 def window(theta, n, half_width):
     """Success rate of a window, failure rate, and how the logarithm of each changes with θ.
 

@@ -86,6 +86,23 @@ def kernel(function: Callable) -> Any:
     return _compiled(numba.njit, function, **_OPTIONS)
 
 
+def inlined(function: Callable) -> Any:
+    """A kernel that becomes part of each function that calls it.
+
+    This is for the few small kernels that run at every update. A call hands over every field of every array, and
+    numba counts references at its start and its end; together that takes as long as an exponential.
+
+    Examples
+    --------
+    >>> @inlined
+    ... def half(x):
+    ...     return 0.5 * x
+    >>> half(3.0)
+    1.5
+    """
+    return _compiled(numba.njit, function, forceinline=True, **_OPTIONS)
+
+
 @intrinsic
 def _pointer(typing_context, array, address):
     """A pointer to what an array holds, from its address."""
@@ -167,6 +184,11 @@ def function_type(result: Any, *arguments: Any) -> types.FunctionType:
     return types.FunctionType(result(*arguments))
 
 
+def _field(context: Any, kind: types.FunctionType) -> int:
+    """Where the value of a function holds its address for calls from compiled code."""
+    return context.data_model_manager[kind].get_field_position("jit_addr")
+
+
 def function_at(kind: types.FunctionType) -> Any:
     """A function that, inside an engine, turns the address of a kernel back into a kernel of this type.
 
@@ -185,22 +207,46 @@ def function_at(kind: types.FunctionType) -> Any:
     def at(typing_context, address):
         def generate(context, builder, signature, arguments):
             pointer = builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
-            field = context.data_model_manager[kind].get_field_position("c_addr")
-            return builder.insert_value(context.get_constant_null(kind), pointer, field)
+            return builder.insert_value(context.get_constant_null(kind), pointer, _field(context, kind))
 
         return kind(i8), generate
 
     return at
 
 
+@intrinsic
+def _address(typing_context, function):
+    """The address of a kernel that was passed as a function."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = builder.extract_value(arguments[0], _field(context, function))
+        return builder.ptrtoint(pointer, context.get_value_type(i8))
+
+    return i8(function), generate
+
+
+def _address_of(function):
+    return _address(function)
+
+
 @functools.cache
-def _function(kernel: Any, kind: types.FunctionType) -> Any:
-    """A kernel compiled for one signature as a C function. The cache keeps it alive: only its address is used."""
+def _reader(kind: types.FunctionType) -> Any:
+    """The compiled function that reads addresses of kernels of a type."""
 
     def compiler(**options):
-        return numba.cfunc(kind.signature, **options)
+        return numba.njit(i8(kind), **options)
 
-    return _compiled(compiler, getattr(kernel, "py_func", kernel), error_model="numpy", nopython=True)
+    return _compiled(compiler, _address_of)
+
+
+@functools.cache
+def _function(kernel: Any, kind: types.FunctionType) -> Any:
+    """A kernel compiled for one signature. The cache keeps it alive: only its address is used."""
+
+    def compiler(**options):
+        return numba.njit(kind.signature, **options)
+
+    return _compiled(compiler, getattr(kernel, "py_func", kernel), **_OPTIONS)
 
 
 def _undefined(function: Any, seen: set[int]) -> str | None:
@@ -280,7 +326,7 @@ def _reason(error: Exception) -> str:
 def _converter(kind: Any) -> Callable[[Any], Any] | None:
     """A function that replaces kernels by their addresses in an argument of this type; None if it holds no kernel."""
     if isinstance(kind, types.FunctionType):
-        return functools.cache(lambda kernel: _function(kernel, kind).address)
+        return functools.cache(lambda kernel: _reader(kind)(_function(kernel, kind)))
     if isinstance(kind, _Structure):
         fields = [(i, convert) for i, of in enumerate(kind.fields) if (convert := _converter(of))]
 

@@ -89,7 +89,7 @@ def _tables() -> dict:
 _FOUND = _tables()
 _POWER, _POWER_REST = _FOUND["power"], _FOUND["power_rest"]
 _INVERSE, _LOG_HIGH, _LOG_LOW = _FOUND["inverse"], _FOUND["log_high"], _FOUND["log_low"]
-_FACTORIAL, _STIRLING = _FOUND["factorial"], _FOUND["stirling"]
+_FACTORIAL = _FOUND["factorial"]
 _LOG_TWO_HIGH, _LOG_TWO_LOW = _FOUND["log_two"]
 _STEP_HIGH, _STEP_LOW = _FOUND["step"]
 _STEPS = 1 / _STEP_HIGH
@@ -99,6 +99,19 @@ _LOG_TEN = _FOUND["log_ten"]
 _PER_LOG_TEN_HIGH, _PER_LOG_TEN_LOW = _FOUND["per_log_ten"]
 _HALF_LOG_TWO_PI = _FOUND["half_log_two_pi"]
 _DEGREE_HIGH, _DEGREE_LOW = _FOUND["degree"]
+
+
+@kernel
+def _stirling_series(n):
+    """`stirling_error` to full accuracy from n = 32 on."""
+    v = 1.0 / (n * n)
+    return (1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - v / 1188) * v) * v) * v) / n
+
+
+#: The series costs four divisions, a look-up none.
+_STIRLING = np.append(
+    _FOUND["stirling"], _stirling_series.py_func(np.arange(len(_FOUND["stirling"]), 1024.0))
+)
 
 
 @kernel
@@ -450,10 +463,9 @@ def stirling_error(n):
     >>> abs(log_factorial(n) - formula - stirling_error(n)) < 1e-12
     True
     """
-    if n < 32.0:
+    if n < _STIRLING.size:
         return _STIRLING[int(n)]
-    v = 1.0 / (n * n)
-    return (1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - v / 1188) * v) * v) * v) / n
+    return _stirling_series(n)
 
 
 @kernel

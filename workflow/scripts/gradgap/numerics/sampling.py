@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
+
 from .binomial import pmf
 from .compiler import kernel
 from .elementary import exp, expm1, log, log1p
-from .streams import uniform
+from .streams import uniform, uniforms
 
 
 @kernel
@@ -312,6 +314,12 @@ def _tabulate(n, p, q, table):
 
 
 @kernel
+def _unsigned(x):
+    """The whole part of a number, 0 or more, as an index that numba need not check for being negative."""
+    return np.uint64(np.int64(x))
+
+
+@kernel
 def binomials(state, n, p, q, draws, table, out):
     """Many independent counts S ~ Bin(n, p), by the method that is fastest for so many.
 
@@ -347,12 +355,13 @@ def binomials(state, n, p, q, draws, table, out):
     mean = n * p
     if draws > _TABLE_FROM * (1.0 + math.sqrt(mean * q)):
         first, size = _tabulate(n, p, q, table)
+        uniforms(state, draws, out)
         for i in range(draws):
-            u = uniform(state)
-            k = int(table[size + int(u * size)])
+            u = out[i]
+            k = _unsigned(table[_unsigned(size + int(u * size))])
             while table[k] <= u:
-                k += 1
-            out[i] = first + k
+                k += np.uint64(1)
+            out[i] = first + np.int64(k)
     elif mean < _WALK_BELOW:
         for i in range(draws):
             out[i] = binomial(state, n, p, q)

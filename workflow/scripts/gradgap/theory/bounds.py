@@ -130,7 +130,7 @@ def bounds(
 
 
 def instance_bounds(instance: Instance) -> Bounds:
-    """All bounds at the start of an instance of one parameter, for a step along the gradient gap.
+    """All bounds at the start of an instance, for a step along the gradient gap.
 
     Examples
     --------
@@ -139,9 +139,9 @@ def instance_bounds(instance: Instance) -> Bounds:
     >>> found.paper < found.prop1 < found.prop2
     True
     """
-    success, failure, gap = instance.at(instance.theta0)
+    success, failure, _ = instance.at(instance.start)
     return bounds(
-        abs(gap),
+        instance.gap_norm,
         success,
         failure,
         instance.length,

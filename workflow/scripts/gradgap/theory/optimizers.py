@@ -296,8 +296,10 @@ def sampled_adam_half_kept(sgd: float, rms: float) -> float:
 _LONE, _AVERAGED, _EXACT = 1.44, 0.46, 4.25
 
 
-def sampled_adam_scaled(failures: float, beta2: float, dynamic_sampling: bool = False) -> float:
-    """C = α_½√N/2 of Adam in sampled groups, as a function of n(1−J) and β2 (O9).
+def sampled_adam_scaled(
+    failures: float, beta2: float, dynamic_sampling: bool = False, minibatches: int = 1
+) -> float:
+    """C = α_½√N/2 of Adam in sampled groups, as a function of n(1−J) and β2 (O9), and of minibatches (O10).
 
     The form of the law is derived, and its three numbers are measured. Measured over predicted is 0.67 to 1.3.
 
@@ -308,6 +310,8 @@ def sampled_adam_scaled(failures: float, beta2: float, dynamic_sampling: bool = 
     beta2 : float
     dynamic_sampling : bool
         Whether groups all right or all wrong are dropped. Then every group that counts has a failure.
+    minibatches : int
+        Parts m of different responses of a group that take a step each.
 
     Examples
     --------
@@ -316,7 +320,8 @@ def sampled_adam_scaled(failures: float, beta2: float, dynamic_sampling: bool = 
     """
     if dynamic_sampling:
         failures = failures / -math.expm1(-failures)
-    return min(math.sqrt(_LONE * (1.0 - beta2) + _AVERAGED * failures), _EXACT)
+    noise = math.sqrt(_LONE * (1.0 - beta2) + _AVERAGED * failures / minibatches)
+    return min(noise, _EXACT / minibatches)
 
 
 def regime(group_size: float, failure_rate: float, beta2: float, dynamic_sampling: bool = False) -> str:

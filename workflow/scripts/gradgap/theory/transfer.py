@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..training.optimizers import OPTIMIZERS
 from ..training.ratios import RATIOS
 from ..training.rules import ADVANTAGES, AGGREGATIONS
+from ..training.run import check_minibatches
 from . import closed_forms, exponents, optimizers, sampled_groups
 
 #: If the laws differ by more than this factor, no single learning rate is given.
@@ -33,9 +34,11 @@ class Training:
     group_size : int
         Responses a group.
     steps : int
-        Steps μ on each batch.
+        Steps μ on each batch, or on each of its minibatches.
     ratio : str
         Name in `training.ratios.RATIOS`: how tokens are weighed after the first step.
+    minibatches : int
+        Parts m of different responses that a group is dealt to.
     """
 
     length: float
@@ -43,6 +46,12 @@ class Training:
     group_size: int
     steps: int = 1
     ratio: str = "token"
+    minibatches: int = 1
+
+    @property
+    def updates(self) -> int:
+        """Steps that a batch serves for, μm."""
+        return int(self.steps * self.minibatches)
 
     def __post_init__(self):
         if not self.length >= 1 or not math.isfinite(self.length):
@@ -55,8 +64,10 @@ class Training:
             raise ConfigError(
                 f"group_size: {self.group_size!r} is not allowed; it must be a whole number, 2 or more"
             )
-        if not (math.isfinite(self.steps) and self.steps == int(self.steps) and self.steps >= 1):
-            raise ConfigError(f"steps: {self.steps!r} is not allowed; it must be a whole number, 1 or more")
+        for name, value in (("steps", self.steps), ("minibatches", self.minibatches)):
+            if not (math.isfinite(value) and value == int(value) and value >= 1):
+                raise ConfigError(f"{name}: {value!r} is not allowed; it must be a whole number, 1 or more")
+        check_minibatches(int(self.minibatches), int(self.group_size))
         RATIOS.find(self.ratio)
 
 
@@ -87,27 +98,26 @@ class Law:
 
 def _scale_free(before: Training, after: Training, beta2: tuple[float, float], dynamic: bool) -> list[Law]:
     regimes = [
-        optimizers.regime(of.group_size, of.failure_rate, beta, dynamic)
+        optimizers.regime(of.group_size / of.minibatches, of.failure_rate, beta, dynamic)
         for of, beta in zip((before, after), beta2, strict=True)
     ]
     ratio = math.sqrt(before.length / after.length)
     scaled = [
-        optimizers.sampled_adam_scaled(of.group_size * of.failure_rate, beta, dynamic)
+        optimizers.sampled_adam_scaled(of.group_size * of.failure_rate, beta, dynamic, of.minibatches)
         for of, beta in zip((before, after), beta2, strict=True)
     ]
     where = " to ".join(dict.fromkeys(regimes))
+    of_noise = "C(n(1−J), β2)" if before.minibatches == after.minibatches == 1 else "C(n(1−J)/m, β2)"
     rare = math.sqrt(after.failure_rate / before.failure_rate)
     return [
         Law(
             "gated",
-            "C(n(1−J), β2) √((1−J)/T)",
+            f"{of_noise} √((1−J)/T)",
             ratio * rare * scaled[1] / scaled[0],
             where,
             "theory_optimizers.md O9",
         ),
-        Law(
-            "counting", "C(n(1−J), β2) / √T", ratio * scaled[1] / scaled[0], where, "theory_optimizers.md O9"
-        ),
+        Law("counting", f"{of_noise} / √T", ratio * scaled[1] / scaled[0], where, "theory_optimizers.md O9"),
         Law("gated", "√((1−J)/T)", ratio * rare, LARGE, "theory_optimizers.md O1"),
         Law("counting", "1/√T", ratio, LARGE, "theory_optimizers.md O1"),
     ]
@@ -152,21 +162,26 @@ def _linear(before: Training, after: Training, advantage: str, aggregation: str)
 def _epochs(of: Training, family: str) -> float:
     """α* at the steps a batch of a training over that at one, for plain ascent (O10)."""
     if family == "counting":
-        return optimizers.epochs_factor(int(of.steps), of.ratio, of.length)
+        return optimizers.epochs_factor(of.updates, of.ratio, of.length)
     known = FAMILIES.find(family)
     instance = known.instance(int(of.length), 1 - of.failure_rate, of.failure_rate)
     share = of.failure_rate / known.settings["start_failure_rate"].default  # of long responses
     long = instance.max_length
     excess = instance.best_failure * (1 - share) * long / (4 * known.curvature(instance))
-    return optimizers.epochs_factor(int(of.steps), of.ratio, long, excess)
+    return optimizers.epochs_factor(of.updates, of.ratio, long, excess)
 
 
 def _with_steps(found: list[Law], optimizer: str, before: Training, after: Training) -> list[Law]:
-    """The same laws where the steps a batch, or their ratio, change."""
-    if (before.steps, before.ratio) == (after.steps, after.ratio) or before.steps == after.steps == 1:
+    """The same laws where the steps a batch, its minibatches, or their ratio change.
+
+    Plain ascent takes μm steps on the same responses or on different ones alike. Under Adam m minibatches are noisier
+    steps: the laws in sampled groups have them already.
+    """
+    same = (before.steps, before.minibatches, before.ratio) == (after.steps, after.minibatches, after.ratio)
+    if same or before.updates == after.updates == 1:
         return found
     for of in (before, after):
-        if of.steps > 1 and RATIOS.find(of.ratio).curvature(math.inf) > 0:
+        if of.updates > 1 and RATIOS.find(of.ratio).curvature(math.inf) > 0:
             raise ConfigError(
                 f"ratio: no law is known for several steps a batch with the ratio {of.ratio!r} in groups; "
                 f"large groups can keep their learning rate, small ones cannot (theory_optimizers.md O10)"
@@ -176,7 +191,7 @@ def _with_steps(found: list[Law], optimizer: str, before: Training, after: Train
         return [
             Law(
                 law.family,
-                f"{law.formula} × α*(μ)/α*(1)",
+                f"{law.formula} × α*({'μm' if before.minibatches * after.minibatches > 1 else 'μ'})/α*(1)",
                 law.factor * _epochs(after, law.family) / _epochs(before, law.family),
                 law.regime,
                 f"{law.source}, O10",
@@ -191,9 +206,14 @@ def _with_steps(found: list[Law], optimizer: str, before: Training, after: Train
     changed = []
     for law in found:
         power = component.steps_powers[law.regime == LARGE]
-        factor = law.factor * (after.steps / before.steps) ** power
-        formula, source = f"{law.formula} × μ^{power:g} (seen)".replace("^-", "^−"), f"{law.source}, O10"
-        changed.append(Law(law.family, formula, factor, law.regime, source))
+        count, steps = "μ", after.steps / before.steps
+        if law.regime == LARGE and before.minibatches * after.minibatches > 1:
+            count, steps = "(μm)", after.updates / before.updates
+        if steps == 1.0:
+            changed.append(law)
+            continue
+        formula = f"{law.formula} × {count}^{power:g} (seen)".replace("^-", "^−")
+        changed.append(Law(law.family, formula, law.factor * steps**power, law.regime, f"{law.source}, O10"))
     return changed
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..bandits import Instance
-from ..numerics.elementary import exp10
+from ..numerics.elementary import exp10, norm
 from ..numerics.roots import root
 from ..training.outcome import Outcome
 from ..training.rules import ADVANTAGES
@@ -32,11 +32,11 @@ def one_step(instance: Instance) -> float:
     >>> round(one_step(bandit) / (2 * abs(bandit.theta0)), 6)  # 2|θ₀| in closed form (C2)
     1.0
     """
-    success, failure, gap = instance.at(instance.theta0)
-    direction = math.copysign(1.0, gap)
+    success, failure, gap = instance.at(instance.start)
+    direction = math.copysign(1.0, gap) if len(instance.start) == 1 else gap / norm(gap)
 
     def gain(step: float) -> float:
-        moved_success, moved_failure, _ = instance.at(instance.theta0 + step * direction)
+        moved_success, moved_failure, _ = instance.at(instance.start + step * direction)
         # the difference of the smaller of the two rates loses fewer digits
         return moved_success - success if success < failure else failure - moved_failure
 
@@ -137,8 +137,9 @@ def critical(
     >>> found.search.name, bool(abs(found.learning_rate / closed - 1) < 0.01)
     ('found', True)
     """
-    success, failure, gap = instance.at(instance.theta0)
-    first_update = ADVANTAGES.find(advantage).coefficient(success, failure, abs(gap)) * abs(gap)
+    success, failure, _ = instance.at(instance.start)
+    gap_norm = instance.gap_norm
+    first_update = ADVANTAGES.find(advantage).coefficient(success, failure, gap_norm) * gap_norm
     centre = one_step(instance) / first_update
     count = round(2 * decades * per_decade)
 

@@ -4,8 +4,7 @@ An iteration is evaluate → update → clip → move. Where a batch serves for 
 with the update from the same batch at the new parameters. The update of a rule is its expectation over large groups,
 or comes from sampled groups; an optimizer turns it into a step. Everything that can be chosen is a kernel in a
 structure, so that this is compiled once for all families, rules, optimizers and schedules. `training.run` prepares
-the arguments; `training.plain` is the loop with one step a batch in plain Python, for policies without kernels and as
-the reference.
+the arguments; `training.plain` is the same loop in plain Python, for policies without kernels and as the reference.
 
 Two shortcuts save time. Both hold only where a step depends on the present θ and update alone, that is where the
 optimizer is memoryless: a state of an exact run that returns to the last bit fixes all that follows, and batches in
@@ -19,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..bandits import COMPILED, DIVERGENCE, EVALUATE, EVERY, OUTCOMES, REVISIT, SCORE
-from ..bandits.groups import ADVANTAGE, AGGREGATION, COUNT, weigh
+from ..bandits.groups import ADVANTAGE, AGGREGATION, COUNT, deal, weigh, weigh_part
 from ..numerics.compiler import (
     borrowed,
     cube,
@@ -27,6 +26,7 @@ from ..numerics.compiler import (
     f8,
     function_at,
     i8,
+    inlined,
     kernel,
     matrix,
     pointer,
@@ -138,7 +138,9 @@ class Reuse(NamedTuple):
     Attributes
     ----------
     steps : int
-        Steps μ ≥ 1 on each batch.
+        Steps on each batch, μm ≥ 1.
+    minibatches : int
+        Of them each takes one of m minibatches in turn; 1 where it takes the whole batch.
     delay : int
         Iterations τ ≥ 0 between the parameters that a batch is drawn at and the first step on it.
     surrogate : ndarray, shape (5,)
@@ -148,6 +150,7 @@ class Reuse(NamedTuple):
     """
 
     steps: int
+    minibatches: int
     delay: int
     surrogate: np.ndarray
     kl_coef: float
@@ -168,6 +171,8 @@ class Workspace(NamedTuple):
         parameters of the last τ + 1 iterations.
     memory : ndarray, shape (slots, d)
         Of the optimizer.
+    parts : ndarray, shape (minibatches, rows + 1)
+        See `groups.deal`.
     """
 
     policy: np.ndarray
@@ -177,6 +182,7 @@ class Workspace(NamedTuple):
     group: np.ndarray
     vectors: np.ndarray
     memory: np.ndarray
+    parts: np.ndarray
 
 
 class Results(NamedTuple):
@@ -212,9 +218,9 @@ _move, _schedule, _control = function_at(MOVE), function_at(SCHEDULE), function_
 _RULE = structure(RuleKernels, COEFFICIENT, ADVANTAGE, AGGREGATION, f8, f8)
 _MOVE = structure(MoveKernels, MOVE, SCHEDULE, vector, types.boolean, types.boolean, types.boolean, f8)
 _CONTROL = structure(ControlKernel, CONTROL, vector, vector, types.boolean)
-_REUSE = structure(Reuse, i8, i8, vector, f8)
+_REUSE = structure(Reuse, i8, i8, i8, vector, f8)
 _PROTOCOL = structure(Protocol, i8, i8, types.boolean, types.boolean, types.boolean, f8, f8, f8)
-_WORKSPACE = structure(Workspace, vector, matrix, matrix, matrix, matrix, matrix, matrix)
+_WORKSPACE = structure(Workspace, vector, matrix, matrix, matrix, matrix, matrix, matrix, matrix)
 _RESULTS = structure(Results, matrix, types.Array(i8, 1, "C"), cube, cube)
 
 
@@ -226,7 +232,7 @@ def _mean(values):
     return total / values.size
 
 
-@kernel
+@inlined
 def _mean_failure(rates):
     if rates.shape[1] == 1:
         return rates[1, 0]
@@ -239,7 +245,7 @@ def _mean_failure(rates):
 # Inside loops arrays are local variables, not fields: numba counts a reference each time a field is read.
 
 
-@kernel
+@inlined
 def _expected(coefficient, divisor, rates, gaps, update):
     """Fill `update` with its expectation over large groups: the mean over prompts of c(J_q) g_q over the divisor."""
     prompts, dimension = gaps.shape
@@ -257,7 +263,7 @@ def _expected(coefficient, divisor, rates, gaps, update):
             update[j] += factor * gaps[q, j]
 
 
-@kernel
+@inlined
 def _sampled(policy, rule, protocol, state, theta, most, constants, space, rates, group, update):
     """Fill `update` from sampled groups.
 
@@ -314,7 +320,7 @@ def _everything(policy, rule, theta, constants, space, surrogate, group):
     return rows
 
 
-@kernel
+@inlined
 def _same(a, b):
     for j in range(a.size):  # noqa: SIM110 (numba knows no generator here)
         if a[j] != b[j]:
@@ -322,7 +328,7 @@ def _same(a, b):
     return True
 
 
-@kernel
+@inlined
 def _returned(theta, before, earlier, best):
     """The period with which an exact, memoryless run repeats itself from here on; 0 where it does not yet."""
     if _same(theta, before):
@@ -353,6 +359,8 @@ def train(policy, rule, move, controller, reuse, protocol, learning_rates, state
     exact = protocol.group_size == 0
     steps, delay, kl_coef = reuse.steps, reuse.delay, reuse.kl_coef
     revisits = steps > 1 or delay > 0
+    minibatches, parts = reuse.minibatches, borrowed(work.parts)
+    divided = minibatches > 1
     controlled = controller.present
     # a state that returns fixes all that follows
     repeats = exact and move.memoryless and move.steady and delay == 0 and not controlled
@@ -383,6 +391,8 @@ def train(policy, rule, move, controller, reuse, protocol, learning_rates, state
     vectors, thetas, finals = borrowed(work.vectors), borrowed(results.theta), borrowed(results.final)
     paths, streams = borrowed(results.path), borrowed(states)
     coefficient, divisor = _coefficient(rule.coefficient), rule.divisor
+    advantage, aggregation = _advantage(rule.advantage), _aggregation(rule.aggregation)
+    max_length = rule.max_length
     update, before, earlier = vectors[0], vectors[2], vectors[3]
     slope, start = vectors[4], vectors[5]
     old = vectors[6]  # where the batch was drawn
@@ -465,6 +475,8 @@ def train(policy, rule, move, controller, reuse, protocol, learning_rates, state
                             group,
                             update,
                         )
+                        if divided and rows > 0:
+                            deal(state, rows, group, parts)
                     waiting -= 1
                     learning = rows > 0 and waiting == 0
                     idle = idle and not (learning and k >= iterations - tail)
@@ -479,10 +491,15 @@ def train(policy, rule, move, controller, reuse, protocol, learning_rates, state
                             for q in range(prompts):
                                 other[i, q] = rates[i, q]
                     for s in range(steps):
-                        if s > 0 or delay > 0:
+                        if s > 0 or delay > 0 or divided:
                             for j in range(theta.size):
                                 update[j] = 0.0
                             if learning:
+                                if divided:
+                                    at_part = s % minibatches
+                                    weigh_part(
+                                        advantage, aggregation, rows, group, parts, at_part, max_length
+                                    )
                                 revisit(theta, old, constants, space, rows, group, surrogate, update)
                         if kl_coef > 0.0:
                             divergence(theta, start, constants, space, slope)

@@ -67,27 +67,64 @@ def _no_divergence(theta, start, constants, workspace, slope):
     pass
 
 
-def _reuse(instance: Policy, sampled: bool, steps: int, delay: int, surrogate: np.ndarray, kl_coef: float):
-    """What was asked of the steps after the first, where the policy can do it."""
-    for name, value, least in (("steps_per_batch", steps, 1), ("delay", delay, 0)):
+def check_minibatches(minibatches: int, group_size: int | None) -> None:
+    """Check that the responses of a group can be dealt to so many minibatches of equal size.
+
+    Raises
+    ------
+    ConfigError
+        If not.
+
+    Examples
+    --------
+    >>> check_minibatches(4, 16)
+    >>> check_minibatches(3, 16)
+    Traceback (most recent call last):
+    gradgap.errors.ConfigError: minibatches: 3 is not allowed for groups of 16 responses; it must divide 16
+    """
+    if group_size is not None and group_size % minibatches:
+        raise ConfigError(
+            f"minibatches: {minibatches} is not allowed for groups of {group_size} responses; "
+            f"it must divide {group_size}"
+        )
+
+
+def _check_reuse(
+    policy: Policy, group_size: int | None, steps: int, minibatches: int, delay: int, kl_coef: float
+) -> None:
+    """Check what was asked of the steps after the first, and that the policy can do it."""
+    for name, value, least in (
+        ("steps_per_batch", steps, 1),
+        ("minibatches", minibatches, 1),
+        ("delay", delay, 0),
+    ):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise ConfigError(f"{name}: {value!r} is not allowed; it is a whole number, {least} or more")
     if not 0.0 <= kl_coef < math.inf:
         raise ConfigError(f"kl_coef: {kl_coef!r} is not allowed; it must be 0 or more, and finite")
-    kernels = instance.kernels
+    check_minibatches(minibatches, group_size)
+    kernels = policy.kernels
+    having: object = kernels
+    again, kind = ["revisit"], "a family with the kernels"
+    if kernels is None:
+        having, again, kind = policy, ["tokens_at"], "a policy with the methods"
+    if group_size is None:
+        again.append("every")
     for name, asked, needed in (
-        ("steps_per_batch", steps > 1, ("revisit",) if sampled else ("revisit", "every")),
-        ("delay", delay > 0, ("revisit",) if sampled else ("revisit", "every")),
-        ("kl_coef", kl_coef > 0.0, ("divergence",)),
+        ("steps_per_batch", steps > 1, again),
+        ("minibatches", minibatches > 1, again),
+        ("delay", delay > 0, again),
+        ("kl_coef", kl_coef > 0.0, ["divergence"]),
     ):
-        if asked and (kernels is None or any(getattr(kernels, kernel) is None for kernel in needed)):
+        if asked and any(getattr(having, one, None) is None for one in needed):
             raise ConfigError(
-                f"{name}: not allowed for {getattr(instance, 'family', 'a policy without kernels')}; "
-                f"it needs a family with the kernels {' and '.join(needed)}, such as counting or gated"
+                f"{name}: not allowed for {getattr(policy, 'family', 'this policy')}; "
+                f"it needs {kind} {' and '.join(needed)}"
             )
+    if kernels is not None and minibatches > 1 and kernels.prompts > 1:
+        raise ConfigError("minibatches: not allowed for a family of several prompts")
     if delay > 0 and kernels is not None and kernels.sample_reads_rates:
         raise ConfigError("delay: not allowed for a family whose sampler reads the rates")
-    return engine.Reuse(int(steps), int(delay), surrogate, float(kl_coef))
 
 
 def _rule(instance: Instance, advantage: str, aggregation: str, sampled: bool) -> engine.RuleKernels:
@@ -102,7 +139,12 @@ def _rule(instance: Instance, advantage: str, aggregation: str, sampled: bool) -
 
 
 def _workspace(
-    instance: Instance, group_size: int, slots: int, every: bool = False, delay: int = 0
+    instance: Instance,
+    group_size: int,
+    slots: int,
+    every: bool = False,
+    delay: int = 0,
+    minibatches: int = 1,
 ) -> engine.Workspace:
     prompts, dimension = instance.kernels.prompts, len(instance.start)
     rows = instance.kernels.every_rows if every else instance.kernels.rows(group_size)
@@ -114,6 +156,7 @@ def _workspace(
         np.empty((COLUMNS, rows)),
         np.empty((7 + delay, dimension)),
         np.zeros((slots, dimension)),
+        np.empty((minibatches, rows + 1)),
     )
 
 
@@ -201,6 +244,7 @@ def train(
     clip_norm: float = math.inf,
     dynamic_sampling: bool = False,
     steps_per_batch: int = 1,
+    minibatches: int = 1,
     ratio: str = "token",
     clip_range: float = math.inf,
     clip_range_high: float | None = None,
@@ -239,7 +283,11 @@ def train(
         Drop groups that are all right or all wrong. With one prompt a new group is drawn instead, and this costs no
         iteration.
     steps_per_batch : int
-        Steps μ on each batch, of the whole batch each; an iteration is one batch. The first is on-policy.
+        Times μ that training goes through each batch; an iteration is one batch. The first step is on-policy.
+    minibatches : int
+        Steps m each time, on minibatches of different responses: a group is dealt to m equal parts at random, once
+        for all μ times. Advantages are those of the whole group. In expected updates a minibatch is the whole batch,
+        so that m minibatches are m steps on it.
     ratio : str
         Name in `ratios.RATIOS`: how tokens are weighed after the first step, and with a delay.
     clip_range, clip_range_high : float
@@ -281,7 +329,7 @@ def train(
     chosen, (factor, controller) = OPTIMIZERS.find(optimizer), kernels(schedule)
     undecayed = chosen.complete(optimizer_settings).get("weight_decay", 0.0) == 0.0
     surrogate = RATIOS.find(ratio).surrogate(clip_range, clip_range_high)
-    reuse = _reuse(instance, group_size is not None, steps_per_batch, delay, surrogate, kl_coef)
+    _check_reuse(instance, group_size, steps_per_batch, minibatches, delay, kl_coef)
     rates = np.ascontiguousarray(learning_rates, dtype=float)
     count, dimension = len(rates), len(instance.start)
     kept = np.ascontiguousarray(record, dtype=np.int64)
@@ -304,6 +352,13 @@ def train(
                 optimizer_settings=optimizer_settings,
                 clip_norm=clip_norm,
                 dynamic_sampling=dynamic_sampling,
+                steps_per_batch=steps_per_batch,
+                minibatches=minibatches,
+                ratio=ratio,
+                clip_range=clip_range,
+                clip_range_high=clip_range_high,
+                delay=delay,
+                kl_coef=kl_coef,
                 record=kept,
                 start=theta[i],
             )
@@ -317,7 +372,8 @@ def train(
         np.empty((count, 2, prompts)),
         np.empty((count, 2 * len(kept), prompts)),
     )
-    revisits = reuse.steps > 1 or reuse.delay > 0
+    steps, parts = steps_per_batch * minibatches, minibatches if size else 1
+    revisits = steps > 1 or delay > 0
     engine.train(
         _compiled(instance, size > 0),
         _rule(instance, advantage, aggregation, size > 0 or revisits),
@@ -331,7 +387,7 @@ def train(
             float(clip_norm),
         ),
         controller,
-        reuse,
+        engine.Reuse(int(steps), int(parts), int(delay), surrogate, float(kl_coef)),
         engine.Protocol(
             iterations,
             size,
@@ -345,7 +401,7 @@ def train(
         rates,
         bits,
         kept,
-        _workspace(instance, size, chosen.slots, revisits and not size, reuse.delay),
+        _workspace(instance, size, chosen.slots, revisits and not size, delay, parts),
         results,
     )
     return Runs(results.outcome if outcome else None, results.final, results.path, theta)
