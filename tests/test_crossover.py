@@ -121,9 +121,9 @@ def gated():
 def test_limits_of_the_prediction(gated, advantage, alone):
     n, half_width, _ = gated.kernels.constants
     limit = sampled.half_kept_exact(gated, advantage, SUM, iterations=200)
-    assert sampled_groups.critical(gated, advantage, SUM, 2**22, limit) == pytest.approx(limit, rel=0.05)
+    assert sampled_groups.half_kept(gated, advantage, SUM, 2**22, limit) == pytest.approx(limit, rel=0.05)
     kick = sampled_groups.lone_kick((2 * half_width + 1) / math.sqrt(n), 0.8, wrong=advantage != "reinforce")
-    predicted = sampled_groups.critical(gated, advantage, SUM, 4, limit)
+    predicted = sampled_groups.half_kept(gated, advantage, SUM, 4, limit)
     assert predicted == pytest.approx(4 * kick / n / alone(4), rel=0.01)
 
 
@@ -132,12 +132,12 @@ def test_crossing_is_midway_on_the_predicted_curve(gated):
         limit = sampled.half_kept_exact(gated, advantage, SUM, iterations=200)
         size = sampled_groups.crossing(gated, advantage, SUM, limit) / 0.001
         low, high = round(size / 1.1), round(size * 1.1)
-        rates = [sampled_groups.critical(gated, advantage, SUM, s, limit) for s in (low, high)]
+        rates = [sampled_groups.half_kept(gated, advantage, SUM, s, limit) for s in (low, high)]
         assert math.log(rates[1] / rates[0]) / math.log(high / low) == pytest.approx(power / 2, abs=0.02)
 
 
 def test_token_mean_is_left_open(gated):
-    assert math.isnan(sampled_groups.critical(gated, "grpo", "token-mean", 16, 1.0))
+    assert math.isnan(sampled_groups.half_kept(gated, "grpo", "token-mean", 16, 1.0))
     assert math.isnan(sampled_groups.crossing(gated, "grpo", "token-mean", 1.0))
 
 
@@ -156,5 +156,5 @@ def test_prediction_is_near_what_is_measured(advantage, size):
         seed=2,
         coordinates={"advantage": advantage, "group_size": str(size)},
     )
-    predicted = sampled_groups.critical(instance, advantage, SUM, size, limit)
+    predicted = sampled_groups.half_kept(instance, advantage, SUM, size, limit)
     assert found.learning_rate / predicted == pytest.approx(1, abs=0.3)

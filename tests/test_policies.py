@@ -110,14 +110,14 @@ def test_critical_step_where_it_is_known():
     """The example below Proposition 4: from −τ a policy even in θ falls back at exactly 2τ."""
     for tau, rho in ((0.3, 0.2), (1.5, 0.01)):
         line = even_policy(3, tau, rho)
-        assert line.critical(1e-4, 1e4) == pytest.approx(2 * tau, rel=1e-6)
+        assert line.critical_step(1e-4, 1e4) == pytest.approx(2 * tau, rel=1e-6)
         backwards = Line(line.tree, line.logit, -line.slope, line.right)
-        assert backwards.critical(1e-4, 1e4) < 1e-12  # no ascent: J falls at once
+        assert backwards.critical_step(1e-4, 1e4) < 1e-12  # no ascent: J falls at once
 
 
 def test_a_ladder_that_does_not_climb_is_refused():
     with pytest.raises(ValueError, match="first: 0"):
-        even_policy(1, 0.3, 0.2).critical(0.0, 1.0)
+        even_policy(1, 0.3, 0.2).critical_step(0.0, 1.0)
 
 
 def test_a_dip_between_two_rungs_is_found():
@@ -130,7 +130,7 @@ def test_a_dip_between_two_rungs_is_found():
     assert 51 < first < 90
     assert (line.gains([50.0, 50 * 10**0.5]) > 0).all()  # both rungs lie above the start
     root = brentq(lambda step: line.gains([step])[0], first - 0.1, first)
-    assert line.critical(50.0, 1e3, per_decade=2) == pytest.approx(root, rel=1e-5)
+    assert line.critical_step(50.0, 1e3, per_decade=2) == pytest.approx(root, rel=1e-5)
 
 
 def test_critical_step_does_not_depend_on_the_ladder():
@@ -138,8 +138,8 @@ def test_critical_step_does_not_depend_on_the_ladder():
     for key in range(300):
         _, _, line = random_policy(key)
         first, last = np.nanmin(audit(line).bound) / 8, 1e4 / line.spread
-        fine = line.critical(first, last, per_decade=200)
-        assert line.critical(first, last) == pytest.approx(fine, rel=3e-6)
+        fine = line.critical_step(first, last, per_decade=200)
+        assert line.critical_step(first, last) == pytest.approx(fine, rel=3e-6)
         if np.isfinite(fine):
             finite += 1
             below, above = line.gains([fine * (1 - 1e-5), fine * (1 + 1e-5)])
@@ -233,7 +233,7 @@ def test_proved_rise_stops_before_the_critical_step_and_comes_near_it():
     near = 0
     for key in range(200):
         _, _, line = random_policy(key, longest=3)
-        critical = line.critical(np.nanmin(audit(line).bound) / 8, 1e4 / line.spread)
+        critical = line.critical_step(np.nanmin(audit(line).bound) / 8, 1e4 / line.spread)
         if np.isfinite(critical):
             proved = line.proved_rise(2 * critical)
             assert proved <= critical * (1 + 1e-6)
@@ -246,9 +246,9 @@ def test_proved_rise_sees_a_dip_that_a_ladder_misses():
     slope = np.array([[0.0, 0.1, 0.2, 0.3]])
     logit = np.array([[0.0, -1.0, -6.0, -16.0]])
     line = Line(tree(1, 4, False), logit, slope, np.array([False, True, False, True]))
-    first = line.critical(1.0, 1e3, per_decade=200)
+    first = line.critical_step(1.0, 1e3, per_decade=200)
     assert 51 < first < 90
-    missed = line.critical(1.0, 1e3, per_decade=1 / 2)
+    missed = line.critical_step(1.0, 1e3, per_decade=1 / 2)
     assert missed > 2 * first
     assert line.proved_rise(200.0) < first * (1 + 1e-6)  # to the precision of `first`
 

@@ -429,7 +429,7 @@ def test_critical_learning_rate_with_a_pull_to_the_start():
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if update(middle) > 0 else (low, middle)
-    critical = theory.kl_critical((update(low + 1e-5) - update(low - 1e-5)) / 2e-5)
+    critical = theory.kl_critical_learning_rate((update(low + 1e-5) - update(low - 1e-5)) / 2e-5)
     assert low < -1e-3  # the pull moves it
     away = [
         abs(run(instance, "dr_grpo", SUM, factor * critical, iterations=4000, kl_coef=kl).theta[0] - low)

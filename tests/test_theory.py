@@ -178,7 +178,7 @@ def test_proposition_1_cannot_be_improved_with_constants_of_every_theta(length):
     line = Line(shape, logit, slope, right)
     found = audit(line)
     assert line.at(2 * tau)[:3] == pytest.approx((found.success_rate, found.failure_rate, -found.alignment))
-    assert found.critical == pytest.approx(2 * tau, rel=1e-5)
+    assert found.critical_step == pytest.approx(2 * tau, rel=1e-5)
     assert found.ratio[0] == pytest.approx(2 * (16 * length + 0.5) / (length - 1), rel=0.02)
     assert found.ratio[1] == pytest.approx(2 * (length + 0.5) / (length - 1), rel=0.02)
 
@@ -193,7 +193,7 @@ def test_proposition_4_cannot_be_improved(length):
         bound = bounds.bounds(
             alignment, success, failure, length, length, 2.0, 2 * rho * math.cosh(tau)
         ).prop4
-        ratios.append(line.critical(1e-4, 1e3) / bound)
+        ratios.append(line.critical_step(1e-4, 1e3) / bound)
         predicted = 2 * tau / math.tanh(tau) * (1 + 2 * rho * math.cosh(tau)) / success
         assert ratios[-1] == pytest.approx(predicted, rel=1e-5)
     assert 2 <= ratios[2] < 2.01

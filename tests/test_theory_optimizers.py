@@ -223,7 +223,7 @@ def test_kl_to_the_start(beta):
         return slope(theta, n, b, 1.0) - beta * n * p * (1 - p) * (theta - theta0)
 
     best = threshold(lambda theta: update(theta) > 0, theta0, 0.0)
-    predicted = theory.kl_critical((update(best + 1e-5) - update(best - 1e-5)) / 2e-5)
+    predicted = theory.kl_critical_learning_rate((update(best + 1e-5) - update(best - 1e-5)) / 2e-5)
 
     def stable(factor):
         theta = best + 1e-5
@@ -234,7 +234,7 @@ def test_kl_to_the_start(beta):
         return abs(theta - best) < 1e-5
 
     assert threshold(stable, 0.5, 2.0) == pytest.approx(1.0, abs=2e-3)
-    without = theory.kl_critical((slope(1e-5, n, b, 1.0) - slope(-1e-5, n, b, 1.0)) / 2e-5)
+    without = theory.kl_critical_learning_rate((slope(1e-5, n, b, 1.0) - slope(-1e-5, n, b, 1.0)) / 2e-5)
     assert 0.94 < predicted / without < 1.0
 
 

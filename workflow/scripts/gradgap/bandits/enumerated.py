@@ -412,7 +412,7 @@ class Line:
     def proved_rise(self, span: float) -> float:
         """Largest step up to which J provably never falls below its start (docs/theory.md, M2).
 
-        `critical` looks at a ladder of steps and could miss a dip between two of them. This function excludes dips,
+        `critical_step` looks at a ladder of steps and could miss a dip between two of them. This function excludes dips,
         up to rounding, and uses none of the lemmas behind the bounds.
 
         With Δ = T_max G_p, the score of a response is at most Δ and its Hessian at most Δ G_p/4, at any θ. So
@@ -433,7 +433,9 @@ class Line:
         longest = float(self.tree.depth.max()) + 1
         return _march(*self._arguments, float(span), longest, self.spread)
 
-    def critical(self, first: float, last: float, per_decade: float = 10, precision: float = 1e-6) -> float:
+    def critical_step(
+        self, first: float, last: float, per_decade: float = 10, precision: float = 1e-6
+    ) -> float:
         """One-step critical step η*: the smallest η > 0 with J(θ + ηw) < J(θ) (docs/theory.md, M2).
 
         J can rise and fall more than once along a line. So the search goes up a ladder of steps. If J falls at one
@@ -466,7 +468,7 @@ class Line:
         >>> shape = tree(2, 2, ending=False)
         >>> slope = np.tile([0.0, 1.0], (3, 1))
         >>> line = Line(shape, -slope, slope, np.array([False, True, False, False]))
-        >>> round(line.critical(0.01, 100.0), 5)
+        >>> round(line.critical_step(0.01, 100.0), 5)
         2.0
         """
         if not first > 0:

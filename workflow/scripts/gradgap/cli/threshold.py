@@ -1,4 +1,4 @@
-"""Critical steps of one bandit: measured, in closed form where it is known, and every bound.
+"""Thresholds of one bandit: measured, in closed form where it is known, and every bound on the step.
 
 gradgap threshold counting --length 1024 --success-rate 0.2 --advantage grpo
 gradgap threshold gated --length 64 --success-rate 0.99 --rule DAPO --json
@@ -12,7 +12,7 @@ contextual is measured on one bandit, that of `gradgap run`; the study takes a m
 
 from . import _instance
 
-HELP = "critical steps of one bandit, and every bound on them"
+HELP = "thresholds of one bandit, and every bound on the step"
 
 
 def add_arguments(parser):
@@ -35,14 +35,18 @@ def main(arguments):
     Returns
     -------
     dict
-        ``one_step``: smallest harmful step along the gap; ``critical``: critical learning rate of the rule in
-        expected updates, and ``search``, how the search for it ended, both null where no fixed point gives one, and
-        ``reason``, why not; ``half_kept``: learning rate at which half of what there is to lose is kept, with a
-        group size in sampled groups, and then ``half_kept_interval``, its ends;
-        ``closed_form``: both of the first, where known, with ``reach``, the word that belongs to the critical one
-        (``global``: it holds for this start; ``local``: only for starts close to the best θ), and ``safe``, below
-        which every update comes nearer to the best θ; ``bounds``; and the instance at its start: ``success_rate``,
-        ``failure_rate``, ``gap_norm``, ``theta0`` (a list where there are many parameters), ``response_length``.
+        ``one_step`` : the one-step critical step η*.
+        ``critical`` : the critical learning rate α* of the rule with expected updates; null if there is none, because
+        no fixed point loses stability.
+        ``search`` : how the search for α* ended, or null; ``reason`` : why there was no search, or null.
+        ``half_kept`` : the half-kept learning rate α½, of sampled groups if a group size is given; then
+        ``half_kept_interval`` has the ends of its interval.
+        ``closed_form`` : ``one_step`` and ``critical`` in closed form, if known; ``reach``, which is ``global`` if the
+        closed form of α* holds for this start, and ``local`` if it holds only close to the best θ; and ``safe``, the
+        learning rate below which every update comes nearer to the best θ.
+        ``bounds`` : every bound on the step.
+        ``success_rate``, ``failure_rate``, ``gap_norm``, ``theta0`` (a list if there are many parameters) and
+        ``response_length`` : the bandit at its start.
     """
     import math
     from dataclasses import asdict
@@ -170,8 +174,12 @@ def show(result):
     if interval:
         low, high = (shown(interval[end], unknown="open") for end in ("low", "high"))
         kept += f"  (95 % interval {low} to {high})"
-    critical = [
-        ("step along the gap that first lowers J", "η*", shown(result["one_step"], unknown="no step does")),
+    thresholds = [
+        (
+            "one-step critical step, the smallest along the gap that lowers J",
+            "η*",
+            shown(result["one_step"], unknown="no step does"),
+        ),
         ("  the same in closed form", "", shown(closed["one_step"], unknown=_NO_FORM)),
         (
             "critical learning rate, where runs stop converging",
@@ -193,7 +201,7 @@ def show(result):
             "",
             shown(closed["safe"], unknown="not known"),
         ),
-        ("learning rate at which half of what can be lost is kept", "α½", kept),
+        ("half-kept learning rate, where half of what can be lost is kept", "α½", kept),
     ]
     theta0 = result["theta0"]
     if isinstance(theta0, list):
@@ -211,7 +219,7 @@ def show(result):
                 start,
                 ("norm of the gradient gap", "‖g‖", shown(result["gap_norm"], "a unit of θ")),
             ],
-            "Measured, and predicted (η in units of θ; α multiplies the update)": critical,
+            "Measured, and predicted (η in units of θ; α multiplies the update)": thresholds,
             "Bounds: J surely rises for steps η up to": [
                 (words, "", shown(result["bounds"][name], unknown=missing)) for name, words in _BOUNDS.items()
             ],

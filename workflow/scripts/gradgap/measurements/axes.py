@@ -150,7 +150,7 @@ AXES.add("learning_rate_ratio")(
         "number",
         "learning rate over threshold",
         "1",
-        "Learning rate α over the critical one: the closed form, or of networks the measured one.",
+        "Learning rate α over a threshold: the critical one in closed form, or for networks the half-kept one.",
         above=0,
         maximum=1e100,
     )

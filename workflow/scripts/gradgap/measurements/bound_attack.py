@@ -20,10 +20,10 @@ from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, generator_at
 _HOST = "SciPy's optimiser (Powell) finds it, whose last bits may depend on the libraries of the host."
 VARIABLES = {
     "attack_start": Variable(
-        "ratio at the start", "1", "Least critical step over bound among the random starts."
+        "ratio at the start", "1", "Least ratio of one-step critical step to bound among the random starts."
     ),
     "attack_ratio": Variable(
-        "ratio found", "1", f"Least critical step over bound that the search reached. {_HOST}"
+        "ratio found", "1", f"Least ratio of one-step critical step to bound that the search reached. {_HOST}"
     ),
     "attack_kept": Variable("gain over promise", "1", f"As policy_kept, for the policy found. {_HOST}"),
     "attack_success_rate": Variable("success rate", "1", f"J of the policy found. {_HOST}"),
@@ -57,7 +57,7 @@ def ratio(line: Line, name: str) -> float:
     bound = bounds_of(line)[-1][BOUNDS.index(name)]
     if math.isnan(bound):  # outside the condition of the proposition
         return _NONE
-    found = line.critical(bound / 8, FURTHEST / spread) / bound
+    found = line.critical_step(bound / 8, FURTHEST / spread) / bound
     return found if math.isfinite(found) else _NONE
 
 

@@ -71,7 +71,7 @@ class Audit:
     ----------
     success_rate, failure_rate, alignment, mean_length : float
         J, 1 − J, Δμ and E|o|.
-    critical : float
+    critical_step : float
         One-step critical step η*, infinite where no step lowers J.
     proved : float
         Share of [0, twice the largest bound], up to the critical step, on which a rise is proved
@@ -84,7 +84,7 @@ class Audit:
     failure_rate: float
     alignment: float
     mean_length: float
-    critical: float
+    critical_step: float
     proved: float
     bound: np.ndarray
     ratio: np.ndarray
@@ -117,7 +117,7 @@ def bounds_of(line: Line) -> tuple[float, float, float, float, np.ndarray]:
 def audit(line: Line) -> Audit:
     """Measure the critical step of a line with Δμ > 0, and compare every bound and promised gain with it."""
     success, failure, alignment, mean_length, bound = bounds_of(line)
-    critical = line.critical(np.nanmin(bound) / 8, FURTHEST / line.spread)
+    critical = line.critical_step(np.nanmin(bound) / 8, FURTHEST / line.spread)
     # the march comes to the critical step itself only in the limit
     needed = min(2 * float(np.nanmax(bound)), critical * (1 - 1e-5))
     proved = line.proved_rise(needed) / needed
@@ -154,7 +154,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
         "policy_mean_length": found.mean_length,
         "policy_max_length": float(length),
         "policy_entropy": entropy(probability),
-        "policy_critical_step": found.critical,
+        "policy_critical_step": found.critical_step,
         "policy_proved_rise": found.proved,
         "policy_bound": found.bound[order],
         "policy_ratio": found.ratio[order],

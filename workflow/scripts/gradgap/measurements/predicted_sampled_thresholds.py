@@ -1,4 +1,4 @@
-"""Predicted critical learning rates of sampled groups on `gated`."""
+"""Predicted half-kept learning rates of sampled groups on `gated`, and the exact critical learning rate."""
 
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable, empty, product
 from ..theory import closed_forms, sampled_groups
@@ -47,7 +47,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     out["critical_learning_rate_closed_form"][()] = closed_forms.critical_closed_form(instance, *rule)
     for index, here in product(inner):
         size = int(number({**point, **here}["group_size"]))
-        out["half_kept_learning_rate_predicted"][index] = sampled_groups.critical(
+        out["half_kept_learning_rate_predicted"][index] = sampled_groups.half_kept(
             instance, *rule, size, limit
         )
     return out

@@ -1,4 +1,4 @@
-"""Critical learning rates of sampled dynamics, with bootstrap intervals, and their limit as groups grow."""
+"""Half-kept learning rates of sampled groups, with bootstrap intervals, and their limit as groups grow."""
 
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable, empty, product
 from ..thresholds import sampled

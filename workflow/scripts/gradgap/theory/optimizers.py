@@ -191,7 +191,7 @@ def delay_factor(delay: int) -> float:
     return math.sin(math.pi / (4 * delay + 2))
 
 
-def kl_critical(slope: float) -> float:
+def kl_critical_learning_rate(slope: float) -> float:
     """Critical learning rate with a KL term: α* = 2/|u′(θ_β)| (O6).
 
     Parameters
@@ -201,7 +201,7 @@ def kl_critical(slope: float) -> float:
 
     Examples
     --------
-    >>> kl_critical(-0.5)
+    >>> kl_critical_learning_rate(-0.5)
     4.0
     """
     return 2.0 / abs(slope)

@@ -1,4 +1,4 @@
-"""How sampling changes the critical learning rate on `gated` (derivations: docs/theory_groups.md).
+"""How sampling changes the half-kept learning rate on `gated` (derivations: docs/theory_groups.md).
 
 The count of ones of a long response, in standard deviations, is Z ~ N(x, 1) with mean x = √N θ/2. The response fails
 if |Z| > b. If failures are rare, a single response makes the whole update: x moves by λ(Z − x), and this noise can
@@ -210,10 +210,10 @@ def _most(size, p):
     return count
 
 
-def critical(instance: Instance, advantage: str, aggregation: str, group_size: int, limit: float) -> float:
-    """Predicted critical learning rate of sampled groups (G4).
+def half_kept(instance: Instance, advantage: str, aggregation: str, group_size: int, limit: float) -> float:
+    """Predicted half-kept learning rate of sampled groups (G4).
 
-    1/α* = (N/4λ₁) E[w²M]/E[wM] + R/α_∞, where R is E[w²M(M−1)]/E[wM] divided by its value as n → ∞. In a group
+    1/α½ = (N/4λ₁) E[w²M]/E[wM] + R/α_∞, where R is E[w²M(M−1)]/E[wM] divided by its value as n → ∞. In a group
     M ~ Bin(n, p) long responses move θ, each with weight w(M). The p is taken halfway between the best and collapse.
 
     Parameters
@@ -238,7 +238,7 @@ def critical(instance: Instance, advantage: str, aggregation: str, group_size: i
 
     >>> from gradgap.bandits import FAMILIES
     >>> bandit = FAMILIES.find("gated").instance(64, 0.99)
-    >>> small, large = (critical(bandit, "dr_grpo", "seq-mean-token-sum", n, 10.0) for n in (4, 4096))
+    >>> small, large = (half_kept(bandit, "dr_grpo", "seq-mean-token-sum", n, 10.0) for n in (4, 4096))
     >>> small < large < 10.0
     True
     """
@@ -269,27 +269,27 @@ def crossing(instance: Instance, advantage: str, aggregation: str, limit: float)
     """Predicted n(1−J₀) at which the exponent in 1−J is midway between its two limits (G5).
 
     The limits are single failures in a group and the exact dynamics. Let b be the exact exponent. Because
-    α* (1−J)^−b depends on n(1−J) alone, the exponent at fixed n is b plus the exponent in n at fixed 1−J. The latter
+    α½ (1−J)^−b depends on n(1−J) alone, the exponent at fixed n is b plus the exponent in n at fixed 1−J. The latter
     falls from the power p of the advantage to 0.
 
     Parameters
     ----------
     instance, advantage, aggregation, limit
-        As in `critical`. The result hardly depends on the instance as long as its failures are rare.
+        As in `half_kept`. The result hardly depends on the instance as long as its failures are rare.
 
     Returns
     -------
     float
-        By interpolation in log n between sizes a factor √2 apart; nan as in `critical`, or if there is no p.
+        By interpolation in log n between sizes a factor √2 apart; nan as in `half_kept`, or if there is no p.
     """
     power = ADVANTAGES.find(advantage).power
     if power is None:
         return math.nan
     failure = instance.at(instance.theta0)[1]
-    sizes, rates, above = [2], [critical(instance, advantage, aggregation, 2, limit)], (math.nan, math.nan)
+    sizes, rates, above = [2], [half_kept(instance, advantage, aggregation, 2, limit)], (math.nan, math.nan)
     while math.isfinite(rates[-1]):
         sizes.append(math.ceil(sizes[-1] * math.sqrt(2)))
-        rates.append(critical(instance, advantage, aggregation, sizes[-1], limit))
+        rates.append(half_kept(instance, advantage, aggregation, sizes[-1], limit))
         here = log(sizes[-1] * sizes[-2]) / 2
         slope = log(rates[-1] / rates[-2]) / log(sizes[-1] / sizes[-2])
         if slope < power / 2 <= above[1] and failure * sizes[-1] > 1:

@@ -139,7 +139,7 @@ def _linear(before: Training, after: Training, advantage: str, aggregation: str)
         for of in (before, after):
             instance = FAMILIES.find("gated").instance(int(of.length), 1 - of.failure_rate, of.failure_rate)
             limit = closed_forms.critical_closed_form(instance, *rule)
-            predicted.append(sampled_groups.critical(instance, *rule, int(of.group_size), limit))
+            predicted.append(sampled_groups.half_kept(instance, *rule, int(of.group_size), limit))
         if all(map(math.isfinite, predicted)):
             laws.append(
                 Law(

@@ -1,4 +1,4 @@
-"""The critical learning rate of one run by bracket search, where a run costs seconds."""
+"""The half-kept learning rate by bracket search, for runs that take seconds each."""
 
 import math
 from collections.abc import Callable

@@ -57,7 +57,7 @@ def draw(panels, scaling, look):
     audit.set_yticks(range(len(names)), labels=[NAMES[name] for name in reversed(names)])
     audit.set_ylim(-0.7, len(names) - 0.3)
     audit.set_ylabel("bound")
-    audit.set_xlabel("critical step / bound")
+    audit.set_xlabel("critical step η* / bound")
     audit.set_title("random policies")
 
     gated, counting = panels["gated"], panels["counting"]
@@ -75,7 +75,7 @@ def draw(panels, scaling, look):
             panel.loglog(shown[x], shown[f"ratio_{name}"], marker=marks[name], **looks[name], **dots)
         panel.axhline(1, **style.CLOSED_FORM)
         panel.axhline(2, **UNPROVED)
-        panel.set_ylabel("critical step / bound")
+        panel.set_ylabel("critical step η* / bound")
     gated_length.set_title(f"gated, 1 − J = {rate:.2g}")
     gated_rate.set_title(f"gated, T = {length:g}")
     counted.set_title(f"counting, T = {longest:g}")

@@ -109,7 +109,7 @@ def draw(panels, scaling, look):
 
 
 def _thresholds(panel, panels, scaling, names, colours, marks, size, start):
-    """Critical learning rate against length: marks sampled, lines exact, dashed the predicted slope."""
+    """Half-kept learning rate against length: marks sampled, lines exact, dashed the predicted slope."""
     slopes = scaling.set_index(["advantage", "aggregation"]) if len(scaling) else None
     sampled, exact = (
         _table(panels, name, "half_kept_learning_rate").dropna(subset=["half_kept_learning_rate"])
@@ -172,5 +172,5 @@ def _curves(panel, curves):
         line = curves[curves.curve_learning_rate == step].sort_values("iteration")
         panel.plot(line.iteration, line.success, color=shade, linestyle=dash, label=f"{step:.3g}")
         panel.fill_between(line.iteration, line.low, line.high, color=shade, alpha=0.2, linewidth=0)
-    panel.set_xlabel("updates k")
+    panel.set_xlabel("iteration k")
     panel.legend(title=STEP_LABEL, loc="upper left")

@@ -18,7 +18,7 @@ LONE = 0.2
 
 
 def _sampled(points: pd.DataFrame) -> Fit | None:
-    """Exponent of the sampled critical learning rate in 1 − J at fixed length and group size."""
+    """Exponent of the half-kept learning rate of sampled groups in 1 − J at fixed length and group size."""
     return fit(
         points.failure_rate,
         points.half_kept_learning_rate,

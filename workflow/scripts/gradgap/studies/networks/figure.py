@@ -72,7 +72,7 @@ def draw(panels, scaling, look):
         panel.set_title(task)
         panel.set_xlabel("mean response length T (tokens)")
         style.letter(panel, next(letters))
-    row[0].set_ylabel("half-kept learning rate")
+    row[0].set_ylabel("half-kept learning rate α½")
     handles = [
         style.legend_entry(NAMES.get(name, name), marker="o", color=colours[name], ls="none")
         for name in optimizers
@@ -124,7 +124,7 @@ def draw(panels, scaling, look):
         )
         for panel in rules_panels:
             panel.set_ylim(*10**ends)
-    rules_panels[0].set_ylabel("half-kept learning rate")
+    rules_panels[0].set_ylabel("half-kept learning rate α½")
     rules_panels[-1].legend(
         handles=[
             style.legend_entry(task, marker=style.MARKERS[j], color="0.4", ls="none")
@@ -139,7 +139,7 @@ def draw(panels, scaling, look):
     failure_panel.set_xscale("log")
     failure_panel.set_yscale("log")
     failure_panel.set_xlabel("failure rate 1 − J at the start")
-    failure_panel.set_ylabel("half-kept learning rate")
+    failure_panel.set_ylabel("half-kept learning rate α½")
     failure_panel.set_title("gated")
     for panel in (*rules_panels, failure_panel):
         style.letter(panel, next(letters))

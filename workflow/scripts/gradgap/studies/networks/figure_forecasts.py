@@ -59,7 +59,7 @@ def draw(panels, scaling, look):
         panel.set_yscale("log")
         panel.set_xlim(0, last * 1.05)
         panel.set_xticks([0, *sorted(along.iteration.unique())])
-        panel.set_xlabel("updates of the safe run")
+        panel.set_xlabel("iteration k of the safe run")
         panel.set_title(task)
         style.letter(panel, letter)
     row[0, 0].set_ylabel("learning rate")
@@ -74,7 +74,9 @@ def draw(panels, scaling, look):
         for name, mark in zip(optimizers, style.MARKERS, strict=False)
     ]
     handles += [
-        style.legend_entry("collapse as measured, α*", color="0.4", linewidth=1.2, linestyle=(0, (4, 2))),
+        style.legend_entry(
+            "half-kept learning rate α½, measured", color="0.4", linewidth=1.2, linestyle=(0, (4, 2))
+        ),
         style.legend_entry(
             "learning rate of the safe run", color="0.4", linewidth=0.9, linestyle=(0, (1, 1.5))
         ),

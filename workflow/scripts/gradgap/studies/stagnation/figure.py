@@ -6,7 +6,7 @@ import numpy as np
 from ...report import style
 
 NAMES = {"constant": "fixed step", "failure-rate": "step ∝ 1 − J", "inverse-sqrt": "step ∝ 1/√(k+1)"}
-CRITICAL = {"color": "0.4", "linewidth": 0.8, "linestyle": (0, (1, 1)), "zorder": 1}
+ONE_STEP = {"color": "0.4", "linewidth": 0.8, "linestyle": (0, (1, 1)), "zorder": 1}
 #: A run with a fixed step that had not arrived at the best θ before its last tenth.
 ON_THE_WAY = {"marker": "x", "color": "0.5", "markersize": 2.5, "linestyle": "none", "markeredgewidth": 0.6}
 #: Steps over the one-step critical step 2|θ₀| whose learning curves are shown.
@@ -36,14 +36,14 @@ def draw(panels, scaling, look):
             panel.loglog(line.learning_rate, line.final_failure_rate, marker=style.MARKERS[k], **look_of)
         panel.axhline(here.best_failure_rate.iloc[0], **style.PREDICTED)
         panel.axhline(here.failure_rate.iloc[0], color="0.6", linewidth=0.8, zorder=1)
-        critical = 2 * abs(here.theta0.iloc[0])
-        panel.axvline(critical, **CRITICAL)
+        one_step = 2 * abs(here.theta0.iloc[0])
+        panel.axvline(one_step, **ONE_STEP)
         panel.set_xlim(right=2.5 * points.learning_rate.max())
         panel.set_xlabel("step size η")
         style.head(panel, mark, f"T = {length:g} tokens, after all updates")
         style.decades(panel.xaxis)
     axes[0].set_ylabel("failure rate 1 − J")
-    _curves(axes[-1], curves[curves.length == lengths[-1]], schedules, colours, critical)
+    _curves(axes[-1], curves[curves.length == lengths[-1]], schedules, colours, one_step)
     style.head(axes[-1], "abcdef"[len(lengths)], f"T = {lengths[-1]:g} tokens, along the run")
     style.decades(axes[0].yaxis)
     handles = [
@@ -56,16 +56,16 @@ def draw(panels, scaling, look):
         style.legend_entry("fixed step, closed form", **style.CLOSED_FORM),
         style.legend_entry("best reachable", **style.PREDICTED),
         style.legend_entry("start", color="0.6", linewidth=0.8),
-        style.legend_entry("one-step critical step 2|θ₀|", **CRITICAL),
+        style.legend_entry("one-step critical step 2|θ₀|", **ONE_STEP),
         style.legend_entry("not yet there", **ON_THE_WAY),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure
 
 
-def _curves(panel, curves, schedules, colours, critical):
+def _curves(panel, curves, schedules, colours, one_step):
     steps = np.sort(curves.learning_rate.unique())
-    shown = dict.fromkeys(steps[np.abs(np.log(steps / (share * critical))).argmin()] for share in SHOWN)
+    shown = dict.fromkeys(steps[np.abs(np.log(steps / (share * one_step))).argmin()] for share in SHOWN)
     for k, schedule in enumerate(schedules):
         for step in shown:
             line = curves[(curves.schedule == schedule) & (curves.learning_rate == step)].sort_values(
