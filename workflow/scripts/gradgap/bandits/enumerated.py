@@ -412,8 +412,8 @@ class Line:
     def proved_rise(self, span: float) -> float:
         """Largest step up to which J provably never falls below its start (docs/theory.md, M2).
 
-        `critical_step` looks at a ladder of steps and could miss a dip between two of them. This function excludes dips,
-        up to rounding, and uses none of the lemmas behind the bounds.
+        `critical_step` looks at a ladder of steps and could miss a dip between two of them. This function excludes
+        dips, up to rounding, and uses none of the lemmas behind the bounds.
 
         With Δ = T_max G_p, the score of a response is at most Δ and its Hessian at most Δ G_p/4, at any θ. So
         |d²J/dη²| ≤ min(J, 1−J)(Δ² + Δ G_p/4), and within a distance of 1/Δ each rate grows by at most a factor e.

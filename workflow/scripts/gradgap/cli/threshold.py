@@ -36,14 +36,14 @@ def main(arguments):
     -------
     dict
         ``one_step`` : the one-step critical step η*.
-        ``critical`` : the critical learning rate α* of the rule with expected updates; null if there is none, because
-        no fixed point loses stability.
+        ``critical`` : the critical learning rate α* of the rule with expected updates; null if there is none,
+        because no fixed point loses stability.
         ``search`` : how the search for α* ended, or null; ``reason`` : why there was no search, or null.
         ``half_kept`` : the half-kept learning rate α½, of sampled groups if a group size is given; then
         ``half_kept_interval`` has the ends of its interval.
-        ``closed_form`` : ``one_step`` and ``critical`` in closed form, if known; ``reach``, which is ``global`` if the
-        closed form of α* holds for this start, and ``local`` if it holds only close to the best θ; and ``safe``, the
-        learning rate below which every update comes nearer to the best θ.
+        ``closed_form`` : ``one_step`` and ``critical`` in closed form, if known; ``reach``, which is ``global`` if
+        the closed form of α* holds for this start, and ``local`` if it holds only close to the best θ; and ``safe``,
+        the learning rate below which every update comes nearer to the best θ.
         ``bounds`` : every bound on the step.
         ``success_rate``, ``failure_rate``, ``gap_norm``, ``theta0`` (a list if there are many parameters) and
         ``response_length`` : the bandit at its start.

@@ -1,8 +1,8 @@
 """The edge of a real trainer: where runs break down, whether the probe forecasts it, and what its controller does.
 
-The edge is the half-kept learning rate: from there on a run ends with a success rate below one half. Axes and settings
-are declared here without PyTorch, so that other studies and the documentation do not need it. The functions that train
-import `gradgap.trainer` when they are called.
+The edge is the half-kept learning rate: from there on a run ends with a success rate below one half. Axes and
+settings are declared here without PyTorch, so that other studies and the documentation do not need it. The functions
+that train import `gradgap.trainer` when they are called.
 """
 
 import logging
@@ -62,9 +62,9 @@ EDGES = {
     "half_kept_learning_rate": Variable(
         "half-kept learning rate",
         "1",
-        "Middle of two learning rates a factor √2 apart: at the lower one a run ends with a success rate of one half "
-        "or more, at the upper one below; nan where none was found. Random numbers and sums are those of PyTorch: the "
-        "same on one machine.",
+        "Middle of two learning rates a factor √2 apart: at the lower one a run ends with a success rate of one "
+        "half or more, at the upper one below; nan where none was found. Random numbers and sums are those of "
+        "PyTorch: the same on one machine.",
         undefined=True,
     ),
     "edge_search": Variable("end of the search", "1", "How the search for it ended.", codes=Search),
@@ -72,8 +72,8 @@ EDGES = {
     "edge_forecast": Variable(
         "forecast of the edge",
         "1",
-        "Learning rate × headroom, pooled over the first steps of a run at a fifth of the edge; infinite where J does "
-        "not curve downwards, nan where there is no edge.",
+        "Learning rate × headroom, pooled over the first steps of a run at a fifth of the edge; infinite where J "
+        "does not curve downwards, nan where there is no edge.",
         undefined=True,
     ),
     "edge_kept_fixed": Variable(

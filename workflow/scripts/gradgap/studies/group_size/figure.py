@@ -1,4 +1,4 @@
-"""Half-kept learning rates of sampled groups against failing responses a group, and the exponent in 1 − J they make."""
+"""Half-kept learning rates against failing responses a group, and the exponent in 1 − J that they make."""
 
 import matplotlib.pyplot as plt
 import numpy as np

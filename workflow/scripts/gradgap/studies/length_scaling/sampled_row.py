@@ -1,4 +1,4 @@
-"""Half-kept learning rates of sampled groups against response length, a panel a group size: a row of the figure of lengths."""
+"""Half-kept learning rates against response length, one panel for each group size: a row of the figure of lengths."""
 
 import numpy as np
 
