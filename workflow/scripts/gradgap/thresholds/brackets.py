@@ -6,23 +6,24 @@ from dataclasses import dataclass
 
 from .exact import Search
 
-#: Rungs of the ladder of learning rates in an octave: neighbours are a factor √2 apart.
+#: The ladder of learning rates has this many rungs for each factor of 2, so neighbours are a factor √2 apart.
 OCTAVE = 2
-#: The first pass goes in strides of this many rungs, a factor 4, and at most so many of them each way.
+#: The first pass goes in strides of STRIDE rungs, a factor 4, and makes at most MOST_STRIDES strides up or down.
 STRIDE, MOST_STRIDES = 4, 6
 
 
 @dataclass(frozen=True)
 class Bracket:
-    """Two neighbouring rungs, of which the lower one keeps and the upper one does not.
+    """Where runs stop keeping half: between two neighbouring rungs.
 
     Attributes
     ----------
     learning_rate : float
-        Their geometric mean; nan where there are none.
+        Geometric mean of the two rungs; nan if the search found none.
     search : Search
+        How the search ended.
     runs : int
-        Runs that it took.
+        Number of runs that the search took.
     """
 
     learning_rate: float
@@ -33,6 +34,8 @@ class Bracket:
 def rate(rung: float) -> float:
     """Learning rate of a rung, to six digits.
 
+    Examples
+    --------
     >>> rate(0), rate(-2), rate(1)
     (1.0, 0.5, 1.41421)
     """
@@ -42,6 +45,8 @@ def rate(rung: float) -> float:
 def rung(learning_rate: float) -> int:
     """The rung nearest to a learning rate.
 
+    Examples
+    --------
     >>> rung(0.7)
     -1
     """
@@ -49,12 +54,12 @@ def rung(learning_rate: float) -> int:
 
 
 def bracket(keeps: Callable[[float], bool], first: float) -> Bracket:
-    """Where a run no longer keeps what it should, going up from a rate at which it does.
+    """Find two neighbouring rungs, of which a run keeps half at the lower one and not at the upper one.
 
     Parameters
     ----------
     keeps : callable
-        ``keeps(learning_rate)``: whether the run at that rate does; called once a rung.
+        ``keeps(learning_rate)`` makes a run and says whether it kept half. It is called at most once for each rung.
     first : float
         Learning rate to start from.
 
@@ -64,6 +69,8 @@ def bracket(keeps: Callable[[float], bool], first: float) -> Bracket:
 
     Examples
     --------
+    If runs keep half below 3, the bracket is between the rungs 3 and 4, which are 2.83 and 4:
+
     >>> found = bracket(lambda learning_rate: learning_rate < 3, 0.5)
     >>> found.search.name, rate(3) < found.learning_rate < rate(4), found.runs
     ('found', True, 5)

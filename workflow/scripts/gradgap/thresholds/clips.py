@@ -1,4 +1,4 @@
-"""The largest clip of importance ratios that keeps half, at one learning rate (docs/theory_optimizers.md, O10)."""
+"""The largest clip range of importance ratios that keeps half, at one learning rate (theory_optimizers.md, O10)."""
 
 import math
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from ..numerics.elementary import exp10
 from .exact import Search
 from .sampled import RUNGS, SCOUTS, STARTS, STRIDE, kept_from_starts
 
-#: Clip ranges that are looked at, as rungs of the ladder of learning rates: 1e-4 to 3.2.
+#: Clip ranges that are tried, 1e-4 to 3.2, as rungs of the same ladder as learning rates.
 LOWEST, HIGHEST = -4 * RUNGS, RUNGS // 2
 
 
 @dataclass(frozen=True)
 class ClipRange:
-    """What clips of importance ratios do for runs at one learning rate.
+    """Which clips of importance ratios protect runs at one learning rate.
 
     Attributes
     ----------
     largest : float
-        Largest clip range at which the mean of kept over starts is ½; nan unless found.
+        Largest clip range that keeps half: there the share kept, as a mean over starts, is ½. nan unless found.
     best_kept : float
-        Largest mean of kept at any clip range.
+        Largest mean share kept at any clip range.
     search : Search
-        ``never_converged`` where no clip keeps half, ``always_converged`` where none is needed.
+        ``never_converged`` if no clip keeps half, ``always_converged`` if none is needed.
     """
 
     largest: float
@@ -44,9 +44,9 @@ def largest_clip(
     iterations: int,
     **options: Any,
 ) -> ClipRange:
-    """Largest symmetric clip range that keeps half of the success rate in exact runs.
+    """Largest clip range, the same up and down, with which exact runs keep half of what there is to lose.
 
-    A clip may also be too small: runs are then slow, and the fall is looked for above the clip that keeps most.
+    A clip range can also be too small, and runs are then slow. So the search goes up from the one that keeps most.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def largest_clip(
     learning_rate : float
         α.
     iterations : int
-        Batches of a run.
+        Number of batches in a run.
     **options
-        Other arguments of `training.run.train`, such as the steps a batch and the ratio.
+        Other arguments of `training.run.train`, such as the steps on each batch and the ratio.
 
     Returns
     -------
@@ -90,6 +90,6 @@ def largest_clip(
     first = int(coarse[best + below[0]])
     rungs = np.arange(max(first - 2 * STRIDE, int(coarse[best])), first + STRIDE + 1, 2)
     at = crossings.crossing(rungs, np.array([kept_at(int(rung), STARTS) for rung in rungs]))
-    if not math.isfinite(at):  # fewer starts saw it otherwise
+    if not math.isfinite(at):  # with all starts the fall lies elsewhere: the coarse pass decides
         at = crossings.crossing(coarse[best:], values[best:])
     return ClipRange(exp10(at / RUNGS), float(values[best]), Search.found)

@@ -59,15 +59,24 @@ class Search(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Critical:
-    """A critical learning rate.
+    """A critical learning rate, with the bracket in which it was found.
 
     Attributes
     ----------
     learning_rate : float
-        α*, the geometric middle of the last bracket; nan unless found.
+        α*, the geometric mean of the bracket; nan unless found.
     low, high : float
-        The bracket: converged at `low`, not at `high`.
+        The bracket: runs converge at `low`, and do not at `high`.
     search : Search
+        How the search ended.
+
+    Examples
+    --------
+    An aggregation that divides updates by 10 needs a learning rate that is ten times as large:
+
+    >>> found = Critical(0.5, 0.25, 1.0, Search.found).divided(10)
+    >>> found.learning_rate, found.low, found.high
+    (5.0, 2.5, 10.0)
     """
 
     learning_rate: float

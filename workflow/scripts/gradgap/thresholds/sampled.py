@@ -1,7 +1,8 @@
 """Half-kept learning rates of sampled groups (docs/theory_groups.md, G6), and their limit for large groups.
 
-A sampled run ends at a random place, so a threshold needs a mean over replicates. The half-kept learning rate is
-where the mean final success rate, as the learning rate grows, falls halfway from its best to its collapsed level.
+A sampled run ends at a random place, so a threshold needs a mean over replicates. With a growing learning rate, the
+mean success rate at the end of runs falls from its best to its collapsed level. The half-kept learning rate is where
+it is halfway.
 """
 
 import math
@@ -21,9 +22,10 @@ from ..training.run import iterations_to_judge, train
 from ..values import canonical
 from .exact import Search, one_step
 
-#: Learning rates are rungs of a fixed ladder, 10^(rung/RUNGS), so that random streams do not depend on the search.
+#: Learning rates are rungs of a fixed ladder, 10^(rung/RUNGS). So the random stream of a run does not depend on the
+#: search.
 RUNGS = 16
-#: The first pass tries only every fourth rung, with fewer replicates.
+#: The first pass tries only every STRIDE-th rung, with SCOUTS replicates.
 STRIDE = 4
 SCOUTS = 8
 #: Name of the axis that keys the random stream of a run.
@@ -32,13 +34,14 @@ LEARNING_RATE = "learning_rate"
 
 @dataclass(frozen=True)
 class HalfKept:
-    """A half-kept learning rate.
+    """A half-kept learning rate and its interval.
 
     Attributes
     ----------
     learning_rate, low, high : float
         Estimate and 95 % bootstrap interval over replicates; nan if the search did not find it.
     search : Search
+        How the search ended.
     """
 
     learning_rate: float
@@ -48,7 +51,7 @@ class HalfKept:
 
 
 def rung_text(rung: int) -> str:
-    """Canonical text of the learning rate of a rung, to four digits.
+    """Learning rate of a rung as text, to four digits. The text is part of the key of random streams.
 
     Examples
     --------
@@ -59,7 +62,7 @@ def rung_text(rung: int) -> str:
 
 
 def kept(instance: Instance, failure_rate: Any) -> Any:
-    """The share that was kept: 1 at the best success rate, 0 where the policy has collapsed.
+    """The share that runs kept of what there was to lose: 1 at the best success rate, 0 for a collapsed policy.
 
     Parameters
     ----------
@@ -83,20 +86,20 @@ def kept(instance: Instance, failure_rate: Any) -> Any:
 
 
 def _of_first_step(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those arguments of `training.run.train` that the length of the first step depends on."""
+    """The arguments of `training.run.train` on which the length of the first step depends."""
     return {name: options[name] for name in ("optimizer", "clip_norm") if name in options}
 
 
 def _first_rung(
     instance: Instance, advantage: str, aggregation: str, optimizer: str = "sgd", clip_norm: float = math.inf
 ) -> int:
-    """Rung four decades below the learning rate whose first expected step is surely too long.
+    """A rung to start from: four decades below a learning rate whose first expected step is surely too long.
 
-    That is the one-step critical step; with many parameters, a step as long as θ₀.
+    Too long is the one-step critical step, or with many parameters the length of θ₀.
     """
     too_long = one_step(instance) if len(instance.start) == 1 else norm(instance.start)
     if OPTIMIZERS.find(optimizer).scale_free:
-        # the first step is about as long as the learning rate, for any update
+        # here the first step is about as long as the learning rate, for any update
         return STRIDE * math.floor((log10(too_long) - 4) * RUNGS / STRIDE)
     coefficient = ADVANTAGES.find(advantage).coefficient
     update = np.zeros(len(instance.start))
@@ -110,7 +113,7 @@ def _first_rung(
 
 
 def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Search]:
-    """Go up in strides to the first rung that keeps less than half, after one that kept half or more."""
+    """Go up in strides until a rung keeps half or more, and on to the first one that keeps less."""
     seen = False
     for rung in range(first, first + 6 * RUNGS, STRIDE):
         if kept_at(rung) >= 0.5:
@@ -121,9 +124,10 @@ def _scout(first: int, kept_at: Callable[[int], float]) -> tuple[int | None, Sea
 
 
 def _clear(kept: np.ndarray) -> int:
-    """1 where the mean of kept lies above ½ by more than noise, −1 where below, 0 where it is not clear.
+    """1 if the mean share kept is clearly above ½, −1 if it is clearly below, 0 if neither.
 
-    Noise is three standard errors, those of replicates that keep all or nothing: none has a larger variance.
+    Clearly means by more than three standard errors, taken as if each replicate kept all or nothing, the case with
+    the largest variance.
     """
     mean = float(kept.mean())
     if (mean - 0.5) * (mean - 0.5) * len(kept) <= 9 * mean * (1 - mean):
@@ -134,22 +138,24 @@ def _clear(kept: np.ndarray) -> int:
 def _nearest(
     first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, replicates: int
 ) -> tuple[np.ndarray, np.ndarray, Search]:
-    """The rungs around the half-kept one, and the share that each replicate kept at each of them.
+    """The rungs around the half-kept learning rate, and the share that each replicate kept at each of them.
 
-    Few replicates bracket it: a coarse pass goes up to the first rung at which their mean, having been above one
-    half, is below, and halving finds the two neighbours between which it falls. From there all replicates run rung
-    after rung, down to one that clearly keeps half and up to one that clearly does not. Rungs farther off would cost
-    as much, and say nothing about where the crossing is. That holds where shares differ by chance, from replicate to
-    replicate. What exact runs keep differs by chaos, from rung to rung too: they need `_whole`.
+    A few replicates find a bracket first. A coarse pass goes up until their mean falls below one half, and halving
+    finds the two neighbouring rungs between which it falls. From there all replicates run rung after rung: down to
+    one that clearly keeps half, and up to one that clearly does not. Rungs farther away would take as long, and say
+    nothing about the place of the crossing.
+
+    This is right if shares differ between replicates by chance only. Exact runs are chaotic, and their shares also
+    differ from rung to rung, so they need `_whole`.
 
     Parameters
     ----------
     first : int
         Rung to start from.
     kept_at : callable
-        ``kept_at(rung, count)``: the shares that the first `count` replicates kept, of shape (count,).
+        ``kept_at(rung, count)`` returns the shares that the first `count` replicates kept, of shape (count,).
     scouts, replicates : int
-        Number of replicates that bracket it, and of the ladder.
+        Number of replicates that find the bracket, and number of all.
 
     Returns
     -------
@@ -176,7 +182,7 @@ def _nearest(
 def _whole(
     first: int, kept_at: Callable[[int, int], np.ndarray], scouts: int, starts: int
 ) -> tuple[np.ndarray, np.ndarray, Search]:
-    """As `_nearest`, with every rung from half a decade below the one that the coarse pass found."""
+    """Like `_nearest`, but with every rung from half a decade below the one that the coarse pass found."""
     below, search = _scout(first, lambda rung: float(kept_at(rung, scouts).mean()))
     if below is None:
         return np.empty(0), np.empty((0, starts)), search
@@ -276,18 +282,18 @@ def half_kept_of_prompts(
     coordinates: Mapping[str, str],
     **options: Any,
 ) -> HalfKept:
-    """Half-kept learning rate in the mean over random instances, as those of `contextual` are.
+    """Half-kept learning rate for the mean over random instances, such as those of `contextual`.
 
     Parameters
     ----------
     instances : sequence of Instance
-        One for each replicate, which is that instance at every learning rate. The search starts from the first.
+        One for each replicate, the same at every learning rate. The first one sets where the search starts.
     advantage, aggregation : str
         Names in `rules`.
     iterations : int
         Number of updates of a run.
     group_size : int, optional
-        Sampled responses n to each prompt in an update; by default the expected update.
+        Sampled responses n to each prompt in an update. By default updates are expected ones.
     seed, coordinates
         As for `half_kept`.
     **options
@@ -341,7 +347,7 @@ def half_kept_of_prompts(
     return HalfKept(rate, low, high, search)
 
 
-#: Exact runs are averaged over so many starts, spread evenly over θ₀ · [0.8, 1.2].
+#: Exact runs are averaged over this many starts, spread evenly over θ₀ · [0.8, 1.2].
 STARTS = 24
 
 
@@ -355,14 +361,38 @@ def kept_from_starts(
     iterations: int,
     **options: Any,
 ) -> np.ndarray:
-    """What exact runs keep, from `count` of the `STARTS` starts around the instance's own.
+    """The shares that exact runs keep, from several starts around that of the instance.
 
-    A single exact run above the critical learning rate is chaotic, and its last bits decide where it ends; the mean
-    over starts is not.
+    Above the critical learning rate an exact run is chaotic: its last bits decide where it ends. The mean over many
+    starts does not depend on them.
+
+    Parameters
+    ----------
+    instance : Instance
+    advantage, aggregation : str
+        Names in `rules`.
+    learning_rate : float
+        α.
+    count : int
+        How many of the `STARTS` starts to use.
+    iterations : int
+        Number of updates of a run.
+    **options
+        Other arguments of `training.run.train`.
 
     Returns
     -------
     ndarray, shape (count,)
+
+    Examples
+    --------
+    At a small learning rate all runs reach the best success rate:
+
+    >>> from gradgap.bandits import FAMILIES
+    >>> bandit = FAMILIES.find("counting").instance(16, 0.2)
+    >>> found = kept_from_starts(bandit, "reinforce", "seq-mean-token-sum", 0.1, 4, iterations=500)
+    >>> found.round(6).tolist()
+    [1.0, 1.0, 1.0, 1.0]
     """
     factors = np.array([0.8 + 0.4 * start / (STARTS - 1) for start in range(0, STARTS, STARTS // count)])
     found = train(
@@ -386,15 +416,25 @@ def half_kept_exact(
     iterations: int,
     **options: Any,
 ) -> float:
-    """Half-kept learning rate of the exact dynamics: the limit of that of sampled groups as the groups grow.
+    """Half-kept learning rate with expected updates, the limit for large groups.
 
-    It lies above the critical learning rate of `thresholds.exact`, where the success rate only begins to miss the
-    best one. The mean is taken over `STARTS` starts, see `kept_from_starts`.
+    It lies above the critical learning rate of `thresholds.exact`, where runs only begin to miss the best success
+    rate. The share kept is a mean over `STARTS` starts, see `kept_from_starts`.
+
+    Parameters
+    ----------
+    instance : Instance
+    advantage, aggregation : str
+        Names in `rules`.
+    iterations : int
+        Number of updates of a run.
+    **options
+        Other arguments of `training.run.train`, such as the optimizer.
 
     Returns
     -------
     float
-        nan if no learning rate of the ladder keeps half.
+        nan if the search did not find it.
 
     Examples
     --------

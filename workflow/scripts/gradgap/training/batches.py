@@ -1,8 +1,8 @@
 """Rules that need a whole batch of groups (docs/trainers.md).
 
-The components of `rules` look at one group at a time. Two things that trainers do need the whole batch: a token mean
-over all its responses, and z-scores with the standard deviation of all its rewards. Here both are plain functions of
-a batch, for tests and comparisons. The engine does not run them.
+The components of `rules` see one group at a time. But trainers also use two rules that need the whole batch: a token
+mean over all its responses, and z-scores with the standard deviation of all its rewards. Here both are plain
+functions of a batch, for tests and comparisons. The engine does not run them.
 """
 
 import numpy as np

@@ -1,17 +1,18 @@
 """Controllers: schedules that see what every move did to the success rate, and remember it.
 
-After each iteration that moved θ the engine evaluates the success rate J halfway along that move too, and calls a
-compiled function
+After each iteration that moved θ, the engine evaluates the success rate J also halfway along that move. Then it calls
+a compiled function
 
 ``control(half_gain, gain, factor, constants, memory) -> factor``.
 
-`half_gain` is J halfway along the move minus J before it, and `gain` is J after the move minus J before it. They are
-exact, in sampled runs too, and means over the prompts. `factor` is the factor of the learning rate that the move was
-made with; the answer is that of the next one. A run starts with the factor 1 and a memory of zeros. `constants` and
-`memory` are float64 arrays; the kernel may change `memory` alone, and allocates nothing. With several steps on a
-batch, the move is that of the whole batch.
+`half_gain` is J halfway along the move minus J before it, and `gain` is J after the move minus J before it. Both are
+means over the prompts, and exact even in sampled runs. `factor` is the factor of the learning rate of this move, and
+the function returns the factor of the next move. A run starts with the factor 1 and a memory of zeros. `constants`
+and `memory` are float64 arrays. The function may change `memory` only, and must not allocate memory. With several
+steps on a batch, the move is the sum of these steps.
 
-In a trainer nobody knows J exactly. There `probe.HeadroomController` holds headroom by the same rule, from estimates.
+A trainer does not know J exactly. There `probe.HeadroomController` holds the headroom by the same rule, from
+estimates.
 """
 
 import math
@@ -31,15 +32,16 @@ CONTROL = function_type(f8, f8, f8, f8, vector, vector)
 
 @dataclass(frozen=True)
 class Controller:
-    """A schedule with a memory; see the module.
+    """A schedule with a memory.
 
     Attributes
     ----------
     control : compiled function
+        Returns the factor of the next move; its arguments are described at the top of this module.
     slots : int
-        Numbers of memory.
+        How many numbers its memory holds.
     constants : tuple of float
-        Numbers that `control` is handed at every call.
+        Numbers that `control` receives at every call.
     """
 
     control: Callable
@@ -49,7 +51,7 @@ class Controller:
 
 @kernel
 def gained(before, after):
-    """Change of J, the mean over prompts, from the smaller of J and 1 − J, so that its digits do not cancel.
+    """Change of J, the mean over prompts, computed from the smaller of J and 1 − J, so that its digits do not cancel.
 
     Parameters
     ----------
@@ -58,6 +60,8 @@ def gained(before, after):
 
     Examples
     --------
+    Near J = 1 the difference of two success rates would be 0. The failure rates still show the gain:
+
     >>> gained(np.array([[1.0], [1e-20]]), np.array([[1.0], [4e-21]]))
     6e-21
     """
@@ -108,12 +112,22 @@ def hold_headroom(
     lowest: float = 1e-6,
     highest: float = 100.0,
 ) -> Controller:
-    """The controller that holds the headroom of exact moves at a target, by the rule of `probe.HeadroomController`.
+    """A controller that holds the headroom of the moves at a target.
+
+    It uses exact success rates, and otherwise follows the rule of `probe.HeadroomController`.
 
     Parameters
     ----------
-    target, window, warm_up, pace, most
-        As there.
+    target : float
+        Headroom to hold, above 1.
+    window : int
+        Number of moves that are pooled.
+    warm_up : int
+        Number of moves before the first change.
+    pace : float
+        Share of the way to the target at each move, on a log scale.
+    most : float
+        Largest factor by which the learning rate changes at each move.
     lowest, highest : float
         Limits of the factor.
 
@@ -129,14 +143,14 @@ def hold_headroom(
 
 
 class ControlKernel(NamedTuple):
-    """A controller as the engine takes it.
+    """A controller in the form that the engine needs.
 
     Attributes
     ----------
     control : compiled function
     constants, memory : ndarray
     present : bool
-        Whether there is one. If not, the function is never called.
+        Whether the run has a controller. If not, the engine never calls the function.
     """
 
     control: Callable
@@ -146,7 +160,7 @@ class ControlKernel(NamedTuple):
 
 
 def control_kernel(controller: Controller | None) -> ControlKernel:
-    """A controller with a new memory, as the engine takes it; also where there is none."""
+    """A controller with a new memory, in the form that the engine needs. None stands for no controller."""
     if controller is None:
         return ControlKernel(_hold_headroom, np.empty(0), np.empty(0), False)
     constants = np.array(controller.constants, float)
@@ -163,8 +177,8 @@ def check_controller(controller: Controller) -> None:
     Raises
     ------
     ConfigError
-        If its fields are not what they should be, or its answer is negative, not finite, or not the same again for
-        the same moves. The message is one sentence that says what to mend.
+        If a field has a wrong type, or if the factor is not above 0, not finite, or not the same for the same moves.
+        The message is one sentence that says what to mend.
 
     Examples
     --------
@@ -187,7 +201,7 @@ def check_controller(controller: Controller) -> None:
 
 
 def _factors(controller: Controller, gains: np.ndarray) -> list[float]:
-    """The factors that a controller answers along these moves."""
+    """The factors that a controller returns along these moves."""
     constants = np.array(controller.constants, float)
     guarded = np.concatenate([np.zeros(controller.slots), [7.0]])
     found = [1.0]
