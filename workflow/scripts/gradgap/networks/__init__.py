@@ -1,8 +1,7 @@
 """Policies that are small neural networks, trained by the rules of this project (docs/networks.md).
 
-This room needs JAX and optax, which the rest of the package does without: nothing else imports it. A module that
-wants it imports it inside the function that uses it, so that without them all else works and the message below is
-all that is said.
+This subpackage needs JAX and optax. The rest of the package does not need them, so other modules import this one only
+inside the functions that use it. Without JAX everything else works, and who uses networks gets the message below.
 """
 
 import importlib.util
@@ -18,7 +17,7 @@ if _MISSING:
         f"pip install --require-hashes --requirement requirements-networks.lock (or pip install 'gradgap[networks]')"
     )
 
-# One thread a job, as everywhere in this project: jobs use the cores. Whoever sets XLA_FLAGS decides alone.
+# One thread for each job, as everywhere in this project: several jobs use the cores. A given XLA_FLAGS is left alone.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
-# it reports each kind of device that it looked for and that is not there
+# JAX would report each kind of device that it did not find
 logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)

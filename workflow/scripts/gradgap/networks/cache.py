@@ -1,7 +1,8 @@
-"""What is costly is kept: pre-trained parameters, and the code that JAX compiles, both found again by content.
+"""A cache of what takes long to make: pre-trained parameters, and the code that JAX compiles.
 
-Everything lies in one folder: $GRADGAP_NETWORKS_CACHE, or gradgap/networks in $XDG_CACHE_HOME or ~/.cache. It may be
-shared by the jobs of a workflow and removed at any time.
+Both are found by their content, so a change of code or settings makes new ones. The cache is one folder:
+$GRADGAP_NETWORKS_CACHE, or gradgap/networks in $XDG_CACHE_HOME or ~/.cache. Jobs of a workflow may share it, and it
+can be removed at any time.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ _DIGEST = "__digest__"
 
 
 def folder() -> Path:
-    """Where the caches are."""
+    """The folder of the cache."""
     base = os.environ.get("GRADGAP_NETWORKS_CACHE")
     if base:
         return Path(base).expanduser()
@@ -32,7 +33,7 @@ def folder() -> Path:
 
 
 def _processor() -> str:
-    """What tells processors apart for which compiled code differs: code for one may not run on another."""
+    """A name for the kind of processor. Compiled code for one kind may not run on another."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         flags = next(line for line in lines if line.startswith(("flags", "Features")))
@@ -42,12 +43,12 @@ def _processor() -> str:
 
 
 def keep_compiled() -> Path:
-    """Let JAX keep what it compiles; it finds it again by the content of the program.
+    """Let JAX keep what it compiles, so that later jobs need not compile the same program again.
 
     Returns
     -------
     Path
-        The folder, one a version of JAX and kind of processor.
+        The folder, one for each version of JAX and kind of processor.
     """
     path = folder() / f"jax-{jax.__version__}-{_processor()}"
     jax.config.update("jax_compilation_cache_dir", str(path))
@@ -65,14 +66,19 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def key(content: Mapping[str, Any], *modules: str) -> str:
-    """Name of a cached result: a hash of what it was made from and of the code that makes it.
+    """Name of a cached result: a hash of everything that it is made from, code included.
 
     Parameters
     ----------
     content : mapping
-        Everything that the result depends on, as JSON takes it.
+        All that the result depends on, in types that JSON knows.
     *modules : str
-        Modules whose sources, and those of all that they import, count.
+        Modules that make the result. A change of their source, or of a module that they import, changes the name.
+
+    Examples
+    --------
+    >>> key({"length": 8}, "gradgap.networks.tasks") == key({"length": 16}, "gradgap.networks.tasks")
+    False
     """
     whole = {
         "content": dict(content),
@@ -85,14 +91,18 @@ def key(content: Mapping[str, Any], *modules: str) -> str:
 
 
 def kept(name: str, make: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Arrays of that name from the cache; where they are missing or damaged they are made, and kept.
+    """Read arrays from the cache. If they are missing or damaged, make them and write them to it.
 
     Parameters
     ----------
     name : str
-        See `key`.
+        Name of the result, from `key`.
     make : callable
-        Makes the arrays.
+        ``make()`` returns the arrays by name.
+
+    Returns
+    -------
+    dict of str to ndarray
     """
     path = folder() / "weights" / f"{name}.npz"
     try:

@@ -1,9 +1,9 @@
-"""Half-kept learning rates by bracket search, where a point costs seconds.
+"""Half-kept learning rates of networks, whose runs take seconds, so that the search must need few of them.
 
-What a run kept is the success rate, at its end, of the responses that its network writes: 1 at the best, 0 where the
-policy has collapsed. The half-kept learning rate is where its mean over replicates falls through one half, going up
-in the learning rate (`inference.crossings`). Learning rates are rungs of the ladder of `thresholds.sampled`,
-10^(rung/16), so that the streams of a rung do not depend on the search.
+What a run kept is the success rate, at its end, of the responses that its network writes: 1 at best, and 0 for a
+collapsed policy. The half-kept learning rate is where its mean over replicates falls through one half as the learning
+rate grows (`inference.crossings`). Learning rates are rungs of the ladder of `thresholds.sampled`, 10^(rung/16). So
+the random stream of a run does not depend on the search.
 """
 
 import math
@@ -18,7 +18,7 @@ from ..thresholds.sampled import RUNGS, HalfKept
 
 #: The coarse pass goes in strides of this many rungs (a factor 4) with one replicate.
 STRIDE = 10
-#: At most so many strides each way from the guess: six decades.
+#: Most strides up or down from the first guess: six decades.
 _MOST_STRIDES = 10
 _RESAMPLES = 400
 
@@ -30,27 +30,35 @@ class NetworkHalfKept(HalfKept):
     Attributes
     ----------
     runs : int
-        Runs that it took.
+        Number of runs that the search took.
     """
 
     runs: int
 
 
 def bracket(success: Callable[[int, int], float], first: int) -> tuple[int | None, Search]:
-    """A rung from which on one replicate no longer keeps half, to within a stride.
+    """Find where the first replicate stops keeping half, to within a stride.
 
     Parameters
     ----------
     success : callable
-        ``success(rung, replicate)``: success rate at the end of a run.
+        ``success(rung, replicate)`` returns the success rate at the end of a run.
     first : int
-        Where to start.
+        Rung to start from.
 
     Returns
     -------
     int or None
-        A rung that fails while the one a stride below keeps half; None if there is none in reach.
+        A rung that does not keep half, while the one a stride below does. None if there is none within reach.
     Search
+        How the search ended.
+
+    Examples
+    --------
+    If runs keep half up to rung 23, they fail at rung 30 and not at rung 20:
+
+    >>> bracket(lambda rung, replicate: float(rung < 24), 0)
+    (30, <Search.found: 0>)
     """
     rung = first
     if success(rung, 0) >= 0.5:
@@ -69,20 +77,20 @@ def bracket(success: Callable[[int, int], float], first: int) -> tuple[int | Non
 def half_kept(
     success: Callable[[int, int], float], first: int, replicates: int, bits: np.ndarray
 ) -> NetworkHalfKept:
-    """Half-kept learning rate from runs at chosen rungs.
+    """Half-kept learning rate from few runs.
 
-    One replicate brackets it within a factor 4; all replicates halve the bracket down to one rung (15 %), and the
-    rungs on both sides are run too, so that the interval is that of the crossing and not of the search.
+    One replicate finds a bracket of a factor 4. All replicates halve it until it is one rung wide (15 %). Then they
+    also run at the rungs on both sides, so that the bootstrap sees the whole fall.
 
     Parameters
     ----------
     success : callable
-        ``success(rung, replicate)``, the success rate at the end of a run; called once for each.
+        ``success(rung, replicate)`` returns the success rate at the end of a run. It is called once for each run.
     first : int
-        Rung to start from; any will do, a near one costs less.
+        Rung to start from. Any rung gives the same result; a near one takes fewer runs.
     replicates : int
     bits : ndarray of uint64
-        State of the stream that the bootstrap draws from.
+        State of the random stream of the bootstrap.
 
     Returns
     -------
@@ -90,6 +98,8 @@ def half_kept(
 
     Examples
     --------
+    Runs that keep all below rung 5, and nothing from there on:
+
     >>> found = half_kept(lambda rung, replicate: float(rung < 5), 0, 2, np.zeros(1, np.uint64))
     >>> found.search.name, 10 ** (4 / 16) < found.learning_rate < 10 ** (5 / 16)
     ('found', True)
@@ -118,7 +128,7 @@ def half_kept(
         low, high = (middle, high) if mean(middle) >= 0.5 else (low, middle)
     for rung in (low - 1, high + 1):
         mean(rung)
-    # a resample may hold one replicate alone: each must keep half at the lowest rung, and none at the highest
+    # a resample may consist of one replicate only: so each must keep half at the lowest rung, and not at the highest
     for edge, step, keeps in ((low, -2, True), (high, 2, False)):
         for _ in range(STRIDE):
             edge += step
@@ -127,9 +137,9 @@ def half_kept(
                 break
     rungs = np.array(sorted({rung for rung, _ in known if (rung, replicates - 1) in known}))
     values = np.array([[known[int(rung), i] for i in range(replicates)] for rung in rungs])
-    # a replicate is one network: it is resampled as a whole
+    # a replicate is one network, at all rungs: it is resampled as a whole
     found = crossings.half_kept(rungs, values, np.random.default_rng(bits), resamples=_RESAMPLES)
-    if not math.isfinite(found.at):  # noise leads the halving astray, and no fall is left in sight
+    if not math.isfinite(found.at):  # noise has misled the search, and these rungs do not have the fall
         search = Search.always_converged if values.mean() >= 0.5 else Search.never_converged
         return NetworkHalfKept(math.nan, math.nan, math.nan, search, len(known))
     rate, *interval = (10 ** (np.array([found.at, found.low, found.high]) / RUNGS)).tolist()

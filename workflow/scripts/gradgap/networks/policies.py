@@ -1,8 +1,8 @@
 """Autoregressive networks: a recurrent one, and a one-layer transformer with as many parameters.
 
-Both see the token before and, where the task has one, the symbol of the prompt that belongs to this token; both give
-logits of the next token. Parameters are a dict of arrays, so that JAX differentiates and optax updates them as they
-are.
+For each token both see the token before it and, if the task has a prompt, the symbol at the same place of the prompt.
+From these they compute the logits of the token. Parameters are a dict of arrays, which JAX can differentiate and
+optax can update.
 """
 
 import math
@@ -18,7 +18,9 @@ Parameters = dict[str, jax.Array]
 
 
 def draw(uniform: jax.Array, logits: jax.Array) -> jax.Array:
-    """Token whose share of [0, 1) holds a uniform number.
+    """Draw tokens from their probabilities, by a uniform random number for each.
+
+    The probabilities divide [0, 1) into parts. The token is the one whose part contains the number.
 
     Parameters
     ----------
@@ -32,6 +34,8 @@ def draw(uniform: jax.Array, logits: jax.Array) -> jax.Array:
 
     Examples
     --------
+    Two tokens, equally likely:
+
     >>> draw(jnp.array([0.1, 0.6]), jnp.zeros((2, 2))).tolist()
     [0, 1]
     """
@@ -45,7 +49,7 @@ def _chosen(logits: jax.Array, tokens: jax.Array) -> jax.Array:
 
 
 def _before(tokens: jax.Array, vocabulary: int) -> jax.Array:
-    """The token before each token; before the first one stands a start symbol, number `vocabulary`."""
+    """The token before each token. Before the first one it is a start symbol, number `vocabulary`."""
     return jnp.concatenate([jnp.full_like(tokens[:, :1], vocabulary), tokens[:, :-1]], axis=1)
 
 
@@ -58,9 +62,9 @@ class Network(ABC):
     vocabulary : int
         Number V of tokens.
     symbols : int
-        Number of symbols that a prompt is written in; 0 where the task has no prompt.
+        Number of different symbols in prompts; 0 if the task has no prompt.
     width : int
-        Numbers in the hidden state.
+        How many numbers the hidden state has.
     """
 
     vocabulary: int
@@ -69,7 +73,19 @@ class Network(ABC):
 
     @abstractmethod
     def initial(self, key: jax.Array, dtype=jnp.float32) -> Parameters:
-        """Random parameters; the bias of the output is zero."""
+        """Draw random parameters, with a bias of the output of zero.
+
+        Parameters
+        ----------
+        key : Array
+            Key of the random stream.
+        dtype
+            Type of the parameters.
+
+        Returns
+        -------
+        dict of Array
+        """
 
     @abstractmethod
     def sample(self, parameters: Parameters, uniforms: jax.Array, prompts: jax.Array) -> jax.Array:
@@ -79,7 +95,7 @@ class Network(ABC):
         ----------
         parameters : dict of Array
         uniforms : Array, shape (n, T)
-            Numbers from [0, 1), one a token: the responses depend on nothing else.
+            Random numbers from [0, 1), one for each token. All randomness of the responses is in them.
         prompts : Array of int, shape (n, T) or (n, 0)
 
         Returns
@@ -91,10 +107,21 @@ class Network(ABC):
     def token_log_probabilities(
         self, parameters: Parameters, prompts: jax.Array, tokens: jax.Array
     ) -> jax.Array:
-        """Log-probability of every token of given responses, shape (n, T)."""
+        """Log-probability of each token of given responses.
+
+        Parameters
+        ----------
+        parameters : dict of Array
+        prompts : Array of int, shape (n, T) or (n, 0)
+        tokens : Array of int, shape (n, T)
+
+        Returns
+        -------
+        Array, shape (n, T)
+        """
 
     def log_probabilities(self, parameters: Parameters, prompts: jax.Array, tokens: jax.Array) -> jax.Array:
-        """log π_θ(o) of given responses, shape (n,); its gradient in θ is the score."""
+        """Log-probability log π_θ(o) of given responses, shape (n,). Its gradient in θ is the score."""
         return self.token_log_probabilities(parameters, prompts, tokens).sum(axis=1)
 
     @property
@@ -107,6 +134,8 @@ class Network(ABC):
 class Recurrent(Network):
     """A gated recurrent unit (Cho et al., arXiv:1406.1078): h' = (1−z)∘n + z∘h.
 
+    Examples
+    --------
     >>> Recurrent(vocabulary=2, symbols=0, width=16).size
     994
     """
@@ -126,7 +155,7 @@ class Recurrent(Network):
         return parameters
 
     def _prompted(self, parameters, prompts, length):
-        """What prompt and bias add to the gates, first axis the token."""
+        """What prompt and bias add to the gates; the first axis is the token."""
         gate = parameters["gate"]
         if not self.symbols:
             return jnp.broadcast_to(gate, (length, 1, gate.shape[0]))
@@ -171,11 +200,13 @@ class Recurrent(Network):
 
 
 class Transformer(Network):
-    """One pre-norm layer with one causal attention head and a hidden layer as wide as the state.
+    """One pre-norm layer with one causal attention head, and a hidden layer as wide as the state.
 
-    Places are told apart by fixed sines and cosines (Vaswani et al., arXiv:1706.03762, section 3.5), so that the
+    The place of a token is encoded by fixed sines and cosines (Vaswani et al., arXiv:1706.03762, section 3.5). So the
     number of parameters does not depend on the length.
 
+    Examples
+    --------
     >>> Transformer(vocabulary=2, symbols=0, width=12).size
     938
     """
@@ -267,7 +298,7 @@ KINDS: dict[str, type[Network]] = {"recurrent": Recurrent, "transformer": Transf
 
 
 def network(kind: str, vocabulary: int, symbols: int, width: int) -> Network:
-    """A network with as many parameters as the recurrent one of that width, as nearly as an even width allows.
+    """A network of some kind that is as large as the recurrent network of a given width.
 
     Parameters
     ----------
@@ -275,7 +306,12 @@ def network(kind: str, vocabulary: int, symbols: int, width: int) -> Network:
     vocabulary, symbols : int
         As in `Network`.
     width : int
-        Of the recurrent network.
+        Width of the recurrent network. Another kind gets the even width with which its number of parameters is
+        closest to that of the recurrent network.
+
+    Returns
+    -------
+    Network
 
     Raises
     ------

@@ -1,9 +1,9 @@
 """Runs of networks by the rules of this project: sample, weigh, clip, move.
 
-A batch is `groups` groups of `group_size` responses. Each group is weighed on its own, as everywhere in this project,
-and the update is the mean over groups: u = (1/groups) Σ weight · score. The weights come from the very functions of
-`training.rules`: an advantage depends on the number of right responses of a group only, and an aggregation on its
-number of long ones, so both are tabulated once and looked up by JAX.
+A batch is `groups` groups of `group_size` responses. As everywhere in this project, each group is weighed on its own,
+and the update is the mean over groups: u = (1/groups) Σ weight · score. The weights come from the functions of
+`training.rules`. An advantage depends only on the number of right responses in a group, and an aggregation only on
+the number of long ones. So both are written into tables, in which JAX looks up the weights.
 """
 
 import functools
@@ -24,7 +24,8 @@ from .policies import Network, Parameters
 from .pretraining import right_among, uniforms
 from .tasks import Task
 
-#: Optimizers by name, with the defaults of the trainers people use, at learning rate 1; the rate comes on top.
+#: Optimizers by name, with the usual defaults of trainers. Their learning rate is 1, and the run multiplies by its
+#: own.
 OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
     "sgd": lambda: optax.sgd(1.0),
     "adam": lambda: optax.adam(1.0, b1=0.9, b2=0.999, eps=1e-8),
@@ -33,21 +34,26 @@ OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
 
 @dataclass(frozen=True)
 class Setup:
-    """What all runs of one kind share; JAX compiles once for each.
+    """Settings that several runs share. JAX compiles the training loop once for each setup.
 
     Attributes
     ----------
     optimizer : {"sgd", "adam"}
     iterations : int
-        Updates of a run.
+        Number of updates in a run.
     groups, group_size : int
-        Groups in a batch (each with a prompt of its own), and responses n in a group.
+        Groups in a batch, each with its own prompt, and responses n in a group.
     clip : float
-        Largest norm of an update; longer ones are scaled down to it.
+        Largest norm of an update; longer updates are scaled down to it.
     judge : int
-        Fresh responses by which the end of a run is judged.
+        Number of fresh responses by which the end of a run is judged.
     looks : tuple of float
-        Places t at which every fresh batch is scored, in steps: θ + t·(last step). Empty: not scored.
+        Places t at which each fresh batch is scored: θ + t · (last step). If empty, batches are not scored.
+
+    Raises
+    ------
+    ConfigError
+        If the optimizer is not known.
     """
 
     optimizer: str = "sgd"
@@ -71,14 +77,14 @@ class Setup:
 
 
 class Tables(NamedTuple):
-    """A rule, tabulated for groups of one size.
+    """Tables of a rule for groups of one size. The weight of a response is an advantage times an aggregation.
 
     Attributes
     ----------
     advantage : ndarray, shape (group_size + 1, 2)
-        By the number of right responses, and by whether the response is right.
+        The row is the number of right responses in the group, and the column 1 for a right response, else 0.
     aggregation : ndarray, shape (group_size + 1, 2)
-        By the number of long responses, and by whether the response is long.
+        The row is the number of long responses in the group, and the column 1 for a long response, else 0.
     """
 
     advantage: np.ndarray
@@ -86,15 +92,27 @@ class Tables(NamedTuple):
 
 
 def tables(advantage: str, aggregation: str, task: Task, group_size: int) -> Tables:
-    """A rule for a task, from the sampled forms in `training.rules`.
+    """Tables of a rule for a task, from the sampled forms in `training.rules`.
+
+    Parameters
+    ----------
+    advantage, aggregation : str
+        Names in `training.rules`.
+    task : Task
+    group_size : int
+
+    Returns
+    -------
+    Tables
 
     Raises
     ------
     ConfigError
         If a name is unknown or has no sampled form.
 
-    Examples
-    --------
+    Examples -------- Dr. GRPO subtracts the mean of the group. With one right response of two, the right one gets ½
+    and the wrong one −½:
+
     >>> from gradgap.networks.tasks import Window
     >>> (tables("dr_grpo", "seq-mean-token-sum", Window(4), 2).advantage + 0).tolist()
     [[0.0, 1.0], [-0.5, 0.5], [-1.0, 0.0]]
@@ -115,13 +133,13 @@ class Batch(NamedTuple):
     Attributes
     ----------
     prompts, tokens : Array, shape (written, N or 0) and (written, N)
-        Of the responses that the network wrote.
+        Prompts and tokens of the responses that the network wrote.
     places : Array, shape (written,)
-        Where they stand among all responses of the batch, group by group.
+        Their places among all responses of the batch, which are in the order of the groups.
     real : Array of bool, shape (written,)
-        False for those that were written for nothing, since fewer were asked for.
+        Whether a written response is part of the batch. JAX needs a fixed number of them, so some are not used.
     right, long : Array of bool, shape (groups · group_size,)
-        Of all responses.
+        Whether each response of the batch is right, and whether it is long.
     """
 
     prompts: jax.Array
@@ -134,8 +152,19 @@ class Batch(NamedTuple):
 
 @functools.cache
 def most_long(responses: int, share: float) -> int:
-    """Responses that are written for a batch: more are asked for less than once in 10⁹ batches.
+    """How many responses the network writes for a batch, when each is long with some probability.
 
+    A batch would need more than this less than once in 10⁹ batches.
+
+    Parameters
+    ----------
+    responses : int
+        Responses in the batch.
+    share : float
+        Probability ε that a response is long.
+
+    Examples
+    --------
     >>> most_long(128, 1.0), most_long(128, 0.0125)
     (128, 14)
     """
@@ -145,7 +174,19 @@ def most_long(responses: int, share: float) -> int:
 
 
 def collect(parameters: Parameters, random: jax.Array, task: Task, network: Network, setup: Setup) -> Batch:
-    """Draw the responses of one iteration."""
+    """Draw the responses of one iteration.
+
+    Parameters
+    ----------
+    parameters : dict of Array
+    random : Array
+        Key.
+    task, network, setup
+
+    Returns
+    -------
+    Batch
+    """
     asked, drawn, gate = jax.random.split(random, 3)
     responses = setup.responses
     written = most_long(responses, task.share)
@@ -164,7 +205,18 @@ def collect(parameters: Parameters, random: jax.Array, task: Task, network: Netw
 
 
 def weights(batch: Batch, table: Tables, groups: int) -> jax.Array:
-    """Weight of the score of each response in the update from its group, shape (groups · group_size,)."""
+    """Weight of each response in the update from its group.
+
+    Parameters
+    ----------
+    batch : Batch
+    table : Tables
+    groups : int
+
+    Returns
+    -------
+    Array, shape (groups · group_size,)
+    """
     right = batch.right.reshape(groups, -1)
     long = batch.long.reshape(groups, -1)
     advantage = jnp.asarray(table.advantage)[right.sum(axis=1, keepdims=True), right.astype(int)]
@@ -173,7 +225,10 @@ def weights(batch: Batch, table: Tables, groups: int) -> jax.Array:
 
 
 def update(parameters: Parameters, batch: Batch, table: Tables, network: Network, groups: int) -> Parameters:
-    """u: the mean over groups of Σ weight · score, by automatic differentiation of Σ weight · log π."""
+    """The update u of a batch: the mean over groups of Σ weight · score.
+
+    It is the gradient of Σ weight · log π, which JAX computes by automatic differentiation.
+    """
     own = jnp.where(batch.real, weights(batch, table, groups)[batch.places], 0.0) / groups
 
     def weighted(parameters):
@@ -183,7 +238,7 @@ def update(parameters: Parameters, batch: Batch, table: Tables, network: Network
 
 
 class Curve(NamedTuple):
-    """What a run leaves behind.
+    """What a run recorded.
 
     Attributes
     ----------
@@ -192,13 +247,14 @@ class Curve(NamedTuple):
     step_size : ndarray, shape (iterations,)
         η, the norm of each step.
     right : ndarray, shape ()
-        Right ones among `judge` responses that the network writes at the end.
+        Number of right ones among the `judge` responses that the network writes at the end.
     rewards : ndarray of bool, shape (iterations, responses)
+        Rewards of each batch; empty without looks.
     log_probabilities : ndarray, shape (iterations, looks, responses)
-        Of every response at each look, 0 for those that the network did not write; empty without looks. Every batch
-        is fresh: it had no part in the step that leads to it.
+        Log-probability of each response at each look; 0 for responses that the network did not write. Empty without
+        looks. The last step was made before the batch was drawn, so the batch is fresh for it.
     parameters : dict of ndarray
-        At the end.
+        Parameters at the end.
     """
 
     success_rate: Any
@@ -256,7 +312,7 @@ def run(
     random: jax.Array,
     setup: Setup,
 ) -> Curve:
-    """A run from the start of an instance.
+    """Train a network from the start of an instance.
 
     Parameters
     ----------
@@ -264,9 +320,9 @@ def run(
     advantage, aggregation : str
         Names in `training.rules`, with a sampled form.
     learning_rate : float
-        α, constant.
+        α, the same at each update.
     random : Array
-        Key of the run's stream, see `instance.key`. One machine gives the same bits again.
+        Key of the random stream of the run, see `instance.key`. The same key gives the same bits on one machine.
     setup : Setup
 
     Returns
@@ -298,14 +354,14 @@ def gap(
         Key.
     task, network
     responses : int
-        Fresh ones, each with a prompt of its own.
+        Number of fresh responses, each with its own prompt.
 
     Returns
     -------
     dict of Array
-        The estimate; nan where all responses are right or all are wrong.
+        The estimate; nan if all responses are right or all are wrong.
     Array
-        Their success rate.
+        Success rate of these responses.
     """
     asked, drawn = jax.random.split(random)
     prompts = task.prompts(asked, responses)
@@ -323,7 +379,13 @@ def gap(
 
 
 def alignment(step: Parameters, gap: Parameters) -> jax.Array:
-    """Gap alignment Δμ = ⟨w, g⟩ of a step, w its direction; 0 for no step at all."""
+    """Gap alignment Δμ = ⟨w, g⟩ of a step with direction w; 0 if the step is zero.
+
+    Examples
+    --------
+    >>> round(float(alignment({"bias": jnp.array([3.0, 4.0])}, {"bias": jnp.array([1.0, 0.0])})), 6)
+    0.6
+    """
     inner = sum((step[name] * gap[name]).sum() for name in step)
     length = norm(step)
     return jnp.where(length > 0, inner / jnp.where(length > 0, length, 1.0), 0.0)
