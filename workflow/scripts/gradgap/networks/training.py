@@ -110,8 +110,9 @@ def tables(advantage: str, aggregation: str, task: Task, group_size: int) -> Tab
     ConfigError
         If a name is unknown or has no sampled form.
 
-    Examples -------- Dr. GRPO subtracts the mean of the group. With one right response of two, the right one gets ½
-    and the wrong one −½:
+    Examples
+    --------
+    Dr. GRPO subtracts the mean of the group. With one right response of two, the right one gets ½, the wrong one −½:
 
     >>> from gradgap.networks.tasks import Window
     >>> (tables("dr_grpo", "seq-mean-token-sum", Window(4), 2).advantage + 0).tolist()

@@ -21,14 +21,15 @@ from .weights import (
     summed,
 )
 
-#: Responses are trusted up to where their effective sample size falls below this share, in each outcome.
+#: The reach ends where the effective number of responses of an outcome falls below this share of their number.
 LEAST_SHARE = 0.3
-#: They are not trusted with fewer effective responses of an outcome than this.
+#: The reach also ends where the effective number of responses of an outcome falls below this.
 LEAST_EFFECTIVE = 8.0
-#: An edge a little beyond the reach is believed if its interval begins within the reach. To ask that the estimate
-#: itself lie within would keep the low estimates and drop the high ones wherever the truth is near the reach.
+#: An edge up to this many times the reach is believed, if its interval begins within the reach. If the estimate
+#: itself had to lie within, then for a truth near the reach only the low estimates would be kept, which would be a
+#: bias.
 _TRUSTED = 1.5
-#: Level of the interval whose lower end is promised where no edge is seen.
+#: If no edge is seen, the lower bound is the lower end of an interval of this level.
 _PROMISED = 0.98
 
 
@@ -38,15 +39,20 @@ def generator_of(seed: int | np.random.Generator) -> np.random.Generator:
 
 
 def reach_of(places: np.ndarray, shares: np.ndarray, sizes: np.ndarray, least_share: float) -> float:
-    """Largest t up to which both outcomes keep their share and number of effective responses.
+    """Reach: the largest t up to which each outcome keeps enough effective responses.
 
     Parameters
     ----------
     places : ndarray, shape (points,)
-        Rising, above 0.
+        Trial steps t, rising, above 0.
     shares, sizes : ndarray, shape (2, points)
         Effective sample size of each outcome, as a share of its responses and as a number.
     least_share : float
+        Least share; the least number is `LEAST_EFFECTIVE`.
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -67,7 +73,19 @@ def reach_of(places: np.ndarray, shares: np.ndarray, sizes: np.ndarray, least_sh
 
 
 def parabola(steps: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Slope and half curvature at 0 of the parabola through (0, 0) that fits the gains best, of shape (2, ...).
+    """Fit a parabola through (0, 0) to gains, by least squares.
+
+    Parameters
+    ----------
+    steps : ndarray, shape (m,)
+        Trial steps t.
+    gain : ndarray, shape (m, ...)
+        J(t) − J(0).
+
+    Returns
+    -------
+    ndarray, shape (2, ...)
+        Slope and half of the curvature at 0.
 
     Examples
     --------
@@ -80,7 +98,20 @@ def parabola(steps: np.ndarray, gain: np.ndarray) -> np.ndarray:
 
 
 def mean_weight(weight: np.ndarray, change: np.ndarray) -> tuple[float, float]:
-    """Mean of e^λ, which is 1 for responses of the policy at t = 0, and its standard error.
+    """Mean importance weight e^λ and its standard error, to check that responses come from the policy at t = 0.
+
+    For such responses the mean is 1, but for noise.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (n,)
+        Weight of each response in the success rate, of sum 1.
+    change : ndarray, shape (n,)
+        λ.
+
+    Returns
+    -------
+    mean, error : float
 
     Examples
     --------
@@ -93,7 +124,7 @@ def mean_weight(weight: np.ndarray, change: np.ndarray) -> tuple[float, float]:
 
 
 def quadratic_headroom(slope: float, half: float) -> float:
-    """Where the parabola slope · t + half · t² falls below 0; infinite where it curves upwards.
+    """The t at which the parabola slope · t + half · t² falls below 0; infinite if it curves upwards.
 
     Examples
     --------
@@ -120,38 +151,39 @@ def probe(
 ) -> Headroom:
     """Headroom of a step from one batch of fresh responses (docs/probe.md).
 
-    The responses are drawn from the policy before the step, t = 0, and scored once under each trial policy
-    θ + t u. With w_i(t) = π_t(o_i)/π_0(o_i), the log-odds gained are ℓ(t) − ℓ(0) = log E[w | right] −
-    log E[w | wrong] exactly. What is estimated is J(t) − J(0) = E[(r − b)(w − 1)], with the b of least variance.
+    The responses are drawn from the policy before the step, t = 0, and scored once under each trial policy θ + t u.
+    With w_i(t) = π_t(o_i)/π_0(o_i), the log-odds gained are exactly ℓ(t) − ℓ(0) = log E[w | right] − log E[w |
+    wrong]. The function estimates J(t) − J(0) = E[(r − b)(w − 1)] instead, which has less noise, with the best
+    baseline b.
 
     Parameters
     ----------
     rewards : array_like, shape (n,)
         1 for a right response, 0 for a wrong one.
     logps : array_like, shape (n, steps)
-        Log-probability of each whole response (its tokens summed, the end of sequence included) under each trial
-        policy. Lengths may differ. Score all steps with the same code as t = 0: what an inference engine reports
-        differs by more than a small step does.
+        Log-probability of each whole response (the sum over its tokens, the end of sequence included) under each
+        trial policy. Lengths may differ. Compute those of t = 0 by the same code as the others: the log-probabilities
+        of an inference engine differ from them by more than a small step changes them.
     steps : array_like, shape (steps,)
-        Trial steps t in units of the step; 0 must be among them. Good ones: 0, 0.5, 1, 2, 4, 8.
+        Trial steps t in units of the step. 0 must be among them. A good choice is 0, 0.5, 1, 2, 4, 8.
     prompts : array_like, shape (n,), optional
         Label of each response's prompt. The success rate is then the mean over prompts, and prompts are the blocks
         of the bootstrap.
     weights : array_like, shape (n,), optional
         Weight of each response's prompt in the success rate; equal by default.
     seed : int or Generator
-        Of the bootstrap.
+        Random numbers of the bootstrap.
     ids, built : iterable of hashable, optional
-        Names of these responses and of those that the update was computed from. If any response is in both, the
-        call is refused.
+        Names of these responses, and of those from which the update was computed. If a response is in both, the call
+        is refused.
     in_sample : bool
         Whether the responses were used to compute the step. True is refused.
     level : float
-        Of the interval.
+        Level of the interval.
     resamples : int
-        Of the bootstrap.
+        Resamples of the bootstrap.
     least_share : float
-        Effective share of the responses of each outcome up to which the answer is believed.
+        The answer is believed as long as the effective share of the responses of each outcome is at least this.
 
     Returns
     -------
@@ -160,19 +192,19 @@ def probe(
     Raises
     ------
     ConfigError
-        If the arrays do not fit together, hold what they may not, or have one outcome only; if responses are said,
-        or by their `ids` seen, to have built the update.
+        If the arrays do not fit together, have values that are not allowed, or have one outcome only. If responses
+        built the update, according to `in_sample` or to `ids` and `built`.
 
     Notes
     -----
-    The gain of u looks too large on the responses that built it, the more so the fewer they are (docs/probe.md has
-    what was measured). Without `ids` and `built` **this cannot be seen from the numbers**: nothing in rewards and
-    log-probabilities tells such responses from fresh ones. Nor can it be seen that two prompts are near copies of
-    each other, or that rewards leak.
+    On the responses that built u, the gain of u looks too large, and the more so the fewer they are (docs/probe.md
+    has measurements). **This cannot be seen from the numbers**: rewards and log-probabilities of such responses look
+    like those of fresh ones, so pass `ids` and `built`. It can also not be seen whether two prompts are nearly the
+    same, or whether the answer leaks into the prompt.
 
     Examples
     --------
-    A single token that is right with probability p = σ(θ), at θ = 0 and u = −1: every step is harmful.
+    A single token that is right with probability p = σ(θ), at θ = 0. With u = −1 every step does harm:
 
     >>> right = np.arange(200) % 2
     >>> steps = np.array([0.0, 1.0, 2.0])
@@ -213,18 +245,18 @@ def probe(
 
 @dataclass(frozen=True)
 class Responses:
-    """What `answer` needs to know of the responses.
+    """What `answer` needs to know about the responses.
 
     Attributes
     ----------
     right, weight : ndarray, shape (n,)
-        Outcome of each, and its weight in the success rate, of sum 1.
+        Outcome of each response, and its weight in the success rate. The weights sum to 1.
     prompt : ndarray of int, shape (n,), or None
-        Its prompt, where there are prompts.
+        Prompt of each response, if there are prompts.
     block : ndarray of int, shape (n,)
-        Its block in the bootstrap.
+        Block of each response in the bootstrap, which draws whole blocks.
     strata : ndarray of int, shape (blocks,)
-        What the blocks are drawn within.
+        Stratum of each block. As many blocks of a stratum are drawn as it has.
     """
 
     right: np.ndarray
@@ -246,16 +278,16 @@ def answer(
     least_share: float,
     near: tuple[np.ndarray, np.ndarray],
 ) -> Headroom:
-    """Headroom from log-ratios of trial policies to whatever drew the responses.
+    """Headroom from log-ratios, for responses that were drawn from one policy or from a mixture of several.
 
     Parameters
     ----------
     places : ndarray, shape (points,)
-        t > 0, rising.
+        Trial steps t > 0, rising.
     change : ndarray, shape (n, points)
-        Log of π_t over the density that drew the responses.
+        Log of π_t over the density from which the responses were drawn.
     start : ndarray, shape (n, 1)
-        The same at t = 0; zero where π_0 drew them.
+        The same at t = 0. It is zero if the responses were drawn from π_0.
     data : Responses
     generator : Generator
     level, resamples, least_share
@@ -296,7 +328,7 @@ def answer(
     elif low <= reach and edge <= _TRUSTED * reach:
         status = Status.measured
     else:
-        # what is promised is what nearly every resample agrees to: no edge seen is often an edge missed by chance
+        # an edge can be missed by chance, so the lower bound is one that nearly all resamples agree with
         status, edge, high = Status.beyond_reach, min(reach, quantiles(edges, _PROMISED)[0]), np.inf
         reach = low = edge
     steps, moved = near

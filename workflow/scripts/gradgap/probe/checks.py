@@ -1,4 +1,4 @@
-"""Checked arrays: what every call of the instrument asks of its input."""
+"""Checks of the input arrays, the same for every call of the instrument."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Batch:
     logp : ndarray, shape (n, steps)
         Log-probability of each whole response under each trial policy.
     steps : ndarray, shape (steps,)
-        Trial steps t, rising, 0 among them.
+        Trial steps t, rising; one of them is 0.
     prompt : ndarray of int, shape (n,)
-        Index of each response's prompt; each response its own where there are no prompts.
+        Index of the prompt of each response. Without prompts, each response has its own index.
     weight : ndarray, shape (n,)
         Weight of each response in the success rate; they sum to 1.
     grouped : bool
@@ -56,19 +56,30 @@ def _numbers(values: Any, name: str) -> np.ndarray:
 def batch(
     rewards: Any, logps: Any, steps: Any, prompts: Any = None, weights: Any = None, *, outcomes: bool = True
 ) -> Batch:
-    """Check the arrays of a batch and put them into one form.
+    """Check the arrays of a batch, sort them by trial step, and normalise the weights.
 
     Parameters
     ----------
     rewards, logps, steps, prompts, weights
         As in `probe`.
     outcomes : bool
-        Whether both outcomes must be there.
+        Whether there must be both right and wrong responses.
+
+    Returns
+    -------
+    Batch
 
     Raises
     ------
     ConfigError
-        A sentence for each thing that can be wrong.
+        With one sentence that says what is wrong, and what is allowed.
+
+    Examples
+    --------
+    >>> batch([1, 2], [[-1.0, -1.0]] * 2, [0, 1])
+    Traceback (most recent call last):
+    ...
+    gradgap.errors.ConfigError: reward: found 2 in row 2; allowed: 0 (wrong) and 1 (right)
     """
     reward = _numbers(rewards, "reward")
     if reward.ndim != 1 or not reward.size:
@@ -139,25 +150,29 @@ def batch(
                 "weight: found a negative or non-finite value; allowed: 0 or above, not all of them 0"
             )
     if grouped:
-        # a prompt weighs what its responses weigh on average, however many responses it was given
+        # the weight of a prompt is the mean over its responses, so it does not depend on how many there are
         size = np.bincount(prompt)
         weight = weight / size[prompt]
     return Batch(right, logp, step, prompt, weight / weight.sum(), grouped)
 
 
 def refuse_in_sample(ids: Iterable | None, built: Iterable | None) -> None:
-    """Refuse responses that built the update.
+    """Refuse responses from which the update was computed.
 
     Parameters
     ----------
     ids, built : iterable of hashable, optional
-        Names of the responses at hand, and of those that the update was computed from: numbers, or hashes of the
-        tokens. Nothing is checked where either is missing.
+        Names of the responses of this batch, and of those from which the update was computed: numbers, or hashes of
+        the tokens. If either is missing, nothing is checked.
 
     Raises
     ------
     ConfigError
-        If any response is among both.
+        If a response is in both.
+
+    Examples
+    --------
+    >>> refuse_in_sample(ids=[7, 8, 9], built=[1, 2, 3])
     """
     if ids is None or built is None:
         return

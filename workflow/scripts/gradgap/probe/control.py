@@ -9,33 +9,35 @@ from .records import Record, edge_of, totals
 
 
 class HeadroomController:
-    """Holds pooled headroom at a target by slow, small changes of the learning rate.
+    """Hold the headroom of a trainer's steps at a target, by small changes of the learning rate.
 
-    After each step it is handed the step's record, scored on the next batch, and answers the learning rate of the
-    next step. It pools the last `window` records, which may have been taken at different learning rates, into one
-    estimate of the edge, the learning rate at which a step would just harm. The learning rate then moves towards
-    edge/target by a share `pace` of the way (on a log scale), and by a factor of at most `most` a step. Where J
-    rises over the window and does not curve downwards there is no edge in sight, and it grows by `most`. Where J
-    falls already from the start of the steps, it shrinks by `most`. Where no reward differs from another it stays.
+    After each step, call `update` with the record of the step, which was scored on the next batch. It returns the
+    learning rate of the next step. The controller pools the last `window` records into one estimate of the edge, the
+    learning rate at which a step would just do harm. The records may have different learning rates. The learning rate
+    then moves towards edge/target: by a share `pace` of the way (on a log scale), and at most by a factor `most`.
+    There are three special cases. If J rises over the window and does not curve downwards, there is no edge in sight,
+    and the learning rate grows by `most`. If J falls from the start of the steps on, it shrinks by `most`. If all
+    rewards are equal, it stays.
 
     Parameters
     ----------
     learning_rate : float
-        To start from. Too small costs steps; too large is mended if the run survives its first `warm_up` steps.
+        Where to start. If it is too small, time is lost. If it is too large, it is corrected, provided that the run
+        survives the first `warm_up` steps.
     target : float
-        Headroom to hold, above 1. At 2 a step is half of what would just harm: where J is a parabola, the step of
-        largest gain.
+        Headroom to hold, above 1. At 2, a step is half as long as one that would just do harm. If J is a parabola,
+        this is the step with the largest gain.
     window : int
-        Records pooled. More is steadier, and slower to see that the edge has moved.
+        Number of records that are pooled. With more, the estimate has less noise, but follows the edge more slowly.
     warm_up : int
-        Records before the first change.
+        Number of records before the first change.
     pace : float
-        Share of the way moved at each step, in (0, 1].
+        Share of the way to go at each step, in (0, 1].
     most : float
         Largest factor by which the learning rate changes at each step, above 1.
     lowest, highest : float
-        Limits of the learning rate; by default 0 and 100 times the first. A run that has settled into its own noise
-        has a headroom of 1 at whatever learning rate, and is turned down step by step; `lowest` ends that.
+        Limits of the learning rate. By default 0 and 100 times the first. A run that fluctuates around its optimum
+        has a headroom of 1 at any learning rate, so the controller lowers it step by step, down to `lowest`.
 
     Raises
     ------
@@ -82,23 +84,23 @@ class HeadroomController:
 
     @property
     def edge(self) -> float:
-        """Learning rate at which a step would just harm, pooled over the window; infinite where none is in sight."""
+        """Learning rate at which a step would just do harm, pooled over the window; infinite if none is in sight."""
         if not self._window:
             return np.inf
         return float(edge_of(np.sum(self._window, axis=0)))
 
     @property
     def headroom(self) -> float:
-        """Edge over learning rate."""
+        """Pooled headroom: edge over learning rate."""
         return self.edge / self.learning_rate
 
     def update(self, record: Record) -> float:
-        """Take the record of a step, and answer the learning rate of the next.
+        """Add the record of a step, and return the learning rate of the next step.
 
         Parameters
         ----------
         record : Record
-            Its `learning_rate` is that of its step.
+            With the `learning_rate` of its step.
 
         Returns
         -------
@@ -112,10 +114,10 @@ class HeadroomController:
         return self.learning_rate
 
     def _wanted(self) -> float:
-        """Logarithm of the factor between the rate that the window asks for and the rate there is."""
+        """Log of the learning rate that the window suggests over the present one."""
         slope, curvature = np.sum(self._window, axis=0)
         if slope == 0 and curvature == 0:
-            return 0.0  # groups all right or all wrong say nothing
+            return 0.0  # if groups are all right or all wrong, nothing is known
         if slope <= 0:
             return -np.inf
         return float(np.log(self.headroom / self.target)) if curvature < 0 else np.inf

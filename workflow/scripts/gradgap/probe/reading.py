@@ -124,9 +124,10 @@ def read(path: str | Path) -> Table:
     Parameters
     ----------
     path : str or Path
-        ``.jsonl`` (an object a line), ``.csv`` (with a header), ``.parquet`` or ``.npz``, with a row for each
-        response. Columns: ``reward``, 0 or 1; ``prompt``, optional, any label; ``logp@T`` for each trial step T, the
-        log-probability of the whole response, such as ``logp@0``, ``logp@0.5``, ``logp@1``. Others are ignored.
+        ``.jsonl`` (one object on each line), ``.csv`` (with a header), ``.parquet`` or ``.npz``, with one row for
+        each response. Columns are ``reward``, 0 or 1; ``prompt``, any label, optional; and for each trial step T
+        ``logp@T``, the log-probability of the whole response, such as ``logp@0``, ``logp@0.5``, ``logp@1``. Others
+        are ignored.
 
     Returns
     -------

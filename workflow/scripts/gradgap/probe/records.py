@@ -1,4 +1,4 @@
-"""`pool`: the headroom of a run's steps, from records that cost no rollouts of their own."""
+"""`pool`: the headroom of the steps of a run, without extra rollouts: each step is scored on the next batch."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,24 +18,34 @@ from .weights import contributions, effective, excess, quantiles
 class Record:
     """One step of a run, scored on the *next* training batch.
 
-    The next batch is drawn from the new weights, θ + u, and has not built u. So the trial steps are counted from the
-    new weights: −1 is the policy before the step, 0 the policy after it. All are scored along the same u.
+    The next batch is drawn from the new weights θ + u, and had no part in computing u. So trial steps are counted
+    from the new weights: −1 is the policy before the step, and 0 the policy after it. All lie along the same u.
 
     Attributes
     ----------
     rewards, logps, steps, prompts, weights
-        As in `probe`, but for the origin of the steps: −1 and 0 must be among them, and one more; good ones are
-        −1, −0.5, 0 or −1, −0.5, 0, 0.5, 1. A batch with one outcome only is allowed: it says that nothing changed.
+        As in `probe`, except that steps are counted from the new weights. −1, 0 and at least one other step are
+        needed. Good choices are −1, −0.5, 0 and −1, −0.5, 0, 0.5, 1. A batch with one outcome only is allowed, and
+        says that nothing changed.
     learning_rate : float
-        α of the step. Needed where it changes over the records.
+        α of the step. Needed if it is not the same in all records.
     ids, built : iterable of hashable, optional
-        Names of the batch's responses and of those that u was computed from. If any response is in both, the
-        record is refused; without them it **cannot be seen** that a record was scored on its own batch.
+        Names of the responses of the batch, and of those from which u was computed. If a response is in both, the
+        record is refused. Without them it **cannot be seen** that a record was scored on its own batch.
 
     Raises
     ------
     ConfigError
-        As `probe`.
+        For the same reasons as in `probe`.
+
+    Examples
+    --------
+    Eight right and eight wrong responses. The step has raised the probability of a right one from 0.5 to 0.6:
+
+    >>> logps = np.log([[0.5, 0.6, 0.7], [0.5, 0.4, 0.3]] * 8)
+    >>> record = Record([1, 0] * 8, logps, [-1, 0, 1])
+    >>> record.success_rate, round(record.gain, 2)
+    (0.5, 0.1)
     """
 
     rewards: Any
@@ -70,7 +80,7 @@ class Record:
 
     @cached_property
     def gains(self) -> np.ndarray:
-        """J(t) − J(0) at the trial steps, an unbiased estimate, of shape (steps,)."""
+        """Unbiased estimates of J(t) − J(0) at the trial steps, shape (steps,)."""
         data = self._batch
         prompt = data.prompt if data.grouped else None
         return contributions(data.weight, excess(data.change), data.right, prompt).sum(axis=0)
@@ -82,14 +92,14 @@ class Record:
 
     @cached_property
     def derivatives(self) -> tuple[float, float]:
-        """J′ and J″ along the step at its end, t = 0, from the parabola nearest to the gains."""
+        """J′ and J″ along the step, at its end t = 0, from a parabola that is fitted to the gains."""
         steps = self._batch.steps
         slope, half = parabola(steps[steps != 0], self.gains[steps != 0])
         return float(slope), float(2 * half)
 
     @cached_property
     def effective(self) -> np.ndarray:
-        """Effective sample size of the right and of the wrong responses, at each trial step: shape (2, steps)."""
+        """Effective sample size of right and of wrong responses at each trial step, shape (2, steps)."""
         data = self._batch
         return np.stack(
             [
@@ -100,9 +110,17 @@ class Record:
 
 
 def totals(records: Sequence[Record]) -> np.ndarray:
-    """Slope at the start and curvature of J for a learning rate of 1, of each record: shape (records, 2).
+    """Slope at the start of the step, and curvature, of each record, converted to a learning rate of 1.
 
-    A record at learning rate α has u = α · direction, so J′ counts once by α and J″ twice.
+    A record at learning rate α has u = α · direction. So the slope is divided by α, and the curvature by α².
+
+    Parameters
+    ----------
+    records : sequence of Record
+
+    Returns
+    -------
+    ndarray, shape (records, 2)
     """
     rows = []
     for record in records:
@@ -112,7 +130,23 @@ def totals(records: Sequence[Record]) -> np.ndarray:
 
 
 def edge_of(total: np.ndarray) -> np.ndarray:
-    """Edge 2 ΣJ′/(−ΣJ″) from summed derivatives, of shape (...); infinite where J does not curve downwards."""
+    """Edge 2 ΣJ′/(−ΣJ″): the learning rate at which a step would just do harm.
+
+    Parameters
+    ----------
+    total : ndarray, shape (..., 2)
+        Sums of slope and curvature over records, see `totals`.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Infinite if J does not curve downwards.
+
+    Examples
+    --------
+    >>> edge_of(np.array([[3.0, -2.0], [3.0, 1.0]]))
+    array([ 3., inf])
+    """
     slope, curvature = total[..., 0], total[..., 1]
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(curvature < 0, np.maximum(2 * slope, 0.0) / -curvature, np.inf)
@@ -128,27 +162,28 @@ def pool(
 ) -> Headroom:
     """Headroom of a run's steps, pooled over records (docs/probe.md).
 
-    For each record J along the step is a parabola, with J′ and J″ at its end t = 0. Seen from its start, t = −1, the
-    slope is J′ − J″, so that J falls below its start at t = 2(J′ − J″)/(−J″) steps. Numerator and denominator are
-    each summed over the records and then divided, because those of a single record are mostly noise. Signs are kept:
-    Σ|J″| would sum up the noise, and make the headroom too small.
+    In each record, J along the step is taken as a parabola with J′ and J″ at its end t = 0. At its start, t = −1, the
+    slope is then J′ − J″, and J falls below its start after 2(J′ − J″)/(−J″) steps. In a single record numerator and
+    denominator are mostly noise. So each is summed over the records first, and then they are divided. They are summed
+    with their signs: Σ|J″| would add up noise, and make the headroom too small.
 
     Parameters
     ----------
     records : sequence of Record
-        About 10 or more, in the order of the run, from a window in which the policy does not change too much.
+        About 10 or more, in the order of the run, from a window in which the policy does not change much.
     seed : int or Generator
-        For the bootstrap, whose blocks are neighbouring steps.
+        Random numbers of the bootstrap, whose blocks are neighbouring steps.
     level, resamples, least_share
         As in `probe`.
 
     Returns
     -------
     Headroom
-        In units of the last record's step: `headroom` × its learning rate is the forecast of the edge. `gain` is
-        the mean over the records of what their step changed. `reach` is how far from the start of a step the median
-        record's responses can tell; the parabola goes on beyond it, so `measured` here means that the curvature is
-        distinguishable from none. Where it is not the word is `beyond reach`, and the headroom a lower bound.
+        In units of the step of the last record, so `headroom` × its learning rate is the forecast of the edge. `gain`
+        is the mean change of J by the steps. `reach` is the distance from the start of a step up to which the
+        responses can tell, in the median record. The parabola is extrapolated beyond it. So `measured` means here
+        that the curvature differs from zero by more than noise. If it does not, the status is `beyond reach`, and the
+        headroom is a lower bound.
 
     Raises
     ------
@@ -157,8 +192,8 @@ def pool(
 
     Notes
     -----
-    A run that has settled into its own noise has a headroom of 1 at whatever learning rate: as often as not the next
-    step harms. So 1 is no alarm by itself.
+    A run that fluctuates around its optimum has a headroom of 1 at any learning rate: about half of its steps do
+    harm. So a headroom of 1 is no alarm by itself.
 
     Examples
     --------
@@ -190,7 +225,7 @@ def pool(
     starts = generator.integers(count, size=(resamples, -(-count // length)))
     picked = ((starts[..., None] + np.arange(length)) % count).reshape(resamples, -1)[:, :count]
     low, high = quantiles(edge_of(rows[picked].sum(axis=1)) / last, level)
-    # what the record farthest from its origin kept of its responses
+    # effective responses of each record at its smallest trial step, which is the farthest from its origin
     kept = np.stack([record.effective[:, 0] for record in records])
     right, wrong = kept.sum(axis=0)
     if min(right, wrong) < LEAST_EFFECTIVE or count < 2:
@@ -218,7 +253,7 @@ def pool(
 
 
 def _reach(record: Record, least_share: float) -> float:
-    """How far beyond the start of its step a record's responses can tell, at its trial steps."""
+    """Distance from the start of the step up to which the responses of a record can tell."""
     data = record._batch
     number = record.effective[:, [data.origin]]
     held = np.all(record.effective >= least_share * number, axis=0)

@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Status(enum.StrEnum):
-    """The word that goes with the numbers."""
+    """The word that says how to read the numbers."""
 
     measured = "measured"  #: the edge was seen
     beyond_reach = (
@@ -50,29 +50,36 @@ class Headroom:
     Attributes
     ----------
     gain : float
-        J(1) − J(0), what the step itself changes in the success rate; nan where t = 1 was not seen.
+        J(1) − J(0): how the step itself changes the success rate. nan if t = 1 is out of reach.
     headroom : float
-        Smallest t > 0 at which the log-odds of success are below their start. A lower bound where the status is
-        `beyond reach`; nan where it is `void`.
+        Smallest t > 0 at which the log-odds of success are below their start. If the status is `beyond reach` it is a
+        lower bound, and if it is `void`, nan.
     headroom_interval : tuple of float
-        From a block bootstrap; its upper end is infinite where no edge could be excluded.
+        From a block bootstrap. The upper end is infinite if it is possible that there is no edge.
     reach : float
         Largest t up to which the responses can tell.
     effective_right, effective_wrong : float
-        Effective sample size of the right and of the wrong responses, where the answer was read: at the headroom,
-        or a little beyond the reach if that is nearer.
+        Effective number of right and of wrong responses at the headroom, or a little beyond the reach if that is
+        nearer.
     status : Status
     quadratic : float
-        Cross-check: the headroom of a parabola through J near the start. Much lower than `headroom` is normal far
-        out; much higher is a reason to score more trial steps. Infinite where J curves upwards.
+        Cross-check: the headroom of a parabola through J near the start. For a large headroom it is often much lower
+        than `headroom`. If it is much higher, score more trial steps. Infinite if J curves upwards.
     mean_weight : float
-        Mean importance weight at the smallest trial step. It is 1 but for noise if the responses come from the
-        policy of t = 0; far from 1, they do not (another temperature, truncated sampling, other numerics).
+        Mean importance weight at the smallest trial step. If it differs from 1 by more than noise, the responses were
+        not drawn from the policy of t = 0 (another temperature, truncated sampling, other numerics).
     mean_weight_error : float
         Standard error of the mean weight.
     responses : int
-        Responses that the answer rests on.
+        Number of responses.
     curve : Curve or None
+        The log-odds along the step, for a figure.
+
+    Examples
+    --------
+    >>> found = Headroom(0.01, 4.2, (3.4, 4.9), 8.0, 670, 160, Status.measured)
+    >>> print(found)
+    gain +0.0100, headroom 4.2 (3.4 to 4.9), reach 8: measured
     """
 
     gain: float
@@ -89,7 +96,7 @@ class Headroom:
     curve: Curve | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers and the word, in plain types, without the curve."""
+        """All fields but the curve, as numbers and text, for JSON."""
         return {
             "gain": self.gain,
             "headroom": self.headroom,

@@ -1,4 +1,4 @@
-"""`climb`: the headroom of a step whose edge lies far beyond one batch, from rollouts at trial steps."""
+"""`climb`: the headroom of a step whose edge is too far for one batch, from rollouts at trial steps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -77,7 +77,7 @@ class _Rungs:
         return min(right, self.responses - right)
 
     def spread(self) -> float:
-        """Variance of λ within an outcome, per unit of t², in the batch drawn farthest out; the larger outcome's."""
+        """Variance of λ within an outcome, per unit of t², in the batch drawn farthest out; the larger of the two."""
         batch = int(np.argmax([self.steps[index] for index in self.drawn_at]))
         here = self.drawn_at[batch]
         far = np.array([abs(step - self.steps[here]) for step in self.steps])
@@ -142,22 +142,23 @@ def climb(
     """Headroom of a step whose edge is far, from rollouts at trial steps (docs/probe.md).
 
     First, responses are drawn at the start until there are 16 of the rarer outcome, or half of `most` is used. Then
-    it goes up in rungs: the next trial step is as far away as the effective sample size of the responses from the
-    last one allows. Once the success rate is below that of the start, the remaining responses are drawn at the start
-    and at the estimated edge, whichever is less well known. All responses are pooled by the balance heuristic: the
-    weight of a response at t is its probability there over its probability under the mixture of all rungs.
+    the search goes up in rungs: each trial step is as far from the last one as the effective sample size of its
+    responses allows. When the success rate has fallen below that of the start, the remaining responses are drawn at
+    the start or at the estimated edge, always where fewer were drawn. All responses are pooled by the balance
+    heuristic: the weight of a response at t is its probability there, divided by its probability under the mixture of
+    all rungs.
 
     Parameters
     ----------
     rollout : callable
-        ``rollout(t, size)`` draws that many responses from the policy θ + t u and returns ``rewards, responses`` or
-        ``rewards, responses, prompts``; `responses` is whatever `score` understands.
+        ``rollout(t, size)`` draws `size` responses from the policy θ + t u. It returns ``rewards, responses`` or
+        ``rewards, responses, prompts``, where `responses` can be anything that `score` understands.
     score : callable
-        ``score(responses, t)`` returns the log-probability of each of them under θ + t u.
+        ``score(responses, t)`` returns the log-probability of each response under θ + t u.
     seed : int or Generator
-        For the bootstrap. `rollout` has its own random numbers.
+        Random numbers of the bootstrap. `rollout` has its own.
     first : float
-        A short trial step, at which the first batch is scored to see how fast its weights spread.
+        A short trial step, at which the first batch is scored to see how much its weights vary.
     batch : int
         Responses for each rung.
     most : int
@@ -165,22 +166,22 @@ def climb(
     farthest : float
         Largest trial step.
     precision : float
-        It stops early if the interval is within ± this share of the headroom.
+        The search stops early if the interval lies within ± this share of the headroom.
     level, resamples
         As in `probe`.
     least_share : float
-        Effective share of a rung's responses, in each outcome, at which the next rung is put.
+        The next rung is where the effective share of the responses of each outcome has fallen to this.
 
     Returns
     -------
     Headroom
-        `reach` is the farthest rung, or nearer where an outcome has too few effective responses on the way.
-        `beyond reach` where no edge was found up to there.
+        `reach` is the farthest rung, or less if an outcome has too few effective responses on the way. The status is
+        `beyond reach` if no edge was found up to there.
 
     Raises
     ------
     ConfigError
-        If a setting is not allowed, or what a callback returned is not.
+        If a setting is not allowed, or if `rollout` or `score` returns something that is not.
 
     Examples
     --------
@@ -215,7 +216,7 @@ def climb(
     rungs.add_batch(0.0, rollout, batch)
     while rungs.rarer < 2 * LEAST_EFFECTIVE and 2 * (rungs.responses + batch) <= most:
         rungs.add_batch(0.0, rollout, batch)
-    # of many rungs each sees a part of the way: what counts is the number of effective responses, not their share
+    # each of many rungs sees a part of the way, so the number of effective responses counts, and not their share
     settings: dict[str, Any] = {"level": level, "least_share": 0.0}
     here = 0.0
     found: Headroom | None = None
@@ -240,7 +241,7 @@ def climb(
 
 
 def _worse_known(rungs: _Rungs, edge: float) -> float:
-    """The start, or the edge, whichever has fewer responses drawn near it."""
+    """The start or the edge: the one with fewer responses drawn near it."""
     sizes = np.array([len(rewards) for rewards in rungs.rewards])
     at = np.array([rungs.steps[index] for index in rungs.drawn_at])
     near_edge = sizes[np.abs(at - edge) <= 0.2 * edge].sum()

@@ -1,4 +1,4 @@
-"""What a training loop logs of its steps, from records: numbers by name, as loggers take them."""
+"""Numbers for a training loop to log about its steps, from records."""
 
 from collections import deque
 
@@ -9,16 +9,16 @@ from .records import Record, pool
 
 
 class Watch:
-    """Takes the record of each step, and answers what to log.
+    """Collect the records of a run, and return the numbers to log after each step.
 
     Parameters
     ----------
     controller : HeadroomController, optional
-        Sets the learning rate. Without one the numbers are only shown.
+        Sets the learning rate. Without one the learning rate is only logged.
     window : int
-        Records that the headroom is pooled over.
+        Number of records over which the headroom is pooled.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Attributes
     ----------
@@ -27,6 +27,8 @@ class Watch:
 
     Examples
     --------
+    The probabilities do not change along this step, so its gain is 0, and nothing is known of its headroom:
+
     >>> watch = Watch()
     >>> record = Record([1, 0, 1, 0], np.log([[.5, .5, .5]] * 4), [-1, -0.5, 0], learning_rate=0.1)
     >>> watch.update(record)
@@ -41,7 +43,7 @@ class Watch:
         self._window: deque[Record] = deque(maxlen=window)
 
     def update(self, record: Record) -> dict[str, float]:
-        """Take the record of a step, and answer its numbers.
+        """Add the record of a step, and return its numbers.
 
         Parameters
         ----------
@@ -50,9 +52,9 @@ class Watch:
         Returns
         -------
         dict of str to float
-            ``gain``: J after the step minus before. ``headroom``, ``headroom_low``, ``headroom_high`` and ``reach``:
-            of `pool` over the window. ``edge``: headroom × learning rate. ``learning_rate``: of the next step. What
-            is void or infinite is left out, as many loggers take finite numbers only.
+            ``gain``: J after the step minus J before it. ``headroom``, ``headroom_low``, ``headroom_high`` and
+            ``reach``: from `pool` over the window. ``edge``: headroom × learning rate. ``learning_rate``: that of the
+            next step. Numbers that are not finite are left out, because many loggers cannot take them.
         """
         self.records.append(record)
         self._window.append(record)

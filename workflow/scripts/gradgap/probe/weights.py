@@ -4,16 +4,17 @@ import itertools
 
 import numpy as np
 
-#: Larger changes of a log-probability are cut off: such weights are out of reach of any sample.
+#: Larger changes of a log-probability are cut off. No sample is large enough for such weights.
 _LARGEST = 300.0
 
 
 def blend(steps: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Matrix that carries values at `steps` to values at other places, by piecewise cubics.
+    """Matrix that interpolates values at `steps` to other places, by piecewise cubics.
 
-    A response's log-probability is a smooth function of t, for a softmax of linear scores a concave one. So it is
-    interpolated response by response, with the slope of the parabola through each three neighbours, and exactly
-    where it is a parabola. The success rate, far less smooth, is then computed at every place.
+    The log-probability of a response is a smooth function of t, and for a softmax of linear scores a concave one. So
+    it can be interpolated well, response by response. The success rate is far less smooth, so it is computed from the
+    interpolated values at every place. The slope of a cubic at a step is that of the parabola through it and its two
+    neighbours, so parabolas are interpolated exactly.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def effective(change: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def grid(steps: np.ndarray, between: int = 16) -> np.ndarray:
-    """The places at which a curve is computed: `between` in each interval between 0 and the positive trial steps.
+    """The places t > 0 at which a curve is computed: `between` of them from each trial step to the next.
 
     Examples
     --------
@@ -114,14 +115,16 @@ def grid(steps: np.ndarray, between: int = 16) -> np.ndarray:
 def contributions(
     weight: np.ndarray, excess: np.ndarray, right: np.ndarray, prompt: np.ndarray | None
 ) -> np.ndarray:
-    """What each response contributes to the estimate of J(t) − J(0). The estimate is their sum, and is unbiased.
+    """What each response contributes to an unbiased estimate of J(t) − J(0), which is the sum of these.
 
-    With w the importance weight at t (over that at 0) and v the weight of a response, E[w − 1] = 0 exactly, prompt
-    by prompt. So J(t) − J(0) = E[v (r − b)(w − 1)] for every baseline b that does not depend on the response itself.
-    The b of least variance is the mean of r weighted by (v(w − 1))². It is taken over the other responses to the
-    same prompt, with one response's worth of all other responses added, so that small groups do not follow noise.
-    It halves the noise of the headroom against weights that are only normalised within the outcomes
-    (docs/probe.md); that ratio form, ℓ(t) − ℓ(0) = K₁ − K₀, is b = J at first order.
+    Let w be the importance weight at t (over that at 0), and v the weight of a response. For each prompt, E[w − 1] =
+    0 exactly. So J(t) − J(0) = E[v (r − b)(w − 1)] for every baseline b that does not depend on the response itself.
+    The variance is smallest if b is the mean of r weighted by (v(w − 1))². This mean is taken over the other
+    responses to the same prompt. So that noise does not decide in small groups, the mean over all other responses is
+    added, with the weight of one response.
+
+    The noise of the headroom is then half of that with weights normalised within the outcomes, ℓ(t) − ℓ(0) = K₁ − K₀
+    (docs/probe.md). To first order this other form is the one with b = J.
 
     Parameters
     ----------
@@ -131,7 +134,7 @@ def contributions(
         w − 1.
     right : ndarray of bool, shape (n,)
     prompt : ndarray of int, shape (n,), optional
-        From 0, none left out; None where all responses answer one question.
+        Numbers from 0 without gaps; None if all responses belong to one prompt.
 
     Returns
     -------
@@ -167,7 +170,7 @@ def summed(values: np.ndarray, block: np.ndarray) -> np.ndarray:
     ----------
     values : ndarray, shape (n, points)
     block : ndarray of int, shape (n,)
-        From 0, none left out.
+        Numbers from 0 without gaps.
 
     Returns
     -------
@@ -196,7 +199,7 @@ def excess(change: np.ndarray) -> np.ndarray:
 
 
 def log_odds(gain: np.ndarray, success: np.ndarray | float) -> np.ndarray:
-    """ℓ(t) − ℓ(0) from J(t) − J(0) and J(0); infinite where the estimate of J(t) leaves (0, 1).
+    """Log-odds gained, ℓ(t) − ℓ(0), from J(t) − J(0) and J(0); infinite if the estimate of J(t) is outside (0, 1).
 
     Examples
     --------
@@ -241,14 +244,14 @@ def crossing(places: np.ndarray, gain: np.ndarray) -> np.ndarray:
     )
     left, right = places[index[..., 0] - 1], places[index[..., 0]]
     with np.errstate(divide="ignore", invalid="ignore"):
-        # where the first place of all is negative, the line is followed back towards 0
+        # if the gain is negative at the first place already, the line is extrapolated towards 0
         root = left + (right - left) * before / (before - after)
     root = np.where((first == 0) & ~((root > 0) & (root <= left)), 0.0, root)
     return np.where(found, root, np.inf)
 
 
 def resampled(generator: np.random.Generator, resamples: int, strata: np.ndarray) -> np.ndarray:
-    """How often each block is drawn in each resample. Blocks are drawn within their strata.
+    """How often each block is drawn in each bootstrap resample. Blocks are drawn within their strata.
 
     Parameters
     ----------
@@ -276,7 +279,7 @@ def resampled(generator: np.random.Generator, resamples: int, strata: np.ndarray
 
 
 def quantiles(values: np.ndarray, level: float) -> tuple[float, float]:
-    """Ends of the interval with the middle `level` of some values, which may include infinite ones.
+    """Ends of the interval that has the middle share `level` of some values. Values may be infinite.
 
     Examples
     --------

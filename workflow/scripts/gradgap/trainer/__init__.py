@@ -1,8 +1,8 @@
 """A real trainer under the probe: TRL's GRPOTrainer, with PyTorch (docs/probe.md).
 
-This room needs PyTorch, transformers and TRL, which the rest of the package does without: nothing else imports it. A
-module that wants it imports it inside the function that uses it, so that without them all else works and the message
-below is all that is said.
+This subpackage needs PyTorch, transformers and TRL. The rest of the package does not need them, so other modules
+import this one only inside the functions that use it. Without them everything else works, and who uses the trainer
+gets the message below.
 """
 
 import sys
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ..errors import ConfigError
 
-# beside this package stands the script of the rule `datasets`; the library of that name is to be found first
+# the folder of this package also has a script `datasets`, of a workflow rule; it must not hide the library of that
+# name
 _elsewhere = [place for place in sys.path if Path(place).resolve() != Path(__file__).resolve().parents[2]]
 _needed = ("torch", "transformers", "trl", "accelerate", "datasets")
 _found = {name: PathFinder.find_spec(name, _elsewhere) for name in _needed}
@@ -25,6 +26,6 @@ if _missing:
     )
 _library = _found["datasets"]
 if "datasets" not in sys.modules and _library is not None and _library.loader is not None:
-    _library.loader = LazyLoader(_library.loader)  # who only asks whether it is there does not wait for it
+    _library.loader = LazyLoader(_library.loader)  # slow to import: only when it is used
     sys.modules["datasets"] = module_from_spec(_library)
     _library.loader.exec_module(sys.modules["datasets"])

@@ -16,40 +16,40 @@ STEPS = (-1.0, -0.5, 0.0, 0.5)
 
 
 class HeadroomCallback(TrainerCallback):
-    """Logs gain, headroom and reach beside the trainer's own metrics, and can set the learning rate.
+    """Log how much larger each step of the trainer could be, and optionally set the learning rate.
 
-    Before each step of the optimizer it has the weights, the weights before the last step, and a batch of responses
-    that was drawn from the former and has not built the latter. It scores that batch at the trial points by the
-    trainer's own log-probability call, and puts the weights back. The numbers of a step are so logged with the next
-    one, under ``headroom/``; their meaning is that of `gradgap.probe.Watch`.
+    The callback scores the last step just before the next one. At that time the batch of the next step has been drawn
+    from the present weights, and had no part in the last step. The callback computes log-probabilities of this batch
+    at trial points along the last step, by the trainer's own call, and restores the weights. Gain, headroom and reach
+    of a step are therefore logged with the next step, under ``headroom/``. `gradgap.probe.Watch` explains them.
 
-    It costs four forward passes over each batch, without gradients, and two copies of the trainable weights.
+    This takes four forward passes over each batch, without gradients, and two copies of the trainable weights.
 
     Parameters
     ----------
     trainer : GRPOTrainer
-        It is given the callback here; nothing else is to be done. Rewards must be 0 or 1.
+        The callback adds itself to this trainer. Its rewards must be 0 or 1.
     controller : HeadroomController, optional
-        Sets the learning rate before each step; the trainer's own schedule then has no say.
+        Sets the learning rate before each step. The trainer's own schedule is then ignored.
     reward : int
-        Which of the trainer's reward functions says what is right.
+        Index of the reward function of the trainer that says what is right.
     window, seed
-        Of `gradgap.probe.Watch`.
+        As for `gradgap.probe.Watch`.
 
     Attributes
     ----------
     watch : Watch
-        All records so far in ``watch.records``.
+        ``watch.records`` has all records so far.
     rates : list of float
         Learning rate of each step.
     passes, seconds : int, float
-        Forward passes over a batch, and processor time of this process, that it has taken so far.
+        How many forward passes over a batch, and how much processor time, the callback has taken so far.
 
     Raises
     ------
     ConfigError
-        If the trainer makes several steps from one batch, so that no batch is fresh when the last step is scored;
-        where training begins, or at the first batch, if rewards are other than 0 and 1 or prompts have images.
+        If the trainer takes several steps from one batch, because then no batch is fresh when a step is scored.
+        During training, if a reward is neither 0 nor 1, or if prompts have images.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class HeadroomCallback(TrainerCallback):
         trainer.add_callback(self)
 
     def _keep_rewards(self) -> None:
-        """Have rewards and prompts travel with the rows of the batch, which the trainer shuffles and splits."""
+        """Add rewards and prompts to the batch, because the trainer shuffles and splits its rows later."""
         trainer = self.trainer
         generate, calculate = trainer._generate_and_score_completions, trainer._calculate_rewards
         kept = {}
@@ -122,7 +122,7 @@ class HeadroomCallback(TrainerCallback):
     def _record(
         self, weights: list[torch.Tensor], before: list[torch.Tensor], after: list[torch.Tensor]
     ) -> Record:
-        """Scores of the batch along the line through both weights."""
+        """Score the batch along the line through the weights before and after a step."""
         model = self.trainer.model
         parts = self.trainer._buffered_inputs
         training = model.training
@@ -149,7 +149,7 @@ class HeadroomCallback(TrainerCallback):
         )
 
     def _log_probability(self, part: dict[str, Any]) -> np.ndarray:
-        """Of whole responses, by the trainer's own call."""
+        """Log-probabilities of whole responses, by the trainer's own call."""
         if "pixel_values" in part:
             raise ConfigError("trainer: found prompts with images; allowed: text")
         completion, mask = part["completion_ids"], part["completion_mask"]

@@ -1,8 +1,8 @@
-"""A task for a real trainer, as small as it goes: is the count of ones in a window?
+"""A very small task for a real trainer: is the count of ones in a window?
 
-A response is right if the number of its odd words lies in a window somewhat above what words drawn evenly give, so
-that the policy has something to learn, and can learn too much. Model, tokenizer and prompts are made here; nothing is
-downloaded.
+Words are numbers, and an odd word is a one. A response is right if its count of ones lies in a window, somewhat above
+the count that random words give. So the policy must learn to write more ones, but not too many. Model, tokenizer and
+prompts are made here, and nothing is downloaded.
 """
 
 import math
@@ -12,21 +12,30 @@ from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, set_seed
 
-#: Words of the vocabulary, beside the one that ends a response.
+#: Number of words in the vocabulary, without the one that ends a response.
 WORDS = 16
 
 
 @dataclass(frozen=True)
 class Counts:
-    """The task at one length.
+    """The task for responses of one length.
 
     Attributes
     ----------
     length : int
         Largest number T of tokens in a response.
     stops : bool
-        The policy may end a response before. Otherwise every response has T tokens: the word that ends it is then
-        not in the model's vocabulary.
+        Whether the policy may end a response earlier. If not, the vocabulary of the model lacks the word that ends a
+        response, and every response has T tokens.
+
+    Examples
+    --------
+    Of 16 random words 8 are ones on average, with a standard deviation of 2. So 10 to 13 ones are right:
+
+    >>> Counts(16).start, list(Counts(16).window)
+    ((8.0, 2.0), [10, 11, 12, 13])
+    >>> Counts(16).reward([[1] * 10 + [0] * 6, [1] * 16])
+    [1.0, 0.0]
     """
 
     length: int
@@ -34,7 +43,7 @@ class Counts:
 
     @property
     def start(self) -> tuple[float, float]:
-        """Mean and standard deviation of the count of ones where all words are equally likely."""
+        """Mean and standard deviation of the count of ones if all words are equally likely."""
         stop = 1 / (WORDS + 1) if self.stops else 0.0
         chances = [stop * (1 - stop) ** k for k in range(self.length)] + [(1 - stop) ** self.length]
         mean = sum(p * n / 2 for n, p in enumerate(chances))
@@ -43,19 +52,27 @@ class Counts:
 
     @property
     def window(self) -> range:
-        """Counts that are right: from one standard deviation above the mean on, two wide."""
+        """The counts that are right: from one to three standard deviations above the mean."""
         mean, deviation = self.start
         low = math.ceil(mean + deviation)
         return range(low, low + max(round(2 * deviation), 1))
 
     def reward(self, completion_ids: list[list[int]], **others: object) -> list[float]:
-        """1 where the count of ones is in the window, else 0; called by the trainer."""
+        """The reward function for the trainer: 1 if the count of ones is in the window, else 0.
+
+        Parameters
+        ----------
+        completion_ids : list of list of int
+            The tokens of each response.
+        **others
+            What the trainer passes besides; not used.
+        """
         return [
             float(sum(token % 2 for token in ids if token < WORDS) in self.window) for ids in completion_ids
         ]
 
     def model(self, seed: int) -> Qwen2ForCausalLM:
-        """A Qwen2 model of some 3,000 parameters, drawn anew."""
+        """A Qwen2 model with some 3,000 random parameters."""
         set_seed(seed)
         return Qwen2ForCausalLM(
             Qwen2Config(
@@ -74,7 +91,7 @@ class Counts:
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Words are the numbers 0 to 15, and <stop>."""
+    """A tokenizer whose words are the numbers 0 to 15, and <stop>."""
     words = {str(word): word for word in range(WORDS)} | {"<stop>": WORDS}
     made = Tokenizer(models.WordLevel(words, unk_token="0"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -82,5 +99,5 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def prompts(count: int = 64) -> Dataset:
-    """Prompts of two words."""
+    """A dataset of prompts of two words each."""
     return Dataset.from_dict({"prompt": [f"{k % WORDS} {3 * k // WORDS % WORDS}" for k in range(count)]})
