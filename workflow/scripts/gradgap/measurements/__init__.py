@@ -1,7 +1,7 @@
-"""Measurements: what is computed at the points of a sweep. Each has a file, and this one holds what they share.
+"""Measurements: what is computed at the points of a sweep.
 
-A measurement is a module of this package, or a plugin, that registers a `Measurement` in `MEASUREMENTS`
-(`gradgap.sweep.measurement`). The axes that measurements run over are registered in `measurements.axes`.
+Each file of this package, or of a plugin folder, registers a `Measurement` in `MEASUREMENTS`
+(`gradgap.sweep.measurement`). The axes are registered in `measurements.axes`. This file has what several share.
 """
 
 import functools
@@ -12,11 +12,11 @@ from ..errors import ConfigError
 from ..sweep.measurement import Axes, Point, Settings, product
 from ..values import Rate, number
 
-#: What a measurement reads that makes an instance, beside the settings of the instance's family.
+#: Setting that an instance needs in addition to those of its family.
 FAMILY_SETTINGS = ("success_rate",)
-#: Axes that tell an instance from another.
+#: Axes that together name an instance.
 INSTANCE = ("family", "length", "success_rate")
-#: Axes that name an update rule: the first alone, or the other two together.
+#: Axes that name an update rule: either `rule`, or the other two together.
 RULE = ("rule", "advantage", "aggregation")
 
 
@@ -26,15 +26,24 @@ def instance_at(point: Point, settings: Settings) -> Instance:
     Parameters
     ----------
     point : mapping
-        Canonical coordinates. ``family`` and ``length`` are needed, and ``success_rate`` too unless the settings give
-        one for the family.
+        Canonical coordinates, ``family`` and ``length``, and ``success_rate`` unless the settings have one for the
+        family.
     settings : mapping
         Settings of the study.
+
+    Returns
+    -------
+    Instance
 
     Raises
     ------
     ConfigError
         If the family has no such instance.
+
+    Examples
+    --------
+    >>> instance_at({"family": "counting", "length": "64"}, {"success_rate": {"counting": 0.2}}).length
+    64.0
     """
     family: Family = FAMILIES.find(point["family"])
     if "success_rate" in point:
@@ -50,12 +59,18 @@ def instance_at(point: Point, settings: Settings) -> Instance:
     return of_one_parameter(_made(family, int(number(point["length"])), rate, options))
 
 
-@functools.lru_cache(256)  # the sweeps of a study, and the checks of each, ask for the same instances
+@functools.lru_cache(256)  # the sweeps of a study and their checks need the same instances several times
 def _made(family: Family, length: int, rate: Rate, options: tuple[tuple[str, Any], ...]) -> Any:
     return family.instance(length, rate.success, rate.failure, **dict(options))
 
 
 def check_instances(axes: Axes, settings: Settings) -> None:
-    """Raise `ConfigError` if the family has no instance at some point of the axes."""
+    """Check that every instance exists.
+
+    Raises
+    ------
+    ConfigError
+        If the family has no instance at a point of the axes.
+    """
     for _, point in product(axes, [name for name in INSTANCE if name in axes]):
         instance_at(point, settings)

@@ -1,4 +1,7 @@
-"""Exact runs whose updates are turned away from the gradient gap: log-odds gained, and cumulative gap alignment."""
+"""What runs gain whose updates do not point along the gradient gap: log-odds, and cumulative gap alignment.
+
+At every update of an exact run the direction is the gradient gap, turned by a given angle.
+"""
 
 import math
 
@@ -19,7 +22,7 @@ VARIABLES = {
     "gained": Variable(
         "log-odds gained",
         "1",
-        "log J/(1−J) after the last update, less that of the start; at least −745, where J underflows.",
+        "log J/(1−J) after the last update minus that at the start; −745 or more, because J underflows there.",
     ),
     "cumulative_alignment": Variable(
         "cumulative gap alignment",
@@ -35,7 +38,7 @@ VARIABLES = {
     "step_over_bound": Variable(
         "step over the bound of Proposition 1",
         "1",
-        "Step over Δμ/(2L_o + G_o²), equal at every update; admissible up to 1; nan unless Δμ > 0.",
+        "Step over Δμ/(2L_o + G_o²), the same at every update; the bound allows up to 1; nan unless Δμ > 0.",
         undefined=True,
     ),
     "most_gained": Variable(
@@ -46,7 +49,7 @@ VARIABLES = {
 
 @kernel
 def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations):
-    """At every update, move θ by η_k = factor · ‖g_k‖ in the direction of the gap turned towards `aside`."""
+    """Move θ at every update by η_k = factor · ‖g_k‖, in the direction of the gap turned towards `aside`."""
     prompts, contexts, others, dimension = differences.shape
     wrong = np.empty((prompts, contexts, others))
     right = np.empty((prompts, contexts))
@@ -97,9 +100,9 @@ def _turned(differences, visits, theta, aside, cosine, sine, factor, iterations)
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     """All variables of the runs of one instance, over angles, bounds and fractions of these.
 
-    At every update the step is a fixed fraction of the bound for a step along the gap itself, for every angle, so
-    that directions are compared at equal steps. The step is within the bound of its own direction if that fraction
-    is at most the cosine of the angle.
+    So that directions are compared at equal steps, the step is the same for all angles: a fixed fraction of the bound
+    for a step along the gap. It is within the bound of its own direction if the fraction is at most the cosine of the
+    angle.
     """
     out = empty(inner, VARIABLES)
     instance = instance_at(point, settings)

@@ -1,4 +1,4 @@
-"""The axes of the package's measurements, each with the registry of the components that its values name."""
+"""The axes of the measurements of this package: what their values are, and which components they name."""
 
 from ..bandits import FAMILIES
 from ..plugins import Registry
@@ -20,7 +20,7 @@ AXES.add("family")(
         "label",
         "bandit family",
         "1",
-        "Instance of RLVR whose success rate is known exactly.",
+        "Bandit with a verifiable reward whose success rate is known exactly.",
         components=FAMILIES,
     )
 )
@@ -29,14 +29,21 @@ AXES.add("length")(
         "integer",
         "response length",
         "tokens",
-        "Asked mean response length T.",
+        "Mean response length T that is asked for.",
         multiple=2,
         minimum=2,
         maximum=2**20,
     ),
 )
 AXES.add("success_rate")(
-    Axis("number", "success rate at the start", "1", "Asked success rate J of the start.", above=0, below=1)
+    Axis(
+        "number",
+        "success rate at the start",
+        "1",
+        "Success rate J at the start that is asked for.",
+        above=0,
+        below=1,
+    )
 )
 AXES.add("learning_rate")(
     Axis(
@@ -130,7 +137,7 @@ AXES.add("angle")(
         "number",
         "angle",
         "degrees",
-        "Between the direction of the update and the gradient gap.",
+        "Angle between the direction of the update and the gradient gap.",
         minimum=0,
         maximum=180,
     )

@@ -1,8 +1,9 @@
-"""A search that tries to break each bound, by optimising over policies, directions, rewards and ends of responses.
+"""A search for the policy, direction and rewards for which a bound is closest to being wrong.
 
-Only the logit and the slope of every token matter, so these are varied. All contexts may share them, or contexts of
-the same depth, or none, which sets the number of variables. The optimiser is Powell's, of SciPy: the last bits of
-what it finds depend on the libraries of the machine.
+The bounds depend on the policy and direction through the logit and the slope of every token, so the search varies
+these. All contexts share them, or all contexts of the same depth, or none do; this decides the number of variables.
+It also varies where responses end, and which are right. The optimiser is Powell's in SciPy, and the last bits of what
+it finds depend on the libraries of the machine.
 """
 
 import functools
@@ -16,7 +17,7 @@ from ..numerics.elementary import each, exp, log, total
 from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings, Variable
 from .bound_audit import BOUNDS, FURTHEST, audit, bounds_of, generator_at
 
-#: What the descriptions of all that the optimiser found say.
+#: End of the description of every variable that the optimiser finds.
 _HOST = "SciPy's optimiser (Powell) finds it, whose last bits may depend on the libraries of the host."
 VARIABLES = {
     "attack_start": Variable(
@@ -33,21 +34,22 @@ VARIABLES = {
         "responses", "1", f"Number of responses of the policy found. {_HOST}", integer=True
     ),
 }
-#: Largest length and vocabulary of the policies of a search, one pair each.
+#: Pairs of largest length and vocabulary. A search draws one of them.
 SHAPES = ((1, 3), (2, 2), (2, 3), (3, 2), (4, 2), (5, 2), (6, 2))
-#: Random policies of which the worst is the start, and rounds of optimiser and flips of the reward.
+#: The search starts from the worst of STARTS random policies. It has ROUNDS rounds of optimising and of single
+#: changes.
 STARTS, ROUNDS = 100, 3
-#: Stands for a ratio that is infinite, undefined, or out of reach of the rounding.
+#: Stands for a ratio that is infinite or undefined, or that rounding would make meaningless.
 _NONE = 1e9
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a search: about 20 µs a policy tried."""
+    """Seconds for a search: about 20 µs for each policy that is tried."""
     return 2e-5 * (STARTS + ROUNDS * settings["attack_evaluations"])
 
 
 def ratio(line: Line, name: str) -> float:
-    """Critical step over a bound. It is large if there is none, or the policy is outside the audit's range."""
+    """One-step critical step over a bound; a large number if there is none, or if the audit excludes the policy."""
     spread = line.spread
     if not 1e-6 < spread < 1e6:
         return _NONE
@@ -63,23 +65,23 @@ def ratio(line: Line, name: str) -> float:
 
 @functools.lru_cache(maxsize=64)
 def _cut(length: int, vocabulary: int, ends: bytes) -> tuple[Tree, np.ndarray, np.ndarray]:
-    """`pruned` of the full tree: an optimiser varies logits and slopes, and leaves the ends of responses alone."""
+    """`pruned` of the full tree. It is cached, because the optimiser varies everything but the ends of responses."""
     return pruned(tree(length, vocabulary, False), np.frombuffer(ends, bool))
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A policy in the form that a search varies: a full tree, where responses end, and all possible rewards.
+    """A policy in a form that is easy to vary: a full tree, with marks where responses end, and all possible rewards.
 
     Attributes
     ----------
     shape : Tree
-        All responses have the largest length.
+        The full tree, in which all responses have the largest length.
     logit, slope : ndarray, shape (contexts, vocabulary)
     ends : ndarray of bool, shape (contexts,)
-        Whether a response ends on reaching a context.
+        Whether a response ends when it reaches the context.
     right : ndarray of bool, shape (contexts, vocabulary)
-        Reward of a response that ends with this token.
+        Reward of a response that ends with this token in this context.
     """
 
     shape: Tree
@@ -90,7 +92,7 @@ class _Candidate:
 
     @classmethod
     def of(cls, line: Line, length: int) -> "_Candidate":
-        """The candidate for a policy of at most `length` tokens. Contexts never reached are like the first."""
+        """Make a candidate from a policy of at most `length` tokens. Contexts that it lacks are like the first."""
         shape = tree(length, line.logit.shape[1], False)
         logit = np.tile(line.logit[0], (len(shape.child), 1))
         slope = np.tile(line.slope[0], (len(shape.child), 1))
@@ -108,41 +110,44 @@ class _Candidate:
         return cls(shape, logit, slope, ends, right)
 
     def line(self) -> Line:
-        """The policy."""
+        """The policy of the candidate."""
         shape, kept, leaf = _cut(int(self.shape.depth[-1]) + 1, self.right.shape[1], self.ends.tobytes())
         return Line(shape, self.logit[kept], self.slope[kept], self.right[leaf[:, 0], leaf[:, 1]])
 
     def tied(self, group: np.ndarray, first: np.ndarray, values: np.ndarray | None = None) -> "_Candidate":
-        """The same with shared logits and slopes in each group: the given ones, or those of its first context."""
+        """The candidate with the same logits and slopes in all contexts of a group.
+
+        They are the given values, or else those of the first context of the group.
+        """
         if values is None:
             values = np.stack([self.logit[first], self.slope[first]])
         logit, slope = values.reshape(2, len(first), -1)
         return replace(self, logit=logit[group], slope=slope[group])
 
     def neighbours(self, generator: np.random.Generator, most: int) -> list[tuple[int, int]]:
-        """All changes that `changed` can make, in a random order: a context, and what to do there."""
+        """Changes for `changed`, in random order and at most `most`: a context, and what to change there."""
         contexts, vocabulary = self.right.shape
         chosen = generator.permutation(contexts * (vocabulary + 2))[:most]
         return [divmod(int(choice), vocabulary + 2) for choice in chosen]
 
     def changed(self, context: int, what: int) -> "_Candidate":
-        """The candidate with another reward of one token (`what` below the vocabulary), or other ends there."""
+        """The candidate after one change: of the reward of a token if `what` is one, and else of the ends there."""
         vocabulary = self.right.shape[1]
         if what < vocabulary:
             return self.with_reward((context, what))
         return self.with_end(context, what == vocabulary) if context > 0 else self
 
     def with_reward(self, at: tuple[int, int]) -> "_Candidate":
-        """Change the reward of responses that end there."""
+        """The candidate with the other reward for responses that end with this token in this context."""
         right = self.right.copy()
         right[at] ^= True
         return replace(self, right=right)
 
     def with_end(self, context: int, value: bool) -> "_Candidate":
-        """Let responses end at a context if they went on there, and go on if they ended.
+        """The candidate in which responses end at a context if they went on there, and go on if they ended there.
 
-        If they end, their reward is the given one. If they go on, they are right where this increases the curvature
-        (`enumerated.stopped_walk`), or keep their rewards if that is asked for.
+        If they now end, `value` is their reward. If they now go on and `value` is true, those are right for which
+        this increases the curvature (`enumerated.stopped_walk`); otherwise rewards stay as they are.
         """
         ends, right = self.ends.copy(), self.right.copy()
         ends[context] ^= True
@@ -167,7 +172,7 @@ class _Candidate:
 def _worst_start(
     generator: np.random.Generator, name: str
 ) -> tuple[float, _Candidate, np.ndarray, np.ndarray]:
-    """The policy with the smallest ratio among `STARTS` random policies of one shape.
+    """Draw `STARTS` random policies of one shape, and take the one with the smallest ratio.
 
     Returns
     -------
@@ -184,7 +189,8 @@ def _worst_start(
     depth = tree(length, vocabulary, False).depth
     group = (np.zeros_like(depth), depth, np.arange(len(depth)))[sharing]
     first = np.unique(group, return_index=True)[1]
-    # stopped walks are the best start for some bounds and, being minima, a trap for others: in half of the searches
+    # stopped walks are minima: the best start for some bounds, and a trap for others, so only half of the searches
+    # draw them
     walks = bool(generator.integers(2))
     starts = []
     for number in range(STARTS):
@@ -197,7 +203,7 @@ def _worst_start(
 
 
 def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple[float, Line]:
-    """Search for the policy with the smallest ratio of critical step to a bound.
+    """Search for the policy with the smallest ratio of one-step critical step to a bound.
 
     Parameters
     ----------
@@ -205,19 +211,22 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
     name : str
         One of `BOUNDS`.
     evaluations : int
-        Policies tried by the optimiser in each of `ROUNDS` rounds.
+        Policies that the optimiser tries in each of `ROUNDS` rounds.
 
     Returns
     -------
     float
-        Ratio at the best random start.
+        Ratio of the random policy from which the search started.
     Line
-        The worst policy found.
+        The policy with the smallest ratio.
     """
     from scipy.optimize import minimize  # slow to import, and most jobs never search
 
     start = _NONE
-    while start == _NONE:  # of some shapes no policy is within the condition of a bound and ever falls
+    # some shapes have no policy that meets the condition of the bound and has a critical step
+    while (
+        start == _NONE
+    ):  # some shapes have no policy that meets the condition of the bound and has a critical step
         start, here, group, first = _worst_start(generator, name)
     best = start
 

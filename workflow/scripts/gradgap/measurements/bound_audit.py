@@ -1,4 +1,7 @@
-"""Random policies whose responses are all enumerated: exact critical step, every bound, and the promised gain."""
+"""An audit of every bound on random policies: is the one-step critical step ever below a bound?
+
+All responses of these policies are enumerated, so the one-step critical step and the gain of a step are exact.
+"""
 
 from dataclasses import dataclass
 
@@ -11,14 +14,14 @@ from ..sweep.measurement import MEASUREMENTS, Axes, Measurement, Point, Settings
 from ..theory import bounds
 from ..values import number
 
-#: Names of the bounds, in the order of `theory.Bounds`, and which of them promise a gain in log-odds.
+#: Names of the bounds, in the order of `theory.Bounds`, and those that promise a gain in log-odds.
 BOUNDS = bounds.BOUNDS
 LOG_ODDS = ("paper", "prop1")
-#: What a bound promises is looked at for steps of these fractions of it.
+#: The promised gain is tested at these fractions of a bound.
 FRACTIONS = (0.25, 0.5, 1.0)
-#: T is the largest mean length on this multiple of the step, because a proof gives a rise up to twice the bound.
+#: T is the largest mean length on this multiple of the step, because the proofs give a rise up to twice the bound.
 _REACH = 2.0
-#: Where the look for a critical step ends, in units of 1/G_p: every token has long been decided by then.
+#: Largest step of the search for a critical step, in units of 1/G_p. There all tokens are practically certain.
 FURTHEST = 1e4
 
 VARIABLES = {
@@ -39,8 +42,8 @@ VARIABLES = {
     "policy_proved_rise": Variable(
         "proved rise over largest bound",
         "1",
-        "Share of twice the largest bound, or of the critical step if that is smaller, up to which a curvature bound "
-        "proves that no dip was missed; 1 is all of it.",
+        "Share of twice the largest bound, or of the critical step if that is smaller, on which a bound on the "
+        "curvature proves that no dip was missed; 1 is all of it.",
         drop=("bound",),
     ),
     "policy_bound": Variable(
@@ -65,19 +68,19 @@ def cost(settings: Settings) -> float:
 
 @dataclass(frozen=True)
 class Audit:
-    """Every bound, tested on one policy and direction.
+    """The results of an audit of one policy and direction.
 
     Attributes
     ----------
     success_rate, failure_rate, alignment, mean_length : float
         J, 1 − J, Δμ and E|o|.
     critical_step : float
-        One-step critical step η*, infinite where no step lowers J.
+        One-step critical step η*; infinite if no step lowers J.
     proved : float
-        Share of [0, twice the largest bound], up to the critical step, on which a rise is proved
-        (`Line.proved_rise`). If it is 1, the search for the critical step has missed no dip that matters to a bound.
+        A rise is proved (`Line.proved_rise`) on this share of the steps up to twice the largest bound, or up to the
+        critical step if that is smaller. If it is 1, the search for the critical step missed no dip that matters.
     bound, ratio, kept : ndarray, shape (bounds,)
-        Every bound, η* over it, and the least ratio of gain to promised gain at `FRACTIONS` of it.
+        Every bound, η* over it, and the smallest ratio of gain to promised gain at `FRACTIONS` of it.
     """
 
     success_rate: float
@@ -92,11 +95,16 @@ class Audit:
 
 
 def bounds_of(line: Line) -> tuple[float, float, float, float, np.ndarray]:
-    """J, 1 − J, Δμ, E|o| and every bound of a line, for Δμ > 0.
+    """J, 1 − J, Δμ, E|o| and every bound of a line with Δμ > 0.
 
-    G_p and L_p are the smallest numbers known to hold along the line at every θ. T is the largest mean length on
-    twice the largest step that the mean length at the start would allow. With these numbers the test is stricter
-    than the statements in norms.
+    The constants make the test stricter than the bounds as they are stated. G_p and L_p are the smallest numbers that
+    are known to hold along this line. T is the largest mean length on twice the largest step that the mean length at
+    the start would allow.
+
+    Returns
+    -------
+    success, failure, alignment, mean_length : float
+    bound : ndarray, shape (bounds,)
     """
     success, failure, alignment, mean_length = line.at(0.0)
     spread = line.spread
@@ -115,10 +123,18 @@ def bounds_of(line: Line) -> tuple[float, float, float, float, np.ndarray]:
 
 
 def audit(line: Line) -> Audit:
-    """Measure the critical step of a line with Δμ > 0, and compare every bound and promised gain with it."""
+    """Measure the one-step critical step of a line with Δμ > 0, and test every bound and promised gain.
+
+    Examples
+    --------
+    >>> policy, direction = draw(np.random.default_rng(0), 3, 2, 2)
+    >>> found = audit(policy.line(direction))
+    >>> bool(np.nanmin(found.ratio) >= 2)
+    True
+    """
     success, failure, alignment, mean_length, bound = bounds_of(line)
     critical = line.critical_step(np.nanmin(bound) / 8, FURTHEST / line.spread)
-    # the march comes to the critical step itself only in the limit
+    # the march can only approach the critical step
     needed = min(2 * float(np.nanmax(bound)), critical * (1 - 1e-5))
     proved = line.proved_rise(needed) / needed
     steps = np.multiply.outer(FRACTIONS, bound)
@@ -131,7 +147,7 @@ def audit(line: Line) -> Audit:
 
 
 def generator_at(seed: int, coordinates: Point) -> np.random.Generator:
-    """A random generator that depends on the seed and these coordinates only."""
+    """A random generator for these coordinates; it depends on them and the seed only."""
     return np.random.Generator(np.random.PCG64(streams.state(seed, coordinates)))
 
 

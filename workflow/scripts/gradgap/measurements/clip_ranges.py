@@ -1,7 +1,7 @@
-"""Largest clips of importance ratios that keep half, where the learning rate alone would not.
+"""Largest clip ranges of importance ratios that keep half, at learning rates that lose more without a clip.
 
-Learning rate α and steps μ a batch are tied: μα is `batch_rate_ratio` times the critical learning rate of one step a
-batch, so that without a clip every batch pushes too far. Two sweeps differ in how it is cut into steps.
+The learning rate α depends on the number μ of steps on each batch: μα is `batch_rate_ratio` times the critical
+learning rate of one step a batch. So without a clip every batch moves too far. Two sweeps differ in what sets μ.
 """
 
 import functools
@@ -19,12 +19,17 @@ from ..training import rules
 from ..values import number
 from . import FAMILY_SETTINGS, check_instances, instance_at
 
-#: Sweeps, by the axis that says how small the steps are.
+#: The sweeps, and the axis of each that sets how small the steps are.
 SWEEPS = {"batches": "steps_per_batch", "small_steps": "pull_back"}
 
 
 def steps_at(point: Point, settings: Settings) -> tuple[float, int]:
-    """Learning rate and steps a batch at a point, which has ``steps_per_batch`` or ``pull_back``.
+    """Learning rate and steps on each batch at a point, which has ``steps_per_batch`` or ``pull_back``.
+
+    Returns
+    -------
+    learning_rate : float
+    steps : int
 
     Raises
     ------
@@ -69,13 +74,13 @@ def compute(sweep: str, point: Point, inner: Axes, settings: Settings) -> dict[s
 
 
 def variables(sweep: str) -> dict[str, Variable]:
-    """What the measurement of a sweep gives."""
+    """The variables of the measurement of a sweep."""
     return {
         f"largest_clip_{sweep}": Variable(
             "largest clip range that keeps half",
             "1",
-            "Where the mean over starts of the share kept falls through ½, going up in the clip range; nan where no "
-            "clip keeps half, or none is needed.",
+            "Where the share kept, as a mean over starts, falls through ½ as the clip range grows; nan where no clip "
+            "keeps half, or none is needed.",
             undefined=True,
         ),
         f"best_kept_{sweep}": Variable(
@@ -97,7 +102,7 @@ def variables(sweep: str) -> dict[str, Variable]:
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Every instance exists and has a closed form."""
+    """Check that every instance exists and has a closed form of its critical learning rate."""
     check_instances(axes, settings)
     ties = [name for name in axes if name in ("family", "length", "success_rate", *SWEEPS.values())]
     names = [*ties, *(name for name in ("rule", "advantage", "aggregation") if name in axes)]
@@ -106,7 +111,7 @@ def check(axes: Axes, settings: Settings) -> None:
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a point: some 40 times 8 runs, of 16 and more steps a batch at 2 µs each."""
+    """Seconds for a point: 8 runs at each of about 40 clip ranges, with 16 or more steps a batch at 2 µs each."""
     return 40 * 8 * 32e-6 * settings["iterations"]
 
 

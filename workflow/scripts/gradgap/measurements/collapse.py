@@ -1,7 +1,7 @@
-"""Runs whose success rate falls at every iteration, and the thresholds above which they do (docs/theory.md, C7–C9).
+"""Runs whose success rate falls at every iteration, and the thresholds of such runs (docs/theory.md, C7–C9).
 
-A run is named by its dynamics and a multiple of the threshold of these dynamics: ``gap 1.05 fold`` is the rule `gap`
-on `counting` at 1.05 times the learning rate from which J falls at every iteration.
+The axis `dynamics` names a run by what moves it and by a multiple of its threshold. For example, ``gap 1.05 fold`` is
+the rule `gap` on `counting` at 1.05 times the fold, the learning rate from which on J falls at every iteration.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ from ..thresholds import exact
 from ..training.rules import ADVANTAGES
 from ..values import failure_rate, number
 
-#: Log₁₀ of a success rate of 0, so that a dataset holds a number.
+#: Stands for log₁₀ of a success rate of 0, because a dataset should have finite numbers.
 NOTHING = -1e6
-#: Start of the linear bandit.
+#: Start θ₀ of the linear bandit.
 LINEAR_START = 0.01
 
 THRESHOLDS = {
@@ -60,7 +60,28 @@ CURVES = {
 
 
 def falling(instance: Instance, learning_rate: float, most: int) -> tuple[int, float]:
-    """How many updates of `gap` from the start on make J fall, and |θ| after the last of them."""
+    """Count the updates of `gap`, from the start on, that make J fall.
+
+    Parameters
+    ----------
+    instance : Instance
+    learning_rate : float
+    most : int
+        Where to stop counting.
+
+    Returns
+    -------
+    updates : int
+    theta : float
+        |θ| after the last of them.
+
+    Examples
+    --------
+    At a small learning rate J rises at once:
+
+    >>> falling(FAMILIES.find("counting").instance(64, 0.2), 1e-3, 10)[0]
+    0
+    """
     theta, updates = abs(instance.theta0), 0
     while updates < most:
         ahead = learning_rate * abs(instance.at(theta)[2]) - theta
@@ -71,7 +92,7 @@ def falling(instance: Instance, learning_rate: float, most: int) -> tuple[int, f
 
 
 def _least(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """The least learning rate between two others at which a condition holds, from a ladder and bisection to 1e-6."""
+    """The smallest learning rate between two others at which a condition holds, to a relative 1e-6."""
     rungs = 64
     # a ladder by repeated products is the same on every machine
     ratio = 1.0 + (high / low - 1.0) / rungs
@@ -106,7 +127,7 @@ def _counting(point: Point) -> Instance:
 
 
 def thresholds(point: Point, inner: Axes, settings: Settings) -> dict:
-    """The three thresholds of `gap` at one length, and how far down a run above the last goes."""
+    """The three thresholds of `gap` at one length, and how far J falls in a run above the last one."""
     instance = _counting(point)
     iterations = settings["iterations"]
     found = catastrophe.gap_falls(instance)
@@ -151,7 +172,7 @@ def curves(point: Point, inner: Axes, settings: Settings) -> dict:
         theta = abs(instance.theta0)
         path = [theta]
         for _ in range(max(at)):
-            theta = min(growth * theta, 600.0)  # beyond, even the logarithm is of no interest
+            theta = min(growth * theta, 600.0)  # beyond this J is so small that the figure does not show it
             path.append(theta)
     else:
         falls = catastrophe.gap_falls(instance)

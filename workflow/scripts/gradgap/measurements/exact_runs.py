@@ -1,4 +1,4 @@
-"""Exact runs at given step sizes, or at multiples of the predicted threshold: their path, end and outcome."""
+"""Exact runs at given learning rates, or at multiples of the critical one: learning curve, end and outcome."""
 
 import math
 from typing import Any
@@ -34,18 +34,18 @@ VARIABLES = {
     ),
     "outcome": Variable("outcome", "1", "What became of the run.", codes=Outcome, drop=_END),
     "curve_failure_rate": Variable(
-        "failure rate along the run", "1", "1 − J after so many updates, computed directly."
+        "failure rate along the run", "1", "1 − J after this many updates, computed directly."
     ),
 }
 
 
 def cost(settings: Settings) -> float:
-    """Seconds for a run at most: about 1 µs for each update."""
+    """Seconds for a run, at most: about 1 µs for each update."""
     return 1e-6 * settings["iterations"]
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Check that every instance exists, has a closed form if that is needed, and that runs are long enough."""
+    """Check that every instance exists, has a closed form if one is needed, and that runs are long enough."""
     for iteration in axes["iteration"]:
         if number(iteration) > settings["iterations"]:
             raise ConfigError(
@@ -66,7 +66,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     out = empty(inner, VARIABLES)
     instance = instance_at(point, settings)
     kept = [int(number(value)) for value in inner["iteration"]]
-    # all learning rates of one rule and schedule are one call
+    # one call makes the runs of all learning rates of a rule and schedule
     batches: dict[tuple[str, str, str], list[tuple[Any, Any, float]]] = {}
     for index, curve, here in rows(inner, "iteration"):
         at = {**point, **here}

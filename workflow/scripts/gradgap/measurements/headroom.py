@@ -1,4 +1,4 @@
-"""The probe, tested on bandits whose headroom is known: estimates over truth, forecasts from runs, a controller.
+"""The probe, tested on bandits whose headroom is known: single estimates, climbs, forecasts from runs, a controller.
 
 The probe calls libraries whose last bits depend on the processor, so its results are rounded to six digits.
 """
@@ -25,8 +25,9 @@ from ..training.run import train
 from ..values import failure_rate, number
 
 FAMILY = ("prompts", "contexts", "candidates", "margin", "dimension", "window", "success_rate")
-#: Steps between the start and the edge, where the edge is near enough for one batch, and where it is far.
+#: True headroom in the tests: NEAR can be seen by one batch, FAR needs a climb.
 NEAR, FAR = 4.0, 20.0
+#: Trial steps of a single estimate, and of a record.
 TRIALS = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0])
 AROUND = np.array([-1.0, -0.5, 0.0, 0.5])
 
@@ -36,7 +37,13 @@ def _word(found: Headroom) -> Word:
 
 
 def rounded(value: float) -> float:
-    """Round to six digits."""
+    """Round to six digits.
+
+    Examples
+    --------
+    >>> rounded(1 / 3)
+    0.333333
+    """
     return float(f"{value:.6g}")
 
 
@@ -59,20 +66,28 @@ class Line:
         return self.theta + t * self.step
 
     def draw(self, size: int, generator: np.random.Generator, t: float = 0.0) -> responses.Responses:
-        """Responses of the policy at t."""
+        """Draw responses of the policy at t."""
         return responses.draw(self.instance, self.at(t), size, generator)
 
     def score(self, drawn: responses.Responses, t: float) -> np.ndarray:
-        """Their log-probabilities at t."""
+        """Log-probabilities of responses at t, of shape (n,)."""
         return responses.log_probability(self.instance, drawn, self.at(t))
 
     def scored(self, drawn: responses.Responses, steps: Any) -> np.ndarray:
-        """Log-probabilities at several steps, of shape (n, steps)."""
+        """Log-probabilities of responses at several steps, of shape (n, steps)."""
         return np.stack([self.score(drawn, float(t)) for t in steps], axis=1)
 
 
 def edge(instance: Instance, theta: np.ndarray, direction: np.ndarray, first: float) -> float:
-    """Smallest η > 0 with J(θ + η·direction) < J(θ), going up in twentieths of a decade from `first`."""
+    """Smallest η > 0 with J(θ + η·direction) < J(θ), from a ladder with 20 rungs per decade that starts at `first`.
+
+    Examples
+    --------
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.2)
+    >>> found = edge(bandit, bandit.start, np.array([1.0]), 1e-3)
+    >>> round(found / (2 * abs(bandit.theta0)), 6)  # 2|θ₀| in closed form (C2)
+    1.0
+    """
     success, failure, _ = instance.at(theta)
 
     def gain(size: float) -> float:
@@ -89,10 +104,26 @@ def edge(instance: Instance, theta: np.ndarray, direction: np.ndarray, first: fl
 
 
 def line_at(family: str, settings: Settings, spread: float, headroom: float, replicate: int) -> Line:
-    """A step along which the edge lies 2·`spread` standard deviations of the score away.
+    """A step of known headroom, whose edge is a given distance away, counted in standard deviations of the score.
 
-    On `counting` and `gated` the start lies that far from the best θ, and the step points towards it. On `contextual`
-    the start is that of the instance, and the step is turned away from the gradient gap until the edge is that near.
+    On `counting` and `gated` the start is `spread` standard deviations from the best θ, and the step points towards
+    it, so the edge is at twice that distance. On `contextual` the start is that of the instance. There the step is
+    turned away from the gradient gap until the edge has come as near as that.
+
+    Parameters
+    ----------
+    family : str
+    settings : mapping
+    spread : float
+        Half the distance to the edge, in standard deviations of the score along the step.
+    headroom : float
+        Headroom of the step; the step is this many times shorter than the distance to the edge.
+    replicate : int
+        Number of the instance, if instances of the family are random.
+
+    Returns
+    -------
+    Line
     """
     options = tuple((name, settings[name]) for name in FAMILY if name in settings and name != "success_rate")
     rate = str(settings["success_rate"][family])
@@ -113,7 +144,7 @@ def _made(family: str, length: int, rate: str, options: tuple, replicate: int) -
     return component.instance(length, number(rate), failure_rate(rate), **known)
 
 
-@functools.lru_cache(256)  # the same line at every size of the batch
+@functools.lru_cache(256)  # all batch sizes use the same line
 def _line(
     family: str, length: int, rate: str, options: tuple, spread: float, headroom: float, replicate: int
 ) -> Line:
@@ -162,13 +193,14 @@ ESTIMATES = {
     "ratio_over_truth": Variable(
         "headroom over truth, normalised within outcomes",
         "1",
-        "First fall of K₁ − K₀; infinite where there is none up to 2.5 times the truth, nan for one outcome only.",
+        "First fall of K₁ − K₀; infinite if there is none up to 2.5 times the truth, nan if only one outcome was "
+        "drawn.",
         undefined=True,
     ),
     "parabola_over_truth": Variable(
         "headroom over truth, parabola",
         "1",
-        "Of the parabola through J near the start; infinite where it curves upwards, nan for one outcome only.",
+        "Of the parabola through J near the start; infinite if it curves upwards, nan if only one outcome was drawn.",
         undefined=True,
     ),
     "headroom_word": Variable("word", "1", "The word that the probe gave.", codes=Word),
@@ -181,19 +213,19 @@ ESTIMATES = {
     "effective_share": Variable(
         "effective share at the edge",
         "1",
-        "Of the outcome that has less; nan for one outcome only.",
+        "Smaller of the effective shares of right and wrong responses; nan if only one outcome was drawn.",
         undefined=True,
     ),
     "gain_in_sample": Variable(
         "gain in sample",
         "1",
-        "Gain of a small step as its own batch, some sixteenth of the point's, shows it.",
+        "Gain of a small step, estimated from the batch that built it, which has about a sixteenth of the responses.",
     ),
-    "gain_fresh": Variable("gain fresh", "1", "Gain of the same steps as fresh batches show it."),
+    "gain_fresh": Variable("gain fresh", "1", "Gain of the same steps, estimated from fresh batches."),
     "gain_responses": Variable(
-        "responses that built the step", "1", "Of the batches whose gains are seen.", integer=True
+        "responses that built the step", "1", "Responses in each batch that built such a step.", integer=True
     ),
-    "gain_exact": Variable("gain exact", "1", "Mean gain of the same steps."),
+    "gain_exact": Variable("gain exact", "1", "Mean exact gain of the same steps."),
 }
 
 
@@ -242,7 +274,7 @@ def _estimate(point: Point, inner: Axes, settings: Settings) -> dict:
     return out
 
 
-#: Batches that gains are averaged over at each point, and how much smaller than the point's own they are.
+#: At each point gains are averaged over BATCHES batches, which are SMALLER times smaller than the batch of the point.
 BATCHES, SMALLER = 8, 16
 
 
@@ -270,7 +302,7 @@ def _gain(line: Line, drawn: responses.Responses) -> float:
 
 
 def _update(instance: Instance, batch: responses.Responses, theta: np.ndarray) -> np.ndarray:
-    """Update of RLOO from a batch, in which every prompt has a group of its own."""
+    """Update of RLOO from a batch in which the responses to each prompt are one group."""
     score = responses.scores(instance, batch, theta)
     total = np.zeros(len(theta))
     prompts = instance.kernels.prompts
@@ -326,27 +358,38 @@ RUNS = {
     "forecast": Variable(
         "forecast of the edge",
         "1",
-        "Learning rate × headroom pooled over the first updates, over the reference rate; infinite where J does not "
-        "curve downwards, nan where it is void.",
+        "Learning rate × headroom, pooled over the first updates, over the reference rate; infinite if J does not "
+        "curve downwards, nan if it is void.",
         undefined=True,
     ),
     "last_rate": Variable("last learning rate", "1", "Over the reference rate."),
     "reference_rate": Variable(
         "reference learning rate",
         "1",
-        "What learning rates are counted in: the closed form of the critical one; 4.2 · 2/√N for an optimizer that "
-        "is scale-free, such as Adam; on contextual a fixed number.",
+        "Unit of learning rates: the critical one in closed form; 4.2 · 2/√N for an optimizer that is scale-free, "
+        "such as Adam; a fixed number on contextual.",
     ),
 }
 
 
 def reference(instance: Instance, optimizer: str) -> float:
-    """The learning rate that others are given as multiples of; nan where none is known.
+    """The learning rate of which all others are multiples.
 
-    Where the optimizer says at which α·λ it stops being stable, and the family knows λ = |J″| at its best θ, it is
-    the critical learning rate in closed form. A scale-free optimizer takes steps of about α, whatever the update: for
-    it the reference is a step of 4.2 standard deviations of the count, the half-kept one of Adam. Families with
-    several parameters have no such closed form, and get a fixed number for each of the two kinds.
+    If the optimizer declares at which α·λ it stops being stable, and the family knows λ = |J″| at its best θ, the
+    reference is the critical learning rate in closed form. A scale-free optimizer takes steps of about α, whatever
+    the update is. Its reference is a step of 4.2 standard deviations of the count, the half-kept learning rate of
+    Adam. Families with several parameters have no closed form, and get one fixed number for each of these two kinds.
+
+    Returns
+    -------
+    float
+        nan if none is known.
+
+    Examples
+    --------
+    >>> bandit = FAMILIES.find("counting").instance(64, 0.2)
+    >>> reference(bandit, "adam")
+    1.05
     """
     scale_free = OPTIMIZERS.find(optimizer).scale_free
     if len(instance.start) > 1:
@@ -357,7 +400,7 @@ def reference(instance: Instance, optimizer: str) -> float:
 
 
 def _start(instance: Instance, settings: Settings) -> np.ndarray:
-    """Where runs start: on bandits of one parameter, so many standard deviations of the count from the best θ."""
+    """Where runs start: with one parameter, a given number of standard deviations of the count from the best θ."""
     if len(instance.start) > 1:
         return instance.start.copy()
     return np.array([-2 * settings["start_deviations"] / math.sqrt(instance.score_length)])
@@ -378,7 +421,7 @@ def _run(point: Point, inner: Axes, settings: Settings) -> dict:
     success, records = [], []
     for k in range(iterations):
         chosen.move(theta, _update(instance, batch, theta), memory, vector, step)
-        moved = np.clip(theta + rate * step, -1e3, 1e3)  # dead runs must not overflow
+        moved = np.clip(theta + rate * step, -1e3, 1e3)  # so that collapsed runs do not overflow
         line = Line(instance, moved, moved - theta, math.nan)
         theta = moved
         batch = line.draw(size, generator)
@@ -433,7 +476,7 @@ def _scheduled(point: Point, inner: Axes, settings: Settings) -> dict:
 
 
 def lost_rate(instance: Instance) -> float:
-    """J_∞, the success rate as ‖θ‖ grows."""
+    """J_∞, the success rate of a collapsed policy: the limit for large ‖θ‖."""
     if len(instance.start) == 1:
         return 1 - float(instance.kernels.constants[2])
     shape = instance.kernels.constants
@@ -441,7 +484,7 @@ def lost_rate(instance: Instance) -> float:
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Check that every family has a success rate and can draw single responses, and optimizers a reference rate."""
+    """Check that families have a success rate and can draw responses, and that optimizers have a reference rate."""
     for family in axes["family"]:
         if family not in settings["success_rate"]:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Half-kept learning rates of networks on `gated` against the failure rate at the start, at one mean length."""
+"""Half-kept learning rates of networks on `gated`, for several failure rates at the start and one mean length."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ def _fixed(settings: Settings) -> Mapping[str, str]:
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Every instance and optimizer exists."""
+    """Check that every instance and optimizer exists."""
     network_thresholds.check_points(axes, settings, _fixed(settings))
 
 

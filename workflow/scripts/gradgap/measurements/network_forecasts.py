@@ -1,8 +1,8 @@
-"""Forecasts of the threshold of networks from safe runs, by the instrument (`gradgap.probe.pool`).
+"""Forecasts of the half-kept learning rate of networks, from safe runs, by the instrument (`gradgap.probe.pool`).
 
-A safe run has a learning rate far below the threshold. Each of its batches is scored along the step that led to it,
-and the records are pooled over windows of the run: learning rate × headroom is where the instrument says the edge is.
-The learning rate is set before any threshold is known, so that the forecast owes nothing to what it is compared with.
+A safe run has a learning rate far below the threshold. Each batch is scored along the step before it, and the records
+are pooled over windows of the run. Learning rate × headroom is then the forecast of the edge. The learning rate is
+set before any threshold is known, so the forecast does not depend on what it is compared with.
 """
 
 import math
@@ -22,37 +22,37 @@ from .network_thresholds import NETWORK_SETTINGS
 
 SETTINGS.add("safe_share")(
     Setting(
-        description="Learning rate of the safe runs of networks over the one where their searches begin.",
+        description="Learning rate of the safe runs of networks over the learning rate at which searches begin.",
         above=0,
         maximum=1,
         default=0.1,
     )
 )
 
-#: Places where each fresh batch is scored, in steps from the new weights: −1 is before the step, 0 after it.
+#: Trial steps at which each fresh batch is scored, counted from the new weights: −1 is before the step, 0 after it.
 LOOKS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 _WHOLE: Mapping = {"drop": ("iteration",), "undefined": True}
 VARIABLES = {
     "forecast": Variable(
         "forecast",
         "1",
-        "Learning rate × headroom, pooled over the updates after the iteration before on this axis (or the start) up "
-        "to this one; a lower bound where the word is `beyond reach`, nan where it is `void`.",
+        "Learning rate × headroom, pooled over the updates up to this iteration, from the one before it on this axis "
+        "or from the start; a lower bound if the word is `beyond reach`, nan if it is `void`.",
         undefined=True,
     ),
     "forecast_run": Variable(
         "forecast of a run",
         "1",
-        "Learning rate × headroom pooled over all updates of the run; as above where it is not measured.",
+        "Learning rate × headroom, pooled over all updates of the run; as above if it is not measured.",
         **_WHOLE,
     ),
     "forecast_run_low": Variable(
-        "forecast of a run, lower end", "1", "Of its 90 % block-bootstrap interval.", **_WHOLE
+        "forecast of a run, lower end", "1", "Lower end of its 90 % block-bootstrap interval.", **_WHOLE
     ),
     "forecast_run_high": Variable(
         "forecast of a run, upper end",
         "1",
-        "Of its 90 % block-bootstrap interval; infinite where no edge could be excluded.",
+        "Upper end of its 90 % block-bootstrap interval; infinite if it is possible that there is no edge.",
         **_WHOLE,
     ),
     "forecast_word": Variable(
@@ -64,7 +64,7 @@ VARIABLES = {
     "safe_success_rate": Variable(
         "success rate at the end of the safe run",
         "1",
-        "Of what the network writes, by fresh responses.",
+        "Success rate of what the network writes, measured on fresh responses.",
         drop=("iteration",),
     ),
 }
@@ -75,12 +75,12 @@ def _fixed(settings: Settings) -> Mapping[str, str]:
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a point: one run, each batch of which is scored at five more places, and code to compile."""
+    """Seconds for a point: one run whose batches are scored at five places, and the time to compile it."""
     return 15e-3 * settings["iterations"] + 5
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Every task and optimizer exists, and no window ends after the run."""
+    """Check that every task and optimizer exists, and that no window ends after the run."""
     network_thresholds.check_points(
         {name: values for name, values in axes.items() if name not in ("replicate", "iteration")},
         settings,
@@ -95,23 +95,27 @@ def check(axes: Axes, settings: Settings) -> None:
 
 
 def records_of(curve, setup, learning_rate: float, prompts: bool) -> list[Record]:
-    """What the instrument needs of each update of a run but the last, whose next batch was not drawn.
+    """Records of a run for the instrument: one for each update except the last, after which no batch was drawn.
 
     Parameters
     ----------
     curve : gradgap.networks.training.Curve
-        Of a run that was scored at the looks of its setup.
+        A run whose batches were scored at the looks of the setup.
     setup : gradgap.networks.training.Setup
     learning_rate : float
         α of the run.
     prompts : bool
-        Whether groups have prompts of their own.
+        Whether each group has its own prompt.
+
+    Returns
+    -------
+    list of Record
     """
     groups = np.repeat(np.arange(setup.groups), setup.group_size) if prompts else None
     return [
         Record(
             rewards=curve.rewards[k],
-            logps=curve.log_probabilities[k].T.astype(float),  # a row a response
+            logps=curve.log_probabilities[k].T.astype(float),  # one row for each response
             steps=np.array(setup.looks),
             prompts=groups,
             learning_rate=learning_rate,

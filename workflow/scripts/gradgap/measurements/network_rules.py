@@ -13,7 +13,7 @@ def _fixed(settings: Settings) -> Mapping[str, str]:
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Every task, optimizer and rule exists."""
+    """Check that every task, optimizer and rule exists."""
     network_thresholds.check_points(axes, settings, _fixed(settings))
 
 

@@ -1,7 +1,7 @@
 """Half-kept learning rates of networks against length, and success rates around them.
 
-The tasks, networks and settings of networks are described here, where no JAX is needed, so that documentation and
-every other study do without it. Whatever trains a network imports `gradgap.networks` when it is called.
+Tasks, networks and settings are declared here without JAX, so that other studies and the documentation do not need
+it. The functions that train a network import `gradgap.networks` when they are called.
 """
 
 import logging
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TaskName:
-    """What a configuration needs to know of a task of `gradgap.networks.tasks`.
+    """What a configuration needs to know about a task of `gradgap.networks.tasks`, without importing JAX.
 
     Attributes
     ----------
     usual : mapping of str to float
-        Defaults of settings that are given by task.
+        Defaults of the settings that each task has its own value for.
     """
 
     usual: Mapping[str, float]
@@ -44,7 +44,7 @@ TASKS.add("sum")(TaskName({"start_success_rate": 0.5}))
 TASKS.add("gated")(TaskName({"start_success_rate": 0.8}))
 
 AXES.add("task")(
-    Axis("label", "task", "1", "What a network is asked for, and what is right.", components=TASKS)
+    Axis("label", "task", "1", "What a network is asked, and which responses are right.", components=TASKS)
 )
 AXES.add("network")(
     Axis("label", "network", "1", "Kind of network that is the policy.", choices=("recurrent", "transformer"))
@@ -61,7 +61,7 @@ SETTINGS.add("start_success_rate")(
 SETTINGS.add("width")(
     Setting(
         kind="integer",
-        description="Width of the recurrent network, 0 for the task's own; other networks are as large.",
+        description="Width of the recurrent network, 0 for the default of the task; other networks are as large.",
         minimum=0,
         maximum=65536,
         default=0,
@@ -70,7 +70,7 @@ SETTINGS.add("width")(
 SETTINGS.add("groups")(
     Setting(
         kind="integer",
-        description="Groups in a batch of networks, each with a prompt of its own.",
+        description="Groups in a batch of networks, each with its own prompt.",
         minimum=1,
         maximum=2**20,
         default=16,
@@ -112,7 +112,7 @@ SETTINGS.add("length_rule")(
 SETTINGS.add("rule_length")(
     Setting(
         kind="integer",
-        description="Mean length at which update rules of networks are set side by side, in tokens.",
+        description="Mean length at which update rules of networks are compared, in tokens.",
         minimum=2,
         maximum=2**20,
         multiple=2,
@@ -134,34 +134,34 @@ HALF_KEPT = {
     "half_kept_learning_rate": Variable(
         "half-kept learning rate",
         "1",
-        "Where the mean over replicates of the success rate of what the network writes falls through one half at the "
-        "end of a run; nan where no learning rate in reach kept half, or all did. Random numbers and sums are those "
-        "of JAX: the same bits on one kind of machine, within the interval on others.",
+        "Where the success rate at the end of a run, of what the network writes and as a mean over replicates, falls "
+        "through one half; nan if no learning rate within reach kept half, or all did. Random numbers and sums are "
+        "those of JAX: the same bits on one kind of machine, within the interval on others.",
         undefined=True,
     ),
     "half_kept_learning_rate_low": Variable(
         "half-kept learning rate, lower end",
         "1",
-        "Of the 95 % bootstrap interval over replicates.",
+        "Lower end of the 95 % bootstrap interval over replicates.",
         undefined=True,
     ),
     "half_kept_learning_rate_high": Variable(
         "half-kept learning rate, upper end",
         "1",
-        "Of the 95 % bootstrap interval over replicates.",
+        "Upper end of the 95 % bootstrap interval over replicates.",
         undefined=True,
     ),
     "search": Variable("end of the search", "1", "How the search for it ended.", codes=Search),
     "runs": Variable("runs", "1", "Runs that the search took.", integer=True),
 }
-#: Of these, only the last depends on a place around the threshold.
+#: Only `success_around` has values around the threshold, so all other variables drop that axis.
 VARIABLES = {
     **{name: replace(variable, drop=("learning_rate_ratio",)) for name, variable in HALF_KEPT.items()},
     "success_around": Variable(
         "success rate around the threshold",
         "1",
-        "Mean over replicates of the success rate at the end of runs at the rung of the ladder of learning rates "
-        "next to learning_rate_ratio times the half-kept one; nan where that is not known.",
+        "Success rate at the end of runs, as a mean over replicates, at the rung of the ladder that is next to "
+        "learning_rate_ratio times the half-kept learning rate; nan if that is not known.",
         undefined=True,
     ),
 }
@@ -178,19 +178,19 @@ NETWORK_SETTINGS = (
 
 
 def cost(settings: Settings) -> float:
-    """Seconds a point: some 50 runs, an iteration being some 6 ms at the lengths of the default."""
+    """Seconds for a point: about 50 runs, at 6 ms for each iteration with the default lengths."""
     return 50 * 6e-3 * settings["iterations"] * settings["replicates"] / 4 + 5
 
 
 def task_at(point: Mapping[str, str], settings: Settings):
-    """Task at a point and the success rate its network starts with, without pre-training it."""
+    """The task at a point, and the success rate at which its network starts. Nothing is pre-trained."""
     from ..networks import tasks
 
     return tasks.task(point["task"], int(number(point["length"])), failure_rate(rate_at(point, settings)))
 
 
 def rate_at(point: Mapping[str, str], settings: Settings) -> str:
-    """Asked success rate at the start, as text: the point's own, or the one set for its task."""
+    """Success rate to start from, as text: that of the point, or else the setting for the task."""
     return (
         point["success_rate"]
         if "success_rate" in point
@@ -199,7 +199,20 @@ def rate_at(point: Mapping[str, str], settings: Settings) -> str:
 
 
 def check_points(axes: Axes, settings: Settings, fixed: Mapping[str, str]) -> None:
-    """Every task, network, optimizer and rule exists."""
+    """Check that every task, network, optimizer and rule exists.
+
+    Parameters
+    ----------
+    axes : mapping
+    settings : mapping
+    fixed : mapping
+        Coordinates that are not on an axis.
+
+    Raises
+    ------
+    ConfigError
+        If one does not exist.
+    """
     from ..networks import policies, training
 
     names = [name for name in axes if name not in ("learning_rate_ratio",)]
@@ -212,12 +225,12 @@ def check_points(axes: Axes, settings: Settings, fixed: Mapping[str, str]) -> No
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Every task, network and optimizer exists."""
+    """Check that every task, network and optimizer exists."""
     check_points(axes, settings, {"rule": settings["length_rule"]})
 
 
 def setup_at(point: Mapping[str, str], settings: Settings, **others):
-    """What all runs at a point share."""
+    """The settings that all runs at a point share, as a `gradgap.networks.training.Setup`."""
     from ..networks.training import Setup
 
     clip = settings["network_clip"]
@@ -233,7 +246,7 @@ def setup_at(point: Mapping[str, str], settings: Settings, **others):
 
 
 def instance_at(point: Mapping[str, str], settings: Settings, replicate: str):
-    """The network that a replicate starts from; the same for all optimizers and rules."""
+    """The network from which a replicate starts. All optimizers and rules have the same one."""
     from ..networks import cache
     from ..networks.instance import instance
 
@@ -250,7 +263,7 @@ def instance_at(point: Mapping[str, str], settings: Settings, replicate: str):
 
 
 def first_rung(point: Mapping[str, str], task) -> int:
-    """A rung near most thresholds found so far; a search may start anywhere."""
+    """A rung to start a search from. It is near most thresholds found so far, but any other gives the same result."""
     from ..thresholds.sampled import RUNGS
 
     divisor = AGGREGATIONS.find(rules.rule(point["rule"])[1]).divisor(task)
@@ -259,20 +272,21 @@ def first_rung(point: Mapping[str, str], task) -> int:
 
 
 def threshold_at(point: Mapping[str, str], settings: Settings):
-    """Half-kept learning rate at a point, and the function that runs and remembers.
+    """Find the half-kept learning rate at a point.
 
     Parameters
     ----------
     point : mapping
-        Canonical ``task``, ``network``, ``length``, ``optimizer``, ``rule``, and ``success_rate`` where it is not
-        the task's.
+        Canonical ``task``, ``network``, ``length``, ``optimizer`` and ``rule``, and ``success_rate`` if it is not the
+        setting for the task.
     settings : mapping
 
     Returns
     -------
     NetworkHalfKept
     callable
-        ``success(rung, replicate)``.
+        ``success(rung, replicate)`` returns the success rate at the end of a run. It remembers the runs of the
+        search.
     """
     from ..networks import half_kept, instance, training
     from ..numerics import streams
@@ -314,7 +328,7 @@ def threshold_at(point: Mapping[str, str], settings: Settings):
 
 
 def values(found, prefix: str = "") -> dict:
-    """What was found, by the names of `HALF_KEPT` with that prefix."""
+    """A half-kept learning rate as the variables of `HALF_KEPT`, with a prefix before their names."""
     return {
         f"{prefix}half_kept_learning_rate": found.learning_rate,
         f"{prefix}half_kept_learning_rate_low": found.low,
@@ -325,7 +339,7 @@ def values(found, prefix: str = "") -> dict:
 
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:
-    """All variables at a task, network, length and optimizer, and success over learning_rate_ratio beside them."""
+    """All variables at a task, network, length and optimizer, and the success rates around the threshold."""
     from ..thresholds.sampled import RUNGS
 
     found, success = threshold_at({**point, "rule": settings["length_rule"]}, settings)

@@ -1,4 +1,5 @@
-"""Half-kept learning rates of transformers, beside those of recurrent networks of the same size, at one length."""
+"""Half-kept learning rates of transformers, to be compared with recurrent networks of the same size, at one
+length."""
 
 from collections.abc import Mapping
 
@@ -13,7 +14,7 @@ def _fixed(settings: Settings) -> Mapping[str, str]:
 
 
 def check(axes: Axes, settings: Settings) -> None:
-    """Every task and optimizer exists."""
+    """Check that every task and optimizer exists."""
     network_thresholds.check_points(axes, settings, _fixed(settings))
 
 

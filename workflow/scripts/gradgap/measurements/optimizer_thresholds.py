@@ -1,7 +1,7 @@
 """Half-kept learning rates under optimizers, clips, schedules and several steps a batch, exact and in sampled groups.
 
-Several sweeps of one study measure the same thing along different axes. The variables of a dataset need different
-names, so there is a measurement for each of `SWEEPS`, and these differ only in the names of their variables.
+Several sweeps of a study measure the same along different axes, and their variables need different names in the
+dataset. So there is one measurement for each of `SWEEPS`, and they differ only in the names of their variables.
 """
 
 import functools
@@ -18,14 +18,14 @@ from ..training.optimizers import OPTIMIZERS
 from ..values import number
 from . import FAMILY_SETTINGS, check_instances, instance_at
 
-#: Axes that set a setting of the optimizer.
+#: Axes that are settings of the optimizer.
 OF_OPTIMIZER = ("momentum", "beta1", "beta2")
-#: Axes that are arguments of `training.run.train` by the same name: numbers, and whole ones.
+#: Axes that are arguments of `training.run.train` with the same name: real numbers, and whole numbers.
 NUMBERS = ("clip_norm", "clip_range", "clip_range_high", "kl_coef")
 WHOLE = ("steps_per_batch", "minibatches", "delay")
 #: Values of the axis `dynamic_sampling`: groups that make an update.
 GROUPS = ("all", "mixed")
-#: What `optimizer_NAME` measures: against what, and whether in sampled groups.
+#: For each measurement `optimizer_NAME`: the end of the labels of its variables, and whether groups are sampled.
 SWEEPS = {
     "lengths": ("against response length", False),
     "failure_rates": ("against the failure rate", False),
@@ -49,7 +49,11 @@ def options_at(point: Point) -> dict[str, Any]:
     Parameters
     ----------
     point : mapping
-        Canonical coordinates. Missing ones keep their defaults.
+        Canonical coordinates. For those that are missing, the defaults of `train` hold.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------

@@ -18,7 +18,8 @@ VARIABLES = {
     "crossover_predicted": Variable(
         "crossover, predicted",
         "responses",
-        "Failing responses n(1 − J) in a group at the start at which noise and the expected update weigh the same.",
+        "Failing responses n(1 − J) in a group at the start, at which the exponent in 1 − J is midway between that "
+        "of lone failures and that of the exact dynamics.",
         drop=("group_size",),
         undefined=True,
     ),

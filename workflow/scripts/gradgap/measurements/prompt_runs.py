@@ -1,6 +1,7 @@
-"""Runs on prompts that share parameters (family `contextual`): exact, sampled, and the curves of sampled runs.
+"""Runs on prompts that share parameters (family `contextual`): exact runs, sampled runs, and their learning curves.
 
-The learning rate of a run is α = effective learning rate × divisor of the aggregation.
+The axes hold effective learning rates. The learning rate α of a run is the effective one times the divisor of the
+aggregation.
 """
 
 import math
@@ -76,7 +77,13 @@ CURVES = {
 
 
 def instance_at(point: Point, settings: Settings) -> SharedPrompts:
-    """The prompts at a point of the grid. Without a replicate it is the first."""
+    """The prompts at a point of the grid. If the point has no replicate, it is the first one.
+
+    Examples
+    --------
+    >>> instance_at({"length": "16", "success_rate": "0.3"}, {"prompts": 8}).kernels.prompts
+    8
+    """
     family = FAMILIES.find("contextual")
     options = {name: settings[name] for name in (*FEATURES, "seed") if name in settings}
     rate = Rate(point["success_rate"])
@@ -95,9 +102,22 @@ def runs_at(
     sampled: bool,
     record: Sequence[int] | np.ndarray = (),
 ) -> Iterator[tuple[Any, Run]]:
-    """The runs at points of the grid, each with its label. Without a schedule it is constant.
+    """Make the runs at several points of the grid. All runs of one rule, schedule and group size are one call.
 
-    All runs of one rule, schedule and group size are one call of the training loop.
+    Parameters
+    ----------
+    points : iterable of (label, point)
+        A point without a schedule has a constant learning rate.
+    instance : Instance
+    settings : mapping
+    sampled : bool
+        Whether groups are sampled; otherwise updates are expected ones.
+    record : sequence of int
+        Iterations at which rates are recorded.
+
+    Yields
+    ------
+    label, Run
     """
     batches: dict[tuple, list[tuple[Any, Point]]] = {}
     for label, point in points:
@@ -145,7 +165,13 @@ def sampled_cost(settings: Settings) -> float:
 
 
 def check_instances(axes: Axes, settings: Settings) -> None:
-    """Raise `ConfigError` if there is no instance at some point of the axes."""
+    """Check that every instance exists.
+
+    Raises
+    ------
+    ConfigError
+        If there is no instance at a point of the axes.
+    """
     for _, point in product(axes, ("length", "success_rate")):
         instance_at(point, settings)
 
@@ -168,7 +194,7 @@ def check_curves(axes: Axes, settings: Settings) -> None:
 
 
 def compute_exact(point: Point, inner: Axes, settings: Settings) -> dict:
-    """The end of exact runs of one instance, which use expected updates instead of sampled groups."""
+    """The ends of exact runs of one instance, which have expected updates instead of sampled groups."""
     out = empty(inner, EXACT)
     instance = instance_at(point, settings)
     points = ((index, {**point, **here}) for index, here in product(inner))
@@ -180,7 +206,7 @@ def compute_exact(point: Point, inner: Axes, settings: Settings) -> dict:
 
 
 def compute_sampled(point: Point, inner: Axes, settings: Settings) -> dict:
-    """The end of sampled runs of one instance, and how many prompts they lose."""
+    """The ends of sampled runs of one instance, and how many prompts they lose."""
     out = empty(inner, SAMPLED)
     instance = instance_at(point, settings)
     points = ((index, {**point, **here}) for index, here in product(inner))
@@ -192,9 +218,9 @@ def compute_sampled(point: Point, inner: Axes, settings: Settings) -> dict:
 
 
 def compute_curves(point: Point, inner: Axes, settings: Settings) -> dict:
-    """Learning curves of sampled runs of one instance, at a few updates along each.
+    """Learning curves of sampled runs of one instance, at a few iterations.
 
-    The runs are those that `compute_sampled` makes at the same step, the group size being the setting
+    These are the same runs as those of `compute_sampled` at the same learning rate. The group size is the setting
     curve_group_size.
     """
     out = empty(inner, CURVES)
@@ -212,7 +238,7 @@ def compute_curves(point: Point, inner: Axes, settings: Settings) -> dict:
     return out
 
 
-# the features of the prompts are random, so that exact runs are too
+# the features of the prompts are random, so exact runs are random too
 MEASUREMENTS.add("exact_prompt_runs")(
     Measurement(
         EXACT, compute_exact, inner=INNER, settings=SETTINGS, random=True, cost=exact_cost, check=check

@@ -1,4 +1,4 @@
-"""Settings that several measurements or analyses share. Settings of a family are in the family."""
+"""Settings that several measurements or analyses share. The settings of a family are declared in the family."""
 
 from ..settings import SETTINGS, Setting
 
@@ -52,7 +52,7 @@ SETTINGS.add("tolerance")(
 )
 SETTINGS.add("scan_per_decade")(
     Setting(
-        description="Learning rates a decade in the scan for the critical one.",
+        description="Learning rates per decade in the scan for the critical one.",
         kind="integer",
         minimum=1,
         maximum=1000,

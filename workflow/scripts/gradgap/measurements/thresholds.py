@@ -16,11 +16,14 @@ VARIABLES = {
     "critical_learning_rate_low": Variable(
         "bracket, converged end",
         "1",
-        "Largest learning rate seen to converge below the critical one.",
+        "Largest learning rate below the critical one at which a run converged.",
         undefined=True,
     ),
     "critical_learning_rate_high": Variable(
-        "bracket, other end", "1", "Smallest learning rate seen not to converge above it.", undefined=True
+        "bracket, other end",
+        "1",
+        "Smallest learning rate above the critical one at which a run did not converge.",
+        undefined=True,
     ),
     "search": Variable("end of the search", "1", "How the threshold search ended.", codes=exact.Search),
     "critical_learning_rate_closed_form": Variable(
@@ -33,7 +36,7 @@ VARIABLES = {
 
 
 def cost(settings: Settings) -> float:
-    """Seconds for a point at most: about 40 full runs, with 1 µs for each iteration."""
+    """Seconds for a point, at most: about 40 full runs, with 1 µs for each iteration."""
     return 4e-5 * settings["iterations"]
 
 
@@ -44,7 +47,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     token_sums: dict[object, exact.Critical] = {}
     for index, of_rule in product(inner):
         advantage, aggregation = rules.of_point({**point, **of_rule})
-        # reinforce, rloo and dr_grpo are one in expectation; an aggregation only rescales the learning rate
+        # in expectation reinforce, rloo and dr_grpo are the same, and an aggregation only rescales the learning rate
         coefficient = rules.ADVANTAGES.find(advantage).coefficient
         if coefficient not in token_sums:
             token_sums[coefficient] = exact.critical(

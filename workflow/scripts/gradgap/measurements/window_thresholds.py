@@ -12,24 +12,29 @@ from ..thresholds import exact
 from ..training import rules
 from ..values import Rate, number
 
-#: How far the closed form of a critical learning rate reaches, see `closed_forms.Reach`; unknown without a start.
+#: For which starts the closed form of a critical learning rate holds, see `closed_forms.Reach`; unknown if the window
+#: does not reach the success rate, because then there is no start.
 Word = enum.IntEnum("Word", {"unknown": 0, "local": 1, "global": 2})
 
 VARIABLES = {
     "reach_half_width": Variable(
-        "half-width of the window", "tokens", "B, as the window gives it.", drop=("rule",), integer=True
+        "half-width of the window",
+        "tokens",
+        "B, which follows from the window.",
+        drop=("rule",),
+        integer=True,
     ),
     "reach_critical_learning_rate": Variable(
         "critical learning rate",
         "1",
-        "As critical_learning_rate, on counting with the start at one success rate for every window; nan where "
+        "As critical_learning_rate, on counting, with the same success rate at the start for every window; nan if "
         "the window does not reach that success rate.",
         undefined=True,
     ),
     "reach_search": Variable(
         "end of the search",
         "1",
-        "How the threshold search ended; never_converged where there is no start.",
+        "How the threshold search ended; never_converged if there is no start.",
         codes=exact.Search,
     ),
     "reach_closed_form": Variable(
@@ -38,7 +43,8 @@ VARIABLES = {
     "reach_word": Variable(
         "reach of the closed form",
         "1",
-        "Whether every start up to θ₀ converges below the closed form, or only close ones are known to.",
+        "Whether every start up to θ₀ converges below the closed form, or only starts close to the best θ are known "
+        "to.",
         codes=Word,
     ),
     "reach_safe_learning_rate": Variable(
@@ -51,7 +57,7 @@ VARIABLES = {
 
 
 def cost(settings: Settings) -> float:
-    """Seconds for a point of all rules at most; see `thresholds.cost`."""
+    """Seconds for a point of all rules, at most; see `thresholds.cost`."""
     return 8e-5 * settings["iterations"]
 
 
@@ -66,7 +72,7 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
             out[name][...] = math.nan
         out["reach_search"][...], out["reach_word"][...] = exact.Search.never_converged, Word["unknown"]
         return out
-    # the window of just this half-width; a quarter of a token is rounded to none
+    # the window of exactly this half-width; a quarter of a token is rounded to a half-width of 0
     window = max(width, 0.25) * 2 / math.sqrt(length)
     instance = Counting().instance(length, rate.success, rate.failure, window=window)
     for index, of_rule in product(inner):

@@ -9,7 +9,7 @@ from ..thresholds import exact
 from ..values import number
 
 VARIABLES = {
-    "window_success_rate": Variable("success rate", "1", "J at the start, as the window gives it."),
+    "window_success_rate": Variable("success rate", "1", "J at the start, which follows from the window."),
     "window_failure_rate": Variable("failure rate", "1", "1 − J at the start, computed directly."),
     "window_gap": Variable("norm of the gradient gap", "1", "‖g‖ at the start."),
     "window_one_step_critical_step": Variable(
