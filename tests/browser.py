@@ -127,6 +127,15 @@ class Browser:
             self.cdp("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
             time.sleep(0.15)
 
+    def drag(self, x: float, y: float, to_x: float, to_y: float) -> None:
+        """Press the mouse at one place and release it at another."""
+        places = ((x, y), (x, y), ((x + to_x) / 2, (y + to_y) / 2), (to_x, to_y), (to_x, to_y))
+        kinds = ("mouseMoved", "mousePressed", "mouseMoved", "mouseMoved", "mouseReleased")
+        for k, (kind, (at_x, at_y)) in enumerate(zip(kinds, places, strict=True)):
+            held = {"button": "left", "buttons": int(kind != "mouseReleased"), "clickCount": 1} if k else {}
+            self.cdp("Input.dispatchMouseEvent", type=kind, x=at_x, y=at_y, **held)
+            time.sleep(0.15)
+
     def size(self, width: int, height: int) -> None:
         mobile = width < 600
         self.cdp(
@@ -416,7 +425,7 @@ def test_both_charts_can_be_saved_as_pictures(view, tmp_path):
         with Image.open(path) as image:
             assert image.size == (1800, 1120)
             colours = image.convert("RGB").getcolors(image.width * image.height)
-        assert max(colours)[0] < 0.9 * 1800 * 1120, f"{path.name} is nearly blank"
+        assert len(colours) > 50, f"{path.name} holds no chart"
 
 
 def test_what_is_shown_can_be_saved_as_a_table(view, tmp_path):
@@ -453,17 +462,20 @@ def test_the_copied_link_leads_to_what_is_shown(view):
 def test_a_zoom_can_be_undone(view):
     ranges = "return ['xaxis', 'yaxis'].map(a => document.getElementById('map')._fullLayout[a].range)"
     before = view.js(ranges)
-    view.js(
-        "const [a, b] = document.getElementById('map')._fullLayout.xaxis.range;"
-        "return Plotly.relayout('map', {'xaxis.range': [a, (a + b) / 2]}).then(() => null)"
+    left, top, width, height = view.js(
+        "const g = document.getElementById('map'); g.scrollIntoView({block: 'center'});"
+        "const r = g.querySelector('.nsewdrag').getBoundingClientRect();"
+        "return [r.left, r.top, r.width, r.height]"
     )
-    assert view.js(ranges) != before
-    view.choose("at-rule", view.js("return String((state.at.rule + 1) % size('rule'))"))
-    assert view.js(ranges) != before  # another point leaves the zoom
+    view.drag(left + 0.3 * width, top + 0.3 * height, left + 0.7 * width, top + 0.7 * height)
+    zoomed = view.js(ranges)
+    assert all(abs(z[1] - z[0]) < 0.6 * abs(b[1] - b[0]) for z, b in zip(zoomed, before, strict=True))
+    view.choose(
+        "at-success_rate", view.js("return String((state.at.success_rate + 1) % size('success_rate'))")
+    )
+    assert view.js(ranges) == zoomed  # another point leaves the zoom
     view.js("document.getElementById('reset').click()")
-    view.wait(
-        f"JSON.stringify((() => {{ {ranges} }})()) === '{json.dumps(before, separators=(',', ':'))}'", 5
-    )
+    assert view.js(ranges) == before
 
 
 def test_page_is_small_and_soon_ready(browser):

@@ -22,7 +22,7 @@ from ..numerics import streams
 from ..numerics.compiler import kernel, part
 from ..numerics.elementary import dot, each, exp, expm1, log, log1p, norm
 from ..numerics.sampling import binomial, normals
-from ..numerics.streams import uniform
+from ..numerics.streams import uniforms
 from ..settings import Setting
 from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels
@@ -168,10 +168,9 @@ def draw_wrong(state, responses, visits, wrong, right, log_right, later, first, 
         chance, per_visit = expm1(log_right[c]), visits / log_right[c]
         for start in range(0, here, AT_ONCE):  # the first wrong visit is geometric, cut off at the last
             some = min(here - start, AT_ONCE)
+            uniforms(state, some, first)
             for i in range(some):
-                first[i] = uniform(state) * chance
-            for i in range(some):
-                first[i] = log1p(first[i]) * per_visit
+                first[i] = log1p(first[i] * chance) * per_visit
             for i in range(some):
                 tokens += visits - 1 - min(int(first[i]), visits - 1)
         share = 0.0
