@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .binomial import pmf
-from .compiler import kernel
+from .compiler import inlined, kernel
 from .elementary import exp, expm1, log, log1p
 from .streams import uniform, uniforms
 
@@ -115,7 +115,7 @@ def _over_highest(k, n, p, q, highest):
     return ratio
 
 
-@kernel
+@inlined
 def _reject(state, n, p, q, hat):
     """Bin(n, p) with n·p ≥ 10 and p ≤ ½ by transformed rejection. The cost does not grow with n.
 
