@@ -179,6 +179,7 @@ def test_a_schedule_changes_the_threshold():
             "optimizer 'sgd': unknown optimizer setting 'beta2'",
         ),
         ({"optimizer": ("sgd",), "rule": ("gap/token-mean",)}, "gap"),
+        ({"minibatches": ("1", "3"), "rule": ("GRPO",)}, "minibatches: 3 is not allowed for groups of 4"),
     ],
 )
 def test_what_cannot_be_computed_is_refused_before_anything_runs(axes, words):

@@ -30,7 +30,7 @@ def tables_of(state, n, p, q, together, table, out):
 @numba.njit
 def some_of(state, n, p, out):
     for i in range(out.size):
-        out[i] = sampling.some(state, n, p)
+        out[i] = sampling.some(state, n, p, n * np.log1p(-p))
 
 
 @numba.njit

@@ -296,6 +296,8 @@ class Instance:
     def sample(self, theta: np.ndarray, size: int, state: np.ndarray) -> list[Sample]:
         """One group of `size` responses to every prompt: the rows of `kernels.outcomes`, one response each.
 
+        The list is empty where `outcomes` gives no rows, because no response of the batch has a score.
+
         Raises
         ------
         ConfigError

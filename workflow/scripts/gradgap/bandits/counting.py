@@ -116,10 +116,11 @@ def _outcomes(state, theta, parameters, workspace, rates, size, most, group):
     before = 0
     long = size
     if share < 1.0:
-        before = failures_before_success(state, size * log1p(-share), most)
+        log_none = size * log1p(-share)
+        before = failures_before_success(state, log_none, most)
         if before == most:
             return 0, most
-        long = some(state, size, share)
+        long = some(state, size, share, log_none)
     p, q = _chances(theta[0])
     binomials(state, n, p, q, long, workspace, group[SCORE])
     for i in range(long):  # loops that fill one column each become vector instructions

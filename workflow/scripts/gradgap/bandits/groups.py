@@ -7,6 +7,8 @@ another.
 
 import math
 
+import numpy as np
+
 from ..numerics.compiler import f8, function_type, inlined, kernel, types
 from ..numerics.streams import uniform
 
@@ -54,21 +56,23 @@ def weigh_group(advantage, aggregation, first, rows, group, max_length):
     size = 0.0
     right = 0.0
     total = 0.0
-    end = first
-    while end < rows and group[PROMPT, end] == group[PROMPT, first]:
+    # unsigned, so that numba need not ask of each index whether it counts from the end
+    begin, stop, one = np.uint64(first), np.uint64(rows), np.uint64(1)
+    end = begin
+    while end < stop and group[PROMPT, end] == group[PROMPT, begin]:
         size += group[COUNT, end]
         right += group[COUNT, end] * group[REWARD, end]
         total += group[COUNT, end] * group[LENGTH, end]
-        end += 1
+        end += one
     of_right, of_wrong = advantage(right, size)
     length = -1.0
     factor = 0.0
-    for i in range(first, end):
+    for i in range(begin, end):
         if group[LENGTH, i] != length:  # responses of one length come one after the other
             length = group[LENGTH, i]
             factor = aggregation(length, size, total, max_length)
         group[WEIGHT, i] = factor * (of_right if group[REWARD, i] > 0.5 else of_wrong)
-    return end, 0.0 < right < size
+    return np.int64(end), 0.0 < right < size
 
 
 @inlined

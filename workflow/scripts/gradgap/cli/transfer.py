@@ -90,11 +90,12 @@ def _training(values, option):
     return Training(length, failure, size, steps, values["ratio"], minibatches)
 
 
-def verdicts(path, family, optimizer, ratio=None):
+def verdicts(path, family, optimizer, ratio=None, split=False):
     """Rows of the table of verdicts on an optimizer and a family, as texts; none if there is no table.
 
     Rows without an optimizer are those of plain ascent, and an optimizer that is measured as another has the rows of
-    that one too. With a ratio, also the rows on steps a batch with this ratio, of whatever family.
+    that one too. With a ratio, also the rows on steps a batch with this ratio, and with a split those on minibatches,
+    of whatever family.
     """
     import csv
     from pathlib import Path
@@ -106,6 +107,8 @@ def verdicts(path, family, optimizer, ratio=None):
     measured = {optimizer, OPTIMIZERS.find(optimizer).measured_as}
 
     def tells(row):
+        if row["axis"] == "minibatches":
+            return split
         if row["axis"] == "steps_per_batch":
             return ratio is not None and f"{ratio} ratio" in row["advantage"]
         return row["family"] == family
@@ -171,14 +174,19 @@ def main(arguments):
     )
     agreed = transfer.agree(laws)
     rates = [rate * law.factor for law in laws]
-    stepped = trainings[0].steps != trainings[1].steps or trainings[0].minibatches != trainings[1].minibatches
+    stepped = trainings[0].steps != trainings[1].steps
+    split = trainings[0].minibatches != trainings[1].minibatches
     ratio = trainings[1].ratio if stepped else None
-    found = verdicts(arguments.scaling, laws[0].family, arguments.optimizer, ratio)
+    found = verdicts(arguments.scaling, laws[0].family, arguments.optimizer, ratio, split)
     notes = []
-    if stepped and not any("exponent in steps_per_batch" in line for line in found):
-        notes.append(
-            "no verdict stands behind the change of steps a batch, see docs/theory_optimizers.md, O10"
-        )
+    for changed, axis, words in (
+        (stepped, "steps_per_batch", "steps a batch"),
+        (split, "minibatches", "minibatches"),
+    ):
+        if changed and not any(f"exponent in {axis}" in line for line in found):
+            notes.append(
+                f"no verdict stands behind the change of {words}, see docs/theory_optimizers.md, O10"
+            )
     if not agreed:
         notes.append(
             f"the laws disagree by a factor {max(rates) / min(rates):.2g}: no single learning rate is given, and the "

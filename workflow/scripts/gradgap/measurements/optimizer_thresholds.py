@@ -5,6 +5,7 @@ dataset. So there is one measurement for each of `SWEEPS`, and they differ only 
 """
 
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..thresholds import sampled
 from ..thresholds.exact import Search
 from ..training import rules
 from ..training.optimizers import OPTIMIZERS
+from ..training.run import check_minibatches
 from ..values import number
 from . import FAMILY_SETTINGS, check_instances, instance_at
 
@@ -37,6 +39,7 @@ SWEEPS = {
     "steps": ("against steps a batch", False),
     "clipped_steps": ("against steps a batch, ratios clipped", False),
     "sampled_steps": ("against steps a batch", True),
+    "minibatches": ("against minibatches of different responses", True),
     "step_lengths": ("of several steps a batch, against response length", True),
     "plain_rules": ("of each rule", True),
     "adam_rules": ("of each rule", True),
@@ -96,6 +99,9 @@ def check(in_groups: bool, axes: Axes, settings: Settings) -> None:
     """Check that every instance exists, every optimizer has its settings, and rules have sampled forms."""
     check_instances(axes, settings)
     check_optimizers(axes, in_groups)
+    if in_groups and "minibatches" in axes:
+        for size, parts in itertools.product(axes["group_size"], axes["minibatches"]):
+            check_minibatches(int(number(parts)), int(number(size)))
 
 
 def compute(sweep: str, in_groups: bool, point: Point, inner: Axes, settings: Settings) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .binomial import pmf
-from .compiler import kernel
+from .compiler import inlined, kernel
 from .elementary import exp, expm1, log, log1p
 from .streams import uniform, uniforms
 
@@ -115,7 +115,7 @@ def _over_highest(k, n, p, q, highest):
     return ratio
 
 
-@kernel
+@inlined
 def _reject(state, n, p, q, hat):
     """Bin(n, p) with n·p ≥ 10 and p ≤ ½ by transformed rejection. The cost does not grow with n.
 
@@ -181,7 +181,7 @@ def binomial(state, n, p, q):
 
 
 @kernel
-def some(state, n, p):
+def some(state, n, p, log_none):
     """A random count S ~ Bin(n, p), conditional on S ≥ 1.
 
     Parameters
@@ -192,6 +192,8 @@ def some(state, n, p):
         Number of trials, 1 or more.
     p : float
         Probability of a one, above 0.
+    log_none : float
+        Logarithm of the probability that there is none, n log(1 − p).
 
     Returns
     -------
@@ -200,7 +202,7 @@ def some(state, n, p):
     Examples
     --------
     >>> from gradgap.numerics import streams
-    >>> some(streams.state(1, {}), 10, 1e-9)
+    >>> some(streams.state(1, {}), 10, 1e-9, -1e-8)
     1
     """
     if n * p > 1.0:
@@ -208,7 +210,6 @@ def some(state, n, p):
             found = binomial(state, n, p, 1.0 - p)
             if found > 0:
                 return found
-    log_none = n * log1p(-p)
     odds = p / (1.0 - p)
     while (
         True

@@ -7,6 +7,8 @@ COUNTING = {"family": "counting", "success_rate": "0.2"} | RULE
 #: Of the sweeps over steps a batch, and of those over lengths.
 LENGTH, STEPS = {"length": "64"}, {"steps_per_batch": "16"}
 GROUPS = {"group_size": "64"}
+#: Rare failures, less than one a group, so that under Adam noise is all that limits the learning rate.
+RARE = {"family": "gated", "length": "64", "success_rate": "0.99"} | RULE
 #: Longer than those that the usual clip protects.
 LONG = {"length": "1024"}
 #: As DAPO clips.
@@ -31,6 +33,12 @@ STUDIES.add("trust_region")(
             "step_lengths": Sweep(
                 ("ratio", "length"), "optimizer_step_lengths", at=COUNTING | STEPS | GROUPS
             ),
+            "minibatches": Sweep(
+                ("optimizer", "minibatches"),
+                "optimizer_minibatches",
+                fixed={"optimizer": ("sgd", "adam")},
+                at=RARE | GROUPS,
+            ),
             "clips": Sweep(("ratio", "length"), "clip_ranges_batches", at=COUNTING | STEPS),
             "small_steps": Sweep(
                 ("length", "pull_back"), "clip_ranges_small_steps", at=COUNTING | {"ratio": "token"}
@@ -43,6 +51,7 @@ STUDIES.add("trust_region")(
         defaults={
             "ratio": ["token", "gspo", "sequence"],
             "steps_per_batch": [1, 2, 4, 8, 16, 32, 64],
+            "minibatches": [1, 2, 4, 8, 16],
             "pull_back": [0.25, 0.5, 1, 2, 4, 8],
             "iterations": 120,
         },

@@ -9,8 +9,9 @@ from ...inference.power_laws import fit, row, table
 from ...sweep.study import Analysis
 from ...theory import exponents, optimizers
 from ...thresholds.exact import Search
+from ...training.optimizers import OPTIMIZERS
 from ...training.ratios import RATIOS
-from . import GROUPS, LENGTH, LONG, RULE, STEPS
+from . import GROUPS, LENGTH, LONG, RARE, RULE, STEPS
 
 #: Steps are small where one goes back less than this, in standard deviations, once all token ratios are clipped.
 _SMALL = 0.6
@@ -60,6 +61,45 @@ def _step_rows(points, about):
             labels = _labels(f"{ratio} ratio, {about}")
             search = f"{about} {ratio} steps"
             rows.append(row(labels, "steps_per_batch", law, found, closed_form=formula, search=search))
+    return rows
+
+
+def _minibatches(dataset):
+    """Half-kept learning rates against minibatches, in units of that of the whole batch, beside the prediction."""
+    ends = ("", "_low", "_high")
+    points = _frame(dataset, {f"half_kept_minibatches{end}": f"rate{end}" for end in ends})
+    first = points[points.minibatches == points.minibatches.min()].set_index("optimizer").rate
+    of_one = points.optimizer.map(first).to_numpy()
+    for end in ends:
+        points[f"factor{end}"] = points[f"rate{end}"] / of_one
+    failures = float(GROUPS["group_size"]) * (1 - float(RARE["success_rate"]))
+    points["predicted"] = [
+        _of_minibatches(of.optimizer, failures, int(of.minibatches)) for of in points.itertuples()
+    ]
+    return points
+
+
+def _of_minibatches(optimizer, failures, minibatches):
+    """Half-kept learning rate at m minibatches over that at one (O10): 1/m, and under Adam what noise leaves."""
+    component = OPTIMIZERS.find(optimizer)
+    if component.plain:
+        return optimizers.epochs_factor(minibatches, "token")
+    beta2 = component.complete()[component.squares]
+    scaled = [optimizers.sampled_adam_scaled(failures, beta2, minibatches=m) for m in (minibatches, 1)]
+    return scaled[0] / scaled[1]
+
+
+def _minibatch_rows(points):
+    """Exponent in the minibatches, of each optimizer; predicted is 1/m, and 1/√m where noise rules."""
+    rows = []
+    for optimizer, of in points.groupby("optimizer", sort=False):
+        found = fit(of.minibatches, of.rate, low=of.rate_low, high=of.rate_high)
+        if found is not None:
+            law = -1.0 if OPTIMIZERS.find(optimizer).plain else -0.5
+            labels = _labels("sampled") | {"family": RARE["family"], "optimizer": optimizer}
+            formula = fit(of.minibatches, of.predicted)
+            search = f"{optimizer} minibatches"
+            rows.append(row(labels, "minibatches", law, found, closed_form=formula, search=search))
     return rows
 
 
@@ -119,7 +159,8 @@ def analyse(dataset, settings):
         + _step_rows(clipped, f"exact, clipped, T = {LONG['length']}")
         + _step_rows(sampled, "sampled")
     )
-    rows += _length_rows(lengths, least)
+    parted = _minibatches(dataset)
+    rows += _length_rows(lengths, least) + _minibatch_rows(parted)
 
     batches = _clips(dataset, "batches")
     small = _clips(dataset, "small_steps")
@@ -153,6 +194,10 @@ def analyse(dataset, settings):
             name: _range((of.factor / of.predicted)[of.steps_per_batch > 1])
             for name, of in sampled.groupby("ratio", sort=False)
         },
+        "minibatches": {
+            name: _range((of.factor / of.predicted)[of.minibatches > 1])
+            for name, of in parted.groupby("optimizer", sort=False)
+        },
         "token": _range(np.log1p(few.largest) / np.log1p(few.predicted)),
         "gspo": _range(np.log1p(gspo.largest) / np.log1p(gspo.predicted)),
         "small_kept": _range(small[small.moved_back <= _SMALL].best_kept),
@@ -163,17 +208,24 @@ def analyse(dataset, settings):
         ),
         "protected_to": int(protected.max()) if len(protected) else None,
         "group_size": int(GROUPS["group_size"]),
+        "failures_a_group": int(GROUPS["group_size"]) * (1 - float(RARE["success_rate"])),
         "steps_of_lengths": int(STEPS["steps_per_batch"]),
         "length_of_steps": int(LENGTH["length"]),
         "length_clipped": int(LONG["length"]),
         "batch_rate_ratio": float(settings["batch_rate_ratio"]),
-        "undecided": int(exact.rate.isna().sum() + clipped.rate.isna().sum() + sampled.rate.isna().sum()),
-        "thresholds": len(exact) + len(clipped) + len(sampled),
+        "undecided": int(
+            exact.rate.isna().sum()
+            + clipped.rate.isna().sum()
+            + sampled.rate.isna().sum()
+            + parted.rate.isna().sum()
+        ),
+        "thresholds": len(exact) + len(clipped) + len(sampled) + len(parted),
     }
     panels = {
         "steps": exact,
         "clipped_steps": clipped,
         "sampled_steps": sampled,
+        "minibatches": parted,
         "clips": batches,
         "small_steps": small,
         "clip_curves": curves,

@@ -10,6 +10,7 @@ PANELS = {
     "steps": ["ratio", "steps_per_batch", "factor", "predicted"],
     "clipped_steps": ["ratio", "steps_per_batch", "factor"],
     "sampled_steps": ["ratio", "steps_per_batch", "factor", "factor_low", "factor_high"],
+    "minibatches": ["optimizer", "minibatches", "factor", "factor_low", "factor_high", "predicted"],
     "clips": ["ratio", "length", "largest", "best_kept", "moved_back", "steps"],
     "small_steps": ["length", "pull_back", "largest", "best_kept", "moved_back"],
     "clip_curves": ["ratio", "length", "largest"],
@@ -27,7 +28,17 @@ def _look(ratio):
     return name, {"marker": marker, "color": style.palette(4)[place]}
 
 
-def _steps(panel, exact, clipped, sampled):
+def _minibatches(panel, points):
+    """Adam's half-kept learning rate against steps on different parts of a batch; its legend entry."""
+    look = {"marker": "D", "markersize": 3, "color": style.palette(4)[3], "markerfacecolor": "none"}
+    here = points[points.optimizer == "adam"].sort_values("minibatches")
+    spread = [(here.factor - here.factor_low).clip(lower=0), (here.factor_high - here.factor).clip(lower=0)]
+    panel.plot(here.minibatches, here.predicted, **style.PREDICTED)
+    panel.errorbar(here.minibatches, here.factor, yerr=spread, linestyle="none", elinewidth=0.6, **look)
+    return style.legend_entry("Adam, minibatches", linestyle="none", **look)
+
+
+def _steps(panel, exact, clipped, sampled, parted):
     """Half-kept learning rate against steps a batch, in units of that of one step."""
     handles = []
     for ratio in dict.fromkeys(exact.ratio):
@@ -49,6 +60,7 @@ def _steps(panel, exact, clipped, sampled):
         )
     panel.plot(clipped.steps_per_batch, clipped.factor, linestyle="none", marker="x", color="0.35", zorder=4)
     handles += [
+        _minibatches(panel, parted),
         style.legend_entry("in groups", marker="o", markerfacecolor="none", linestyle="none", color="0.35"),
         style.legend_entry("token, clip 0.2/0.28", marker="x", linestyle="none", color="0.35"),
         style.legend_entry("predicted", **style.PREDICTED),
@@ -58,7 +70,7 @@ def _steps(panel, exact, clipped, sampled):
     ticks = sorted(exact.steps_per_batch.unique())
     panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.set_title("divide the learning rate by the steps")
-    panel.set_xlabel("steps a batch μ")
+    panel.set_xlabel("steps a batch μ, or minibatches m")
     panel.set_ylabel("half-kept learning rate, one step = 1")
     panel.legend(handles=handles, loc="lower left")
     style.letter(panel, "a")
@@ -145,7 +157,7 @@ def draw(panels, scaling, look):
         name: panels.get(name, pd.DataFrame()).reindex(columns=columns) for name, columns in PANELS.items()
     }
     figure, axes = plt.subplots(1, 3, figsize=(look.page_width, look.page_width * 0.36))
-    _steps(axes[0], tables["steps"], tables["clipped_steps"], tables["sampled_steps"])
+    _steps(axes[0], tables["steps"], tables["clipped_steps"], tables["sampled_steps"], tables["minibatches"])
     _clips(axes[1], tables["clips"], tables["small_steps"], tables["clip_curves"])
     _protection(axes[2], tables["clips"], tables["small_steps"])
     return figure
