@@ -1,4 +1,4 @@
-"""P4: does the critical step fall as (1−J), and where is that law tight?"""
+"""P4: do the thresholds fall as (1−J), and where is that law tight?"""
 
 from ...sweep.study import STUDIES, Study, Sweep
 
@@ -7,7 +7,7 @@ RULES = ("advantage", "aggregation")
 
 STUDIES.add("success_rate_scaling")(
     Study(
-        title="How does the critical step change with the success rate, and which bound is tight?",
+        title="How do the thresholds change with the success rate, and which bound is tight?",
         predictions="P4",
         sweeps={
             "instances": Sweep(("family", "length", "success_rate"), "starts"),

@@ -1,4 +1,4 @@
-"""P4: does the critical step fall as (1−J), and where is that law tight?"""
+"""P4: do the thresholds fall as (1−J), and where is that law tight?"""
 
 import math
 
