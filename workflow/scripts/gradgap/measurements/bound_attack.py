@@ -224,9 +224,7 @@ def search(generator: np.random.Generator, name: str, evaluations: int) -> tuple
 
     start = _NONE
     # some shapes have no policy that meets the condition of the bound and has a critical step
-    while (
-        start == _NONE
-    ):  # some shapes have no policy that meets the condition of the bound and has a critical step
+    while start == _NONE:
         start, here, group, first = _worst_start(generator, name)
     best = start
 

@@ -74,9 +74,7 @@ def draw(panels, scaling, look):
         for name, mark in zip(optimizers, style.MARKERS, strict=False)
     ]
     handles += [
-        style.legend_entry(
-            "half-kept α½, measured", color="0.4", linewidth=1.2, linestyle=(0, (4, 2))
-        ),
+        style.legend_entry("half-kept α½, measured", color="0.4", linewidth=1.2, linestyle=(0, (4, 2))),
         style.legend_entry(
             "learning rate of the safe run", color="0.4", linewidth=0.9, linestyle=(0, (1, 1.5))
         ),
