@@ -200,7 +200,9 @@ def test_a_full_disk(folder, undisturbed):
 def test_damaged_shards(finished, undisturbed):
     """The next aggregation refuses each by name and prints the remedy; after the remedy, run again."""
     kept = shard_files(finished)
-    truncated, empty, flipped, replaced, other = sorted(path for path in kept if "/phase_diagram/" in str(path))[:5]
+    truncated, empty, flipped, replaced, other = sorted(
+        path for path in kept if "/phase_diagram/" in str(path)
+    )[:5]
     truncated.write_bytes(truncated.read_bytes()[:-99])
     empty.write_bytes(b"")
     content = bytearray(flipped.read_bytes())
