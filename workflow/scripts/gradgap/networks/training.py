@@ -334,6 +334,18 @@ def run(
     ------
     ConfigError
         If the rule is unknown or has no sampled form.
+
+    Examples
+    --------
+    Two updates of a small network that has not been pre-trained:
+
+    >>> from gradgap.networks.policies import network
+    >>> from gradgap.networks.tasks import Window
+    >>> policy = network("recurrent", 2, 0, 4)
+    >>> start = Instance(Window(4), policy, policy.initial(jax.random.key(0)), own_success_rate=0.9)
+    >>> curve = run(start, "grpo", "token-mean", 0.1, jax.random.key(1), Setup(iterations=2))
+    >>> curve.success_rate.shape, curve.step_size.shape
+    ((2,), (2,))
     """
     table = tables(advantage, aggregation, instance.task, setup.group_size)
     made = _run(

@@ -137,6 +137,16 @@ def read(path: str | Path) -> Table:
     ------
     ConfigError
         If the file cannot be read, lacks a column, or has columns of unequal lengths.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "responses.csv")
+    ...     _ = path.write_text("reward,logp@0,logp@1\\n1,-1.5,-1.0\\n0,-1.5,-2.0\\n")
+    ...     table = read(path)
+    >>> table.rewards.tolist(), table.steps.tolist()
+    ([1.0, 0.0], [0.0, 1.0])
     """
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())

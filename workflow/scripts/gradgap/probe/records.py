@@ -121,6 +121,16 @@ def totals(records: Sequence[Record]) -> np.ndarray:
     Returns
     -------
     ndarray, shape (records, 2)
+
+    Examples
+    --------
+    Along the step the probability of a right response falls by 0.1, then by 0.2. So J′ = −0.15 and J″ = −0.1 at its
+    end, and the slope at its start is −0.05, all at a learning rate of 0.5:
+
+    >>> logps = np.log([[0.6, 0.5, 0.3], [0.4, 0.5, 0.7]] * 200)
+    >>> record = Record([1, 0] * 200, logps, [-1, 0, 1], learning_rate=0.5)
+    >>> totals([record]).round(2) + 0
+    array([[-0.1, -0.4]])
     """
     rows = []
     for record in records:
