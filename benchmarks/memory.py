@@ -19,35 +19,37 @@ from .timing import ROOT, Row, peak
 #: Points of the measurement that is kept; where `measure` is quick, the first two of a hundredth of the size.
 SIZES = (1_000_000, 10_000_000)
 LENGTHS, FAILURE_RATES = 40, 40
-RULES = ("REINFORCE", "GRPO", "Dr. GRPO", "DAPO")
+#: The studies whose points are cheap enough that there can be so many: range of failure rates, and a further axis.
+STUDIES = {
+    "phase_diagram": ((0.4, 0.02), {"rule": ["REINFORCE", "GRPO", "Dr. GRPO", "DAPO"]}),
+    "stagnation": ((0.9, 0.5), {"schedule": ["constant", "failure-rate"]}),
+}
 
 
-def configuration(points: int) -> dict:
+def configuration(study: str, points: int) -> dict:
     """A grid of about so many runs, of which the learning rates are what there are many of."""
-    many = max(4, round(points / (LENGTHS * FAILURE_RATES * len(RULES))))
+    ends, axis = STUDIES[study]
+    others = LENGTHS * FAILURE_RATES * sum(len(values) for values in axis.values())
 
     def between(low: float, high: float, count: int) -> list[float]:
         return [float(f"{value:.6g}") for value in np.geomspace(low, high, count)]
 
-    return {
-        "studies": {
-            "phase_diagram": {
-                "length": [16 + 40 * k for k in range(LENGTHS)],
-                "failure_rate": between(0.4, 0.02, FAILURE_RATES),
-                "rule": list(RULES),
-                "learning_rate": between(1e-4, 1e5, many),
-                "iteration": [1000],
-                "iterations": 1000,
-            }
-        }
+    grid = {
+        "length": [160 + 40 * k for k in range(LENGTHS)],
+        "failure_rate": between(*ends, FAILURE_RATES),
+        **axis,
+        "learning_rate": between(1e-4, 1e5, max(4, round(points / others))),
+        "iteration": [1000],
+        "iterations": 1000,
     }
+    return {"studies": {study: grid}}
 
 
-def make(points: int, folder: Path) -> None:
+def make(study: str, points: int, folder: Path) -> None:
     """Write a configuration and its shards, with made-up values of the right type, into a folder."""
-    (folder / "config.json").write_text(json.dumps(configuration(points)))
+    (folder / "config.json").write_text(json.dumps(configuration(study, points)))
     rng = np.random.default_rng(0)
-    for path, shard in _shards(folder).items():
+    for path, shard in _shards(study, folder).items():
         arrays = {}
         for name, variable in grid.measurement_of(shard).variables.items():
             shape = [len(shard.axes[axis]) for axis in variable.axes(tuple(shard.axes))]
@@ -63,38 +65,38 @@ def _parsed(folder: Path) -> config.Config:
     return config.parse(json.loads((folder / "config.json").read_text()))
 
 
-def _shards(folder: Path) -> dict[Path, grid.Shard]:
+def _shards(study: str, folder: Path) -> dict[Path, grid.Shard]:
     whole = _parsed(folder)
     return {
         folder / "results/shards" / shard.study / shard.sweep / f"{shard.name}.npz": shard
-        for shard in grid.shards(whole.studies["phase_diagram"], whole.shard_points, whole.shard_seconds)
+        for shard in grid.shards(whole.studies[study], whole.shard_points, whole.shard_seconds)
     }
 
 
-def job(rule: str, folder: Path) -> None:
+def job(study: str, rule: str, folder: Path) -> None:
     """Do what one rule does, in this process, or check all of it (``verify``)."""
     sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
     results, whole = folder / "results", _parsed(folder)
-    study = whole.studies["phase_diagram"]
-    dataset, record = results / "datasets/phase_diagram.nc", results / "digests"
+    config_of = whole.studies[study]
+    dataset, record = results / f"datasets/{study}.nc", results / "digests"
     numbers, rows, caption, answer = (
-        results / f"analysis/phase_diagram{end}" for end in (".csv", ".scaling.csv", ".rst", ".answer.txt")
+        results / f"analysis/{study}{end}" for end in (".csv", ".scaling.csv", ".rst", ".answer.txt")
     )
-    figures_of = study.study.figures("phase_diagram")
+    figures_of = config_of.study.figures(study)
     if rule == "datasets":
         import datasets
         from gradgap.sweep.dataset import Contents
 
         datasets.main(
-            _shards(folder), dataset, record / "datasets/phase_diagram.json", vars(Contents.of(study))
+            _shards(study, folder), dataset, record / f"datasets/{study}.json", vars(Contents.of(config_of))
         )
     elif rule == "analysis":
         import analysis
         from gradgap.report import captions
 
-        templates = captions.template("phase_diagram"), captions.answer_template("phase_diagram")
-        files = numbers, rows, caption, answer, record / "analysis/phase_diagram.json"
-        analysis.main(dataset, *files, vars(study), *templates)
+        templates = captions.template(study), captions.answer_template(study)
+        files = numbers, rows, caption, answer, record / f"analysis/{study}.json"
+        analysis.main(dataset, *files, vars(config_of), *templates)
     elif rule == "figures":
         import figures
 
@@ -106,20 +108,25 @@ def job(rule: str, folder: Path) -> None:
 
         outputs = {name: results / f"tables/scaling.{name}" for name in ("csv", "html")}
         outputs |= {"provenance": results / "tables/provenance.html", "reproduce": results / "reproduce.md"}
-        of = {"phase_diagram": rows}, {"phase_diagram": caption}
+        of = {study: rows}, {study: caption}
         tables.main(*of, outputs, record / "tables/tables.json", whole.source, whole.seed)
     elif rule == "explore":
         import explore
 
-        views = {"phase_diagram": study.study.view}
+        views = {study: config_of.study.view}
         page = results / "explore.html", record / "explore/explore.json"
-        explore.main({"phase_diagram": dataset}, *page, views, ["replicate"])
+        explore.main({study: dataset}, *page, views, ["replicate"])
     elif rule == "index":
         import index
 
-        of = ({"phase_diagram": file} for file in (answer, caption, rows))
+        of = ({study: file} for file in (answer, caption, rows))
         drawn = [results / f"figures/{name}.png" for name in figures_of]
         index.main(*of, drawn, results / "index.html", record / "index/index.json", whole.seed)
+    elif rule == "diff":
+        from gradgap.sweep.compare import diff
+
+        if not diff(dataset, dataset)["equal"]:
+            sys.exit("a dataset differs from itself")
     else:
         from gradgap.report.verify import verify
 
@@ -128,49 +135,54 @@ def job(rule: str, folder: Path) -> None:
             sys.exit(f"verify finds fault with what was just made: {wrong}")
 
 
-RULES_OF_A_STUDY = ("datasets", "analysis", "figures", "tables", "explore", "index", "verify")
+RULES_OF_A_STUDY = ("datasets", "analysis", "figures", "tables", "explore", "index", "diff", "verify")
 
 
-def measured(points: int, say: Callable[[str], object] = lambda line: None) -> dict[str, float]:
+def measured(study: str, points: int, say: Callable[[str], object] = lambda line: None) -> dict[str, float]:
     """Peak memory in MB of each rule at so many points."""
     found = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make(points, folder)
+        make(study, points, folder)
         for rule in RULES_OF_A_STUDY:
-            code = f"from pathlib import Path; from benchmarks import memory; memory.job({rule!r}, Path({name!r}))"
+            job_of = f"memory.job({study!r}, {rule!r}, Path({name!r}))"
+            code = f"from pathlib import Path; from benchmarks import memory; {job_of}"
             found[rule], seconds = peak(code)
-            say(f"{points:>11,} points  {rule:9} {found[rule]:8.0f} MB {seconds:8.1f} s")
+            say(f"{study:13} {points:>11,} points  {rule:9} {found[rule]:8.0f} MB {seconds:8.1f} s")
     return found
 
 
 def measure(quick: bool) -> list[Row]:
     """Peak memory of each rule at two sizes; the ratio says how flat it is: 1 where points cost nothing."""
     sizes = [size // 100 for size in SIZES] if quick else SIZES
-    few, many = (measured(size) for size in sizes)
-    return [
-        Row(
-            "memory",
-            f"{rule}, {sizes[1]:,} points",
-            many[rule],
-            "MB",
-            f"{sizes[0]:,} points",
-            *[few[rule] / many[rule]] * 3,
-            1,
-        )
-        for rule in RULES_OF_A_STUDY
-    ]
+    found = []
+    for study in STUDIES:
+        few, many = (measured(study, size) for size in sizes)
+        found += [
+            Row(
+                "memory",
+                f"{study}, {rule}, {sizes[1]:,} points",
+                many[rule],
+                "MB",
+                f"{sizes[0]:,} points",
+                *[few[rule] / many[rule]] * 3,
+                1,
+            )
+            for rule in RULES_OF_A_STUDY
+        ]
+    return found
 
 
 def main() -> None:
     """Print the memory of each rule at these numbers of points, and its slope between neighbours."""
     sizes = [int(argument.replace("_", "")) for argument in sys.argv[1:]] or list(SIZES)
-    found = {size: measured(size, lambda line: print(line, flush=True)) for size in sizes}
-    for (few, less), (many, more) in itertools.pairwise(found.items()):
-        for rule in RULES_OF_A_STUDY:
-            slope = (more[rule] - less[rule]) * 2**20 / (many - few)
-            at = more[rule] + slope * (10**8 - many) / 2**20
-            print(f"{rule:9} {slope:8.2f} bytes a point, {at:8.0f} MB at 10^8")
+    for study in STUDIES:
+        found = {size: measured(study, size, lambda line: print(line, flush=True)) for size in sizes}
+        for (few, less), (many, more) in itertools.pairwise(found.items()):
+            for rule in RULES_OF_A_STUDY:
+                slope = (more[rule] - less[rule]) * 2**20 / (many - few)
+                at = more[rule] + slope * (10**8 - many) / 2**20
+                print(f"{study:13} {rule:9} {slope:8.2f} bytes a point, {at:8.0f} MB at 10^8")
 
 
 if __name__ == "__main__":

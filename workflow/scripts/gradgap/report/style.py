@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter
 from ..files import replacing
 from .palettes import seaborn as sns
 
+#: What panels are called, in order.
+LETTERS = string.ascii_lowercase
 #: Markers and dashes that tell series apart without colour.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p"]
 #: What a line drawn from theory looks like everywhere: thin and dark, never with markers.

@@ -1,6 +1,8 @@
 """Compare two results folders or datasets."""
 
-from collections.abc import Mapping
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..errors import ConfigError
+from .parts import boxes
 
 
 def compare(a: xr.Dataset, b: xr.Dataset) -> dict[str, Any]:
@@ -43,30 +46,50 @@ def compare(a: xr.Dataset, b: xr.Dataset) -> dict[str, Any]:
     return found
 
 
+def _read(values: xr.DataArray) -> np.ndarray:
+    """The values of a part of a variable, read from its file."""
+    try:
+        return values.values
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _unreadable(values.encoding.get("source", "a dataset"), error) from None
+
+
 def _values(a: xr.DataArray, b: xr.DataArray) -> dict[str, Any] | None:
-    """How the values of two arrays over the same points differ; None if they do not."""
-    x, y = a.values, b.values
-    if x.dtype == y.dtype and x.tobytes() == y.tobytes():
+    """How the values of two arrays over the same points differ; None if they do not. They are read part by part."""
+    points, largest, relative, worst = 0, -math.inf, 0.0, None
+    if a.size == 0:
         return None
-    x, y = x.astype(float), y.astype(float)
-    same = (x == y) | (np.isnan(x) & np.isnan(y))
-    if same.all():
+    for box in boxes(a.shape):
+        here = dict(zip(a.dims, (slice(rows.start, rows.stop) for rows in box), strict=True))
+        x, y = _read(a.isel(here)), _read(b.isel(here))
+        if x.dtype == y.dtype and x.tobytes() == y.tobytes():
+            continue
+        x, y = x.astype(float), y.astype(float)
+        same = (x == y) | (np.isnan(x) & np.isnan(y))
+        if same.all():
+            continue
+        points += int((~same).sum())
+        # a value that only one has is infinitely far from none
+        apart = np.where(same, 0.0, np.nan_to_num(np.abs(x - y), nan=np.inf))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(same, 0.0, apart / np.maximum(np.abs(x), np.abs(y)))
+        relative = max(relative, float(np.nan_to_num(share, nan=np.inf).max()))
+        if apart.max() > largest:
+            largest = float(apart.max())
+            inside = np.unravel_index(np.argmax(apart), apart.shape)
+            worst = [rows.start + int(i) for rows, i in zip(box, inside, strict=True)]
+    if worst is None:
         return None
-    # a value that only one has is infinitely far from none
-    apart = np.where(same, 0.0, np.nan_to_num(np.abs(x - y), nan=np.inf))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(same, 0.0, apart / np.maximum(np.abs(x), np.abs(y)))
-    worst = np.unravel_index(np.argmax(apart), apart.shape)
     at = {
         str(axis): a[axis].values.tolist()[i]
         for axis, i in zip(a.dims, worst, strict=True)
         if axis in a.coords
     }
     return {
-        "points": int((~same).sum()),
-        "of": same.size,
-        "largest_absolute": float(apart.max()),
-        "largest_relative": float(np.nan_to_num(relative, nan=np.inf).max()),
+        "points": points,
+        "of": a.size,
+        "largest_absolute": largest,
+        "largest_relative": relative,
         "at": {
             axis: value if isinstance(value, (str, int, float)) else str(value) for axis, value in at.items()
         },
@@ -112,8 +135,8 @@ def diff(a: str | Path, b: str | Path, renamed: Mapping[str, str] | None = None)
         other = dict.fromkeys(mine, next(iter(other.values())))
     studies = {}
     for name in sorted(mine.keys() & other.keys()):
-        opened = [_open(file, renamed or {}) for file in (mine[name], other[name])]
-        difference = compare(*opened)
+        with _opened(mine[name], renamed or {}) as one, _opened(other[name], renamed or {}) as two:
+            difference = compare(one, two)
         if any(difference.values()):
             studies[name] = difference
     found = {
@@ -124,9 +147,16 @@ def diff(a: str | Path, b: str | Path, renamed: Mapping[str, str] | None = None)
     return {"equal": not any(found.values()), **found}
 
 
-def _open(path: Path, renamed: Mapping[str, str]) -> xr.Dataset:
+@contextlib.contextmanager
+def _opened(path: Path, renamed: Mapping[str, str]) -> Iterator[xr.Dataset]:
+    """A dataset whose values are read when they are looked at."""
     try:
-        with xr.open_dataset(path, engine="netcdf4") as opened:
-            return opened.load().rename({old: new for old, new in renamed.items() if old in opened.variables})
+        dataset = xr.open_dataset(path, engine="netcdf4", cache=False)
     except (OSError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a dataset ({' '.join(str(error).split())})") from None
+        raise _unreadable(path, error) from None
+    with dataset:
+        yield dataset.rename({old: new for old, new in renamed.items() if old in dataset.variables})
+
+
+def _unreadable(path: str | Path, error: Exception) -> ConfigError:
+    return ConfigError(f"{path}: cannot be read as a dataset ({' '.join(str(error).split())})")

@@ -84,7 +84,7 @@ def draw(panels, scaling, look):
         panel.set_yscale("log")
         power = "" if limit == 0 else " / √(1 − J)" if limit == 0.5 else f" / (1 − J)^{limit:.2g}"
         panel.set_title(f"{names[rule]}: α½ T{power}")
-        style.letter(panel, "abcdefgh"[j])
+        style.letter(panel, style.LETTERS[j])
     top.supxlabel("failing responses a group n (1 − J)", fontsize=plt.rcParams["axes.labelsize"])
     row[0].set_ylabel("half-kept learning rate α½\nin units of its exact law (tokens)")
     ends = [size for size in sizes if size in (sizes[0], sizes[len(sizes) // 2], sizes[-1])]
@@ -141,7 +141,7 @@ def draw(panels, scaling, look):
         va="top",
     )
     row[0].set_ylabel("exponent of α½ in 1 − J at fixed n")
-    for panel, mark in zip(row, "abcdefghij"[len(rules) :], strict=False):
+    for panel, mark in zip(row, style.LETTERS[len(rules) :], strict=False):
         style.letter(panel, mark)
     handles = [style.legend_entry(names[r], marker=marks[r], color=colours[r], linewidth=0.8) for r in rules]
     handles.append(style.legend_entry("limits", color="0.5", linewidth=0.7, linestyle=(0, (1, 1))))

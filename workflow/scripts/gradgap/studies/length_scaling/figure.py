@@ -64,7 +64,7 @@ def draw(panels, scaling, look):
     top, bottom = figure.subfigures(2, 1, height_ratios=[1, 0.95])
     shown = [(family, names) for family in families for names in columns[family]]
     _exact(top, points, scaling, shown)
-    sampled_row.draw(bottom, panels["sampled"], scaling, "abcdefghijklmnop"[len(shown) :])
+    sampled_row.draw(bottom, panels["sampled"], scaling, style.LETTERS[len(shown) :])
     return figure
 
 
@@ -98,7 +98,7 @@ def _exact(figure, points, scaling, shown):
                     va="center",
                     fontsize=style.SMALLEST,
                 )
-        style.head(panel, "abcdefghijklmnop"[j], family)
+        style.head(panel, style.LETTERS[j], family)
         said = f"{title(names)}\n" + (f"predicted {' or '.join(sorted(predicted))}" if predicted else "")
         panel.text(0.04, 0.04, said.strip(), transform=panel.transAxes, fontsize=style.SMALLEST)
         panel.set_xlabel("length T (tokens)")

@@ -48,7 +48,7 @@ def draw(panels, scaling, look):
     )
     networks = list(dict.fromkeys(both.network))
     colours = dict(zip(optimizers, style.palette(len(optimizers)), strict=True))
-    letters = iter("abcdefghijklmnop")
+    letters = iter(style.LETTERS)
     figure = plt.figure(figsize=(look.page_width, look.page_width * 1.0), layout="constrained")
     top, middle, bottom = figure.subfigures(3, 1)
 

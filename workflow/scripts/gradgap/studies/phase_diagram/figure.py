@@ -62,7 +62,7 @@ def heat_maps(panels, look, x):
         1, len(rules), figsize=(look.page_width, look.page_width * 0.36), sharey=True, squeeze=False
     )
     label, symbol = AXES[x]
-    for letter, panel, rule in zip("abcdefgh", axes[0], rules, strict=False):
+    for letter, panel, rule in zip(style.LETTERS, axes[0], rules, strict=False):
         grid = cells[cells.rule == rule].pivot_table(index="learning_rate", columns=x, values="gain")
         image = panel.pcolormesh(
             _edges(grid.columns),

@@ -9,21 +9,28 @@ NAMES = {"constant": "fixed step", "failure-rate": "step ∝ 1 − J", "inverse-
 ONE_STEP = {"color": "0.4", "linewidth": 0.8, "linestyle": (0, (1, 1)), "zorder": 1}
 #: A run with a fixed step that had not arrived at the best θ before its last tenth.
 ON_THE_WAY = {"marker": "x", "color": "0.5", "markersize": 2.5, "linestyle": "none", "markeredgewidth": 0.6}
+#: Lengths that have a panel, at the most; of more, some from the shortest to the longest.
+MOST_LENGTHS = 3
 #: Steps over the one-step critical step 2|θ₀| whose learning curves are shown.
 SHOWN = (0.003, 0.03)
 
 
 def draw(panels, scaling, look):
-    """One panel a length; then learning curves at the longest."""
+    """One panel a length, of the first family at the middle success rate; then learning curves at the longest."""
     points, curves = panels["plateaus"], panels["curves"]
-    points = points[points.family == points.family.iloc[0]]
-    curves = curves[curves.family == points.family.iloc[0]]
+    rates = sorted(points.failure_rate.unique())
+    points, curves = (
+        table[(table.family == points.family.iloc[0]) & (table.failure_rate == rates[len(rates) // 2])]
+        for table in (points, curves)
+    )
     lengths = list(dict.fromkeys(points.length))
+    if len(lengths) > MOST_LENGTHS:
+        lengths = [lengths[k] for k in np.linspace(0, len(lengths) - 1, MOST_LENGTHS).round().astype(int)]
     schedules = list(dict.fromkeys(points.schedule))
     colours = dict(zip(schedules, style.palette(len(schedules)), strict=True))
     size = (look.page_width, look.page_width * 0.36)
     figure, axes = plt.subplots(1, len(lengths) + 1, figsize=size, sharey=True)
-    for mark, panel, length in zip("abcdef", axes, lengths, strict=False):
+    for mark, panel, length in zip(style.LETTERS, axes, lengths, strict=False):
         here = points[points.length == length].sort_values("learning_rate")
         fixed = here[here.schedule == "constant"]
         on_the_way = here[(here.schedule == "constant") & ~here.arrived.astype(bool)]
@@ -44,7 +51,7 @@ def draw(panels, scaling, look):
         style.decades(panel.xaxis)
     axes[0].set_ylabel("failure rate 1 − J")
     _curves(axes[-1], curves[curves.length == lengths[-1]], schedules, colours, one_step)
-    style.head(axes[-1], "abcdef"[len(lengths)], f"T = {lengths[-1]:g} tokens, along the run")
+    style.head(axes[-1], style.LETTERS[len(lengths)], f"T = {lengths[-1]:g} tokens, along the run")
     style.decades(axes[0].yaxis)
     handles = [
         style.legend_entry(

@@ -40,7 +40,7 @@ def draw(panels, scaling, look):
     first = len(_laws(panels["thresholds"], scaling))
     for k, (panel, family) in enumerate(zip(row, families, strict=True)):
         _one_step(panel, steps[steps.family == family], family, looks)
-        style.head(panel, "abcdefghijkl"[first + k], f"{family}, all lengths")
+        style.head(panel, style.LETTERS[first + k], f"{family}, all lengths")
     row[0].set_ylabel("one-step critical step η* T / Δμ (tokens)")
     handles = [style.legend_entry(f"T = {length}", **looks[length]) for length in lengths]
     handles += [
@@ -93,7 +93,7 @@ def _learning_rates(figure, points, scaling):
                 )
         panel.set_xlim(points.failure_rate.min() / 6, points.failure_rate.max() * 1.6)
         panel.margins(y=0.1)
-        style.head(panel, "abcdefgh"[j], f"{family}, {title(names)}")
+        style.head(panel, style.LETTERS[j], f"{family}, {title(names)}")
         panel.set_xlabel("failure rate 1 − J at the start")
         style.decades(panel.xaxis)
         style.decades(panel.yaxis)

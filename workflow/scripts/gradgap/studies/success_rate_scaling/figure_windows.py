@@ -21,7 +21,7 @@ def draw(panels, scaling, look):
     figure, axes = plt.subplots(
         1, len(rules), figsize=(look.page_width, look.page_width * 0.42), sharey=True, squeeze=False
     )
-    for mark, panel, rule in zip("abcdef", axes[0], rules, strict=False):
+    for mark, panel, rule in zip(style.LETTERS, axes[0], rules, strict=False):
         here = points[points.label == rule]
         panel.set_yscale("log")
         edge = _edge(here, rule)
