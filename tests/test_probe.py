@@ -723,7 +723,7 @@ def test_the_example_in_the_documentation_prints_what_it_shows(root, tmp_path, m
     right, wrong = ([line for line in lines if f'"reward": {of}' in line] for of in (1, 0))
     Path("few.jsonl").write_text("\n".join([*right[:40], *wrong[:4]]))
     Path("FILE").with_suffix(".jsonl").write_text("\n".join(right))
-    printed = re.search(r"What the other cases print.*?\n\n(.*?)\n\n", page, re.DOTALL)[1].splitlines()[2:]
+    printed = re.search(r"Other cases print this.*?\n\n(.*?)\n\n", page, re.DOTALL)[1].splitlines()[2:]
     for row, asked in zip(
         printed, (["few.jsonl"], ["FILE.jsonl"], ["few.jsonl", "--in-sample"]), strict=True
     ):
