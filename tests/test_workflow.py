@@ -51,8 +51,11 @@ FEWER = {
 
 
 @pytest.fixture
-def project(tmp_path, root):
-    """A copy of the project that a test may edit."""
+def project(tmp_path_factory, root):
+    """A copy of the project that a test may edit, in one place for all tests: numba keeps compiled code by path."""
+    tmp_path = tmp_path_factory.getbasetemp() / "project"
+    shutil.rmtree(tmp_path, ignore_errors=True)
+    tmp_path.mkdir()
     for name in ("Snakefile", "workflow", "profiles", "envs"):
         source = root / name
         if source.is_dir():
