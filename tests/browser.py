@@ -317,8 +317,9 @@ def test_a_curve_is_that_of_the_point_or_there_is_none(explore):
                 )
 
 
-def test_click_shows_the_learning_curve_of_the_point(explore):
-    data = xr.load_dataset(RESULTS / "datasets/phase_diagram.nc")
+@pytest.fixture
+def view(explore):
+    """A view of two charts: a map, and the learning curve of its point."""
     asked = {
         "study": "phase_diagram",
         "variable": "final_failure_rate",
@@ -326,8 +327,13 @@ def test_click_shows_the_learning_curve_of_the_point(explore):
         "by": "map:learning_rate",
     }
     explore.js(FOLLOW, "#" + urllib.parse.urlencode(asked))
+    return explore
+
+
+def test_click_shows_the_learning_curve_of_the_point(view):
+    data = xr.load_dataset(RESULTS / "datasets/phase_diagram.nc")
     column, row = data.sizes["length"] // 2 - 1, data.sizes["learning_rate"] // 2 - 1
-    x, y = explore.js(
+    x, y = view.js(
         "const g = document.getElementById('map'); g.scrollIntoView({block: 'center'});"
         "const r = g.getBoundingClientRect(), l = g._fullLayout;"
         "const at = (a, v) => a._offset + a.d2p(v), axes = DATA.studies.phase_diagram.axes;"
@@ -336,12 +342,10 @@ def test_click_shows_the_learning_curve_of_the_point(explore):
         column,
         row,
     )
-    explore.click(x, y)
-    at = explore.js("return {...state.at}")
+    view.click(x, y)
+    at = view.js("return {...state.at}")
     assert (at["length"], at["learning_rate"]) == (column, row)
-    curve = explore.js(
-        "return [...document.getElementById('curve').data.find(t => t.name === 'the point').y]"
-    )
+    curve = view.js("return [...document.getElementById('curve').data.find(t => t.name === 'the point').y]")
     close(curve, expected(data, "curve_failure_rate", at, "iteration"))
 
 
@@ -400,19 +404,6 @@ def test_two_points_can_be_pinned_and_compared(explore):
     csv = explore.js("return csv()").splitlines()
     assert csv[0] == "chart,line,x,value,low,high"
     assert len(csv) > 10
-
-
-@pytest.fixture
-def view(explore):
-    """A view of two charts: a map, and the learning curve of its point."""
-    asked = {
-        "study": "phase_diagram",
-        "variable": "final_failure_rate",
-        "across": "length",
-        "by": "map:learning_rate",
-    }
-    explore.js(FOLLOW, "#" + urllib.parse.urlencode(asked))
-    return explore
 
 
 def test_both_charts_can_be_saved_as_pictures(view, tmp_path):
