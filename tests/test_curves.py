@@ -103,6 +103,31 @@ def test_learning_curves_fall_on_the_two_sides_of_the_threshold(tmp_path):
     assert exact_runs[exact_runs.learning_rate_ratio == 0.3].gain.to_numpy() == pytest.approx(1, abs=1e-4)
 
 
+def test_stagnation_counts_the_same_in_parts_of_any_size(tmp_path, monkeypatch):
+    from gradgap.studies.stagnation import analysis as stagnation
+
+    section = {
+        "length": [16, 64],
+        "success_rate": [0.1, 0.2],
+        "schedule": ["constant", "failure-rate", "inverse-sqrt"],
+        "learning_rate": [0.001, 0.1, 0.5, 1, 3, 10],
+        "iteration": [10, 20, 50, 100],
+        "iterations": 100,
+        "window": 3,
+    }
+    whole = findings("stagnation", section, tmp_path)
+    assert 0 < whole.findings["stalled"] < whole.findings["arrived"] < whole.findings["fixed"] == 24
+    monkeypatch.setattr(stagnation, "AT_ONCE", 5)
+    again = findings("stagnation", section, tmp_path)
+    assert again.findings == whole.findings
+    monkeypatch.setattr(stagnation, "MOST", 36)  # every second step is drawn; all are counted
+    few = findings("stagnation", section, tmp_path)
+    assert sorted(few.panels["plateaus"].learning_rate.unique()) == [0.001, 0.5, 3]
+    assert {**few.findings, "schedules": None} == {**whole.findings, "schedules": None}
+    for schedule, found in whole.findings["schedules"].items():
+        assert {**few.findings["schedules"][schedule], "exponents": None} == {**found, "exponents": None}
+
+
 def test_stagnation_judges_only_runs_that_arrived(tmp_path):
     section = {
         "length": [64],

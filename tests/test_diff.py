@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from gradgap import cli
+from gradgap.sweep import compare as sweep_compare
 from gradgap.sweep import dataset as datasets
 from gradgap.sweep.compare import compare
+from gradgap.sweep.parts import boxes
 
 
 def dataset(steps=(0.1, 0.2, 0.3)):
@@ -32,6 +34,36 @@ def test_one_altered_value_is_found_with_its_size_and_place():
     assert found["rate"]["largest_absolute"] == pytest.approx(1e-3)
     assert found["rate"]["largest_relative"] == pytest.approx(1e-3 / 5.001)
     assert found["rate"]["at"] == {"rule": "b", "learning_rate": 0.3}
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 100])
+def test_parts_of_any_size_give_the_same_answer(monkeypatch, most):
+    monkeypatch.setattr(sweep_compare, "boxes", lambda shape: boxes(shape, most))
+    other = dataset()
+    other["rate"][0, 1] += 0.5
+    other["rate"][1, 0] -= 2.0
+    other["rate"][1, 2] = -3.0
+    assert compare(dataset(), other)["variables"]["rate"] == {
+        "points": 3,
+        "of": 6,
+        "largest_absolute": 8.0,
+        "largest_relative": pytest.approx(8 / 5),
+        "at": {"rule": "b", "learning_rate": 0.3},
+    }
+
+
+def test_a_damaged_file_is_named(tmp_path, capsys):
+    """Its head can be read, so that it opens; what it holds cannot."""
+    paths = [tmp_path / f"{side}.nc" for side in "ab"]
+    wide = xr.Dataset({"rate": ("draw", np.random.default_rng(0).random(100_000))}, {"draw": range(100_000)})
+    for path in paths:
+        datasets.write(wide, path)
+    content = bytearray(paths[1].read_bytes())
+    content[len(content) // 4 : 3 * len(content) // 4] = bytes(len(content) // 2)
+    paths[1].write_bytes(content)
+    assert cli.main(["diff", *map(str, paths)]) == 2
+    said = capsys.readouterr().err
+    assert "b.nc: cannot be read as a dataset" in said
 
 
 def test_nan_equals_nan_but_no_number():

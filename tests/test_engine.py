@@ -89,6 +89,26 @@ def test_a_batch_is_its_runs_one_by_one():
             assert found.outcome == alone.outcome
 
 
+def test_a_kernel_that_raises_ends_the_run_with_its_error():
+    @kernel
+    def fails(iteration, iterations, failure_rate, start_failure_rate):
+        if iteration > 2.0:
+            raise ValueError("no more")
+        return 1  # a whole number is as good as a float
+
+    SCHEDULES["fails"] = fails
+    try:
+        whole = run(bandit("counting"), "grpo", SUM, 0.5, iterations=2, schedule="fails")
+        assert (
+            whole.final_failure_rate
+            == run(bandit("counting"), "grpo", SUM, 0.5, iterations=2).final_failure_rate
+        )
+        with pytest.raises(ValueError, match="no more"):
+            run(bandit("counting"), "grpo", SUM, 0.5, iterations=10, schedule="fails")
+    finally:
+        del SCHEDULES["fails"]
+
+
 @pytest.mark.parametrize("rate", [0.5, 3.0, 9.0, 40.0])
 def test_a_settled_run_is_what_it_would_be_without_the_shortcut(rate):
     """A schedule that is 1 throughout but is not the constant one takes the long way."""

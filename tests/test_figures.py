@@ -267,6 +267,40 @@ def test_outcomes_are_counted_the_same_in_parts_of_any_size(smoke, monkeypatch):
     }
 
 
+def test_stagnation_shows_three_of_many_lengths_at_one_success_rate(smoke):
+    from gradgap.studies.stagnation import figure
+
+    folder = smoke("stagnation")
+    panels = figure_data.read(folder / "analysis/stagnation.csv")
+    lengths, rates = (32, 64, 128, 256, 512, 1024), (0.9, 0.8, 0.7)
+    many = {
+        name: pd.concat(
+            [table.assign(length=length, failure_rate=rate) for length in lengths for rate in rates],
+            ignore_index=True,
+        )
+        for name, table in panels.items()
+    }
+    with style.Look.from_config(LOOK).applied():
+        found = figure.draw(many, None, style.Look.from_config(LOOK))
+        found.canvas.draw()
+    titles = " ".join(text.get_text() for panel in found.axes for text in panel.texts)
+    assert [f"T = {length} tokens, after" in titles for length in lengths] == [
+        True,
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
+    starts = {
+        float(line.get_ydata()[0])
+        for panel in found.axes[:3]
+        for line in panel.lines
+        if line.get_color() == "0.6"
+    }
+    assert starts == {0.8}
+
+
 def test_heat_maps_show_one_family_with_the_other_axis_in_its_middle(smoke, monkeypatch):
     from gradgap.studies.phase_diagram import analysis
 

@@ -9,7 +9,7 @@ import ast
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def imports(module: str) -> frozenset[str]:
         return frozenset()
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
-    for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -50,18 +50,6 @@ def imports(module: str) -> frozenset[str]:
             found.add(base)
             found.update(f"{base}.{alias.name}" for alias in node.names)
     return frozenset(name for name in found if source_file(name) is not None)
-
-
-def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every statement of a module, at any depth; ten times faster than to walk through expressions as well."""
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            below = getattr(node, field, ())
-            if isinstance(below, list):  # of a conditional expression or a lambda it is an expression
-                stack.extend(below)
-        yield node
 
 
 def closure(modules: Iterable[str]) -> list[str]:

@@ -185,7 +185,10 @@ def function_type(result: Any, *arguments: Any) -> types.FunctionType:
 
 
 def _field(context: Any, kind: types.FunctionType) -> int:
-    """Where the value of a function holds its address for calls from compiled code."""
+    """Where the value of a function holds its address for calls from compiled code.
+
+    It has another one, for calls from C. There a wrapper copies every field of every array once more.
+    """
     return context.data_model_manager[kind].get_field_position("jit_addr")
 
 
