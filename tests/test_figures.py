@@ -128,6 +128,23 @@ def test_captions_hold_no_blanks(name, smoke):
         assert word not in text.split()
 
 
+def test_bare_minor_ticks_look_as_matplotlib_draws_them(tmp_path, monkeypatch):
+    look, lines = style.Look.from_config(LOOK), []
+    for name in ("light", "usual"):
+        with look.applied():
+            figure, panels = plt.subplots(1, 4, figsize=(look.page_width, 1.5), sharey=True)
+            for k, panel in enumerate(panels):  # the ticks of the first have labels
+                panel.loglog([1, 10.0 ** (k + 0.5)], [0.2, 3e3])
+            panels[1].tick_params(top=True, color="red")
+            panels[2].tick_params(which="minor", top=True, length=6)
+            panels[3].grid(which="both")
+            style.save(figure, {"png": tmp_path / f"{name}.png"})
+        lines.append(sum(len(panel.lines) for panel in panels))
+        monkeypatch.setattr(style, "lighter_ticks", lambda figure: None)
+    assert (tmp_path / "light.png").read_bytes() == (tmp_path / "usual.png").read_bytes()
+    assert lines[0] > lines[1]
+
+
 def in_grey(colours):
     """Lightness of colours as a black-and-white printer has it, between 0 and 1."""
     return np.array([np.dot(colour[:3], [0.299, 0.587, 0.114]) for colour in colours])

@@ -85,6 +85,8 @@ def draw(panels, scaling, look):
         power = "" if limit == 0 else " / √(1 − J)" if limit == 0.5 else f" / (1 − J)^{limit:.2g}"
         panel.set_title(f"{names[rule]}: α½ T{power}")
         style.letter(panel, style.LETTERS[j])
+    style.decades(row[0].xaxis)
+    style.decades(row[0].yaxis)
     top.supxlabel("failing responses a group n (1 − J)", fontsize=plt.rcParams["axes.labelsize"])
     row[0].set_ylabel("half-kept learning rate α½\nin units of its exact law (tokens)")
     ends = [size for size in sizes if size in (sizes[0], sizes[len(sizes) // 2], sizes[-1])]
