@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit  # scipy.stats has it too, and takes half a second to import
 
 from . import bootstrap
 from .equivalence import Statement, verdict
@@ -96,39 +95,55 @@ def fit(
     >>> round(fit([1, 2, 4, 8], [8, 4, 2, 1]).exponent, 12)
     -1.0
     """
-    frame = pd.DataFrame(
-        {"x": np.log(list(x)), "y": np.log(list(y)), "group": 0 if group is None else list(group)}
-    )
-    known = low is not None and high is not None
     with np.errstate(divide="ignore", invalid="ignore"):
-        frame["spread"] = np.log(list(high)) - np.log(list(low)) if known else 0.0  # type: ignore[arg-type]
-    frame = frame[np.isfinite(frame.x) & np.isfinite(frame.y)]
-    free = len(frame) - frame.group.nunique() - 1
-    centred = frame[["x", "y"]] - frame.groupby("group")[["x", "y"]].transform("mean")
-    spread = float((centred.x**2).sum())
+        log_x, log_y = np.log(_numbers(x)), np.log(_numbers(y))
+        if known := low is not None and high is not None:
+            spreads = np.log(_numbers(high)) - np.log(_numbers(low))
+        else:
+            spreads = np.zeros(len(log_y))
+    kept = np.isfinite(log_x) & np.isfinite(log_y)
+    log_x, log_y, spreads = log_x[kept], log_y[kept], spreads[kept]
+    names = np.zeros(len(kept)) if group is None else np.array([str(name) for name in group])
+    groups, place = np.unique(names[kept], return_inverse=True)
+    free = len(log_x) - len(groups) - 1
+    own_x, own_y = (values - _means(values, place, len(groups)) for values in (log_x, log_y))
+    spread = float((own_x**2).sum())
     if free < 1 or spread == 0:
         return None
-    slope = float((centred.x * centred.y).sum()) / spread
-    residual = float(((centred.y - slope * centred.x) ** 2).sum())
+    slope = float((own_x * own_y).sum()) / spread
+    residual = float(((own_y - slope * own_x) ** 2).sum())
+    # here, because a study without fits, and the start of a workflow, would wait for it; scipy.stats is slower still
+    from scipy.special import stdtrit
+
     half = float(stdtrit(free, 0.5 + confidence / 2)) * math.sqrt(residual / free / spread)
     if known:  # the exponent is linear in log y, so the spread of resamples is a sum
-        own = frame.spread.to_numpy() / 2
-        own = np.where(np.isfinite(own), own, 0.0)
-        again = math.sqrt(float(((centred.x.to_numpy() * own) ** 2).sum())) / spread
+        own = np.where(np.isfinite(spreads), spreads / 2, 0.0)
+        again = math.sqrt(float(((own_x * own) ** 2).sum())) / spread
     else:
-        again = _redrawn(frame, slope, confidence, seed)
-    factor = math.exp(float(frame.y.mean()) - slope * float(frame.x.mean()))
+        again = _redrawn(log_x, log_y, place, slope, confidence, seed)
+    factor = math.exp(float(log_y.mean()) - slope * float(log_x.mean()))
     widest = max(half, again)
-    return Fit(slope, slope - widest, slope + widest, factor, len(frame), half, again)
+    return Fit(slope, slope - widest, slope + widest, factor, len(log_x), half, again)
 
 
-def _redrawn(frame: pd.DataFrame, slope: float, confidence: float, seed: int) -> float:
+def _numbers(values: Iterable[float]) -> np.ndarray:
+    return np.array(list(values), dtype=float)
+
+
+def _means(values: np.ndarray, place: np.ndarray, groups: int) -> np.ndarray:
+    """Mean of the group of each value; `place` says to which of the groups it belongs."""
+    means = [math.fsum(values[place == k]) / np.sum(place == k) for k in range(groups)]
+    return np.array(means)[place]
+
+
+def _redrawn(
+    x: np.ndarray, y: np.ndarray, place: np.ndarray, slope: float, confidence: float, seed: int
+) -> float:
     """Half-width of the bootstrap interval over points: the larger distance of its ends from the estimate."""
-    groups, place = np.unique(frame.group.astype(str).to_numpy(), return_inverse=True)
     picks = bootstrap.cases(place, np.random.default_rng(seed))
-    x, y = frame.x.to_numpy()[picks], frame.y.to_numpy()[picks]
+    x, y = x[picks], y[picks]
     for values in (x, y):
-        for k in range(len(groups)):
+        for k in np.unique(place):
             own = place == k  # a point is redrawn within its group, so places keep their group
             values[:, own] -= values[:, own].mean(axis=1, keepdims=True)
     spread = (x**2).sum(axis=1)

@@ -31,7 +31,7 @@ MOST_VALUES = 1_000_000
 
 
 def _packed(content: bytes) -> str:
-    return base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(content, compresslevel=6, mtime=0)).decode()
 
 
 def rounded(values: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ import pandas as pd
 
 from ...inference.power_laws import table
 from ...sweep.study import Analysis
-from ...theory.bounds import BOUNDS
 
 POLICY = ("policy_length", "vocabulary", "dimension", "draw")
 #: Below this ratio of critical step to bound the bound itself is wrong; below the other one its proof is, which
@@ -51,21 +50,21 @@ def _distribution(points: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _families(dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _families(dataset, names) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Ratio of the critical step to every bound on `gated`, and on `counting` with J set by the window."""
-    columns = ["one_step_critical_step", "response_length", *(f"bound_{name}" for name in BOUNDS)]
+    columns = ["one_step_critical_step", "response_length", *(f"bound_{name}" for name in names)]
     gated = dataset[columns].to_dataframe().reset_index()
-    for name in BOUNDS:
+    for name in names:
         gated[f"ratio_{name}"] = gated.one_step_critical_step / gated[f"bound_{name}"]
     columns = [
         "window_failure_rate",
         "window_one_step_critical_step",
-        *(f"window_bound_{name}" for name in BOUNDS),
+        *(f"window_bound_{name}" for name in names),
     ]
     counting = (
         dataset[columns].to_dataframe().reset_index().rename(columns={"window_failure_rate": "failure_rate"})
     )
-    for name in BOUNDS:
+    for name in names:
         counting[f"ratio_{name}"] = counting.window_one_step_critical_step / counting[f"window_bound_{name}"]
     return gated, counting
 
@@ -86,6 +85,7 @@ def growth(failure_rate, ratio) -> float:
 
 def analyse(dataset, settings):
     """Ratios and promises of every bound: random policies, the search for the worst, and the exact families."""
+    names = dataset.bound.values.tolist()
     columns = ["policy_ratio", "policy_kept", "policy_failure_rate", "policy_max_length"]
     points = dataset[columns].to_dataframe().reset_index()
     points = points.rename(columns={name: name.removeprefix("policy_") for name in columns})
@@ -98,10 +98,10 @@ def analyse(dataset, settings):
         .reset_index()
     )
     attack = attack.rename(columns={name: name.removeprefix("attack_") for name in attack.columns})
-    gated, counting = _families(dataset)
+    gated, counting = _families(dataset, names)
 
     rows = []
-    for name in BOUNDS:
+    for name in names:
         here, searched = points[points.bound == name], attack[attack.bound == name]
         worst = searched.loc[searched.ratio.idxmin()]
         rows.append(
@@ -133,8 +133,8 @@ def analyse(dataset, settings):
         for name in ("prop3", "prop5")
     }
     findings = {
-        "policies": len(points) // len(BOUNDS),
-        "falls": int(np.isfinite(points.ratio[points.bound == BOUNDS[0]]).sum()),
+        "policies": len(points) // len(names),
+        "falls": int(np.isfinite(points.ratio[points.bound == names[0]]).sum()),
         "searches": len(attack),
         "violations": int(bounds.violations.sum() + bounds.violations_searched.sum()),
         "unproved": int(bounds.unproved.sum()),

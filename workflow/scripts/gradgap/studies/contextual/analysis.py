@@ -114,7 +114,7 @@ def analyse(dataset, settings):
     curve = dataset["curve_success_rate"]
     curves = curve.mean("replicate").rename("success").to_dataframe().reset_index()
     for name, level in (("low", 0.1), ("high", 0.9)):
-        values = curve.quantile(level, dim="replicate").drop_vars("quantile")
+        values = curve.quantile(level, dim="replicate", skipna=False).drop_vars("quantile")
         curves[name] = values.rename(name).to_dataframe().reset_index()[name]
     curves = curves.drop(columns="failure_rate", errors="ignore").assign(
         group_size=settings["curve_group_size"]

@@ -35,20 +35,15 @@ def _estimates(panel, table):
     sizes = np.sort(table.responses.unique())
     colours = dict(zip(ESTIMATORS, style.palette(len(ESTIMATORS)), strict=True))
     for k, name in enumerate(ESTIMATORS):
-        here = table[table.estimator == name]
-        for size, group in here.groupby("responses"):
-            column = int(np.searchsorted(sizes, size))
-            for j, row in enumerate(group.sort_values("share", ascending=False).itertuples()):
-                x = column + (j - (len(group) - 1) / 2) * 0.085 + (k - 1) * 0.026
-                if np.isfinite(row.median):
-                    ends = np.clip([row.low, row.high], LOWEST, HIGHEST)
-                    panel.plot([x, x], ends, color=colours[name], linewidth=0.7, zorder=2)
-                    panel.plot(
-                        [x],
-                        [row.median],
-                        **style.MARK
-                        | {"marker": style.MARKERS[k], "color": colours[name], "markersize": 2.4},
-                    )
+        here = table[table.estimator == name].sort_values(["responses", "share"], ascending=[True, False])
+        batches = here.groupby("responses").share
+        beside = batches.cumcount() - (batches.transform("size") - 1) / 2
+        here = here.assign(x=np.searchsorted(sizes, here.responses) + beside * 0.085 + (k - 1) * 0.026)
+        here = here[np.isfinite(here["median"])]
+        low, high = here.low.clip(LOWEST, HIGHEST), here.high.clip(LOWEST, HIGHEST)
+        panel.vlines(here.x, low, high, color=colours[name], linewidth=0.7, capstyle="round", zorder=2)
+        look = {"marker": style.MARKERS[k], "color": colours[name], "markersize": 2.4}
+        panel.plot(here.x, here["median"], **style.MARK | look)
     panel.set_yscale("log")
     panel.set_ylim(LOWEST, HIGHEST)
     panel.set_yticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])

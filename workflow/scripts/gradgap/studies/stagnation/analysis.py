@@ -8,7 +8,6 @@ import numpy as np
 from ...inference.power_laws import departure, fit, table
 from ...sweep.parts import parts, thinned
 from ...sweep.study import Analysis
-from ...training.outcome import Outcome
 
 INSTANCE = ("family", "length", "success_rate")
 #: What a run is judged by.
@@ -32,7 +31,9 @@ def runs(dataset, settings):
     before its last tenth, over which the final rates are means.
     """
     found = dataset[JUDGED].to_dataframe().reset_index()
-    found["outcome"] = [Outcome(int(code)).name for code in found.outcome]
+    meaning = dataset.outcome.attrs
+    names = dict(zip(meaning["flag_values"].tolist(), meaning["flag_meanings"].split(), strict=True))
+    found["outcome"] = [names[int(code)] for code in found.outcome]
     walked = found.theta0.abs() / found.learning_rate <= 0.9 * settings["iterations"]
     found["arrived"] = (found.schedule == "constant") & walked
     return found
