@@ -12,12 +12,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter
 
 from ..files import replacing
+from .palettes import seaborn as sns
 
 #: What panels are called, in order.
 LETTERS = string.ascii_lowercase
@@ -27,10 +27,7 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p"]
 PREDICTED = {"color": "0.15", "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1}
 CLOSED_FORM = {"color": "0.15", "linewidth": 0.9, "linestyle": "-", "zorder": 1}
 
-#: Fonts, the first that is there. The second comes with matplotlib.
-_FONTS = ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"]
-#: Colours that colour-blind readers can tell apart: seaborn's palette "colorblind".
-_COLOURS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161"]
+
 #: Smallest text of a figure, in points: what a journal still prints legibly. Notes in a panel have this size.
 SMALLEST = 5.6
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -57,7 +54,6 @@ class Look:
         """Draw with this look inside the block."""
         small = max(SMALLEST, self.font_size * 0.9)
         settings: Any = {
-            "font.sans-serif": _FONTS,
             "font.size": self.font_size,
             "axes.titlesize": self.font_size,
             "axes.labelsize": self.font_size,
@@ -66,46 +62,32 @@ class Look:
             "legend.fontsize": small,
             "legend.title_fontsize": small,
             "legend.frameon": False,
-            **dict.fromkeys(
-                ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), "0.15"
-            ),
             "lines.markersize": 3.0,
             "lines.linewidth": 1.0,
-            "lines.solid_capstyle": "round",
-            "patch.linewidth": 0.8,
-            "patch.edgecolor": "white",
-            "patch.force_edgecolor": True,
-            "axes.axisbelow": True,
             "axes.linewidth": 0.6,
-            **{
-                f"{axis}tick.{kind}.{of}": value
-                for axis in "xy"
-                for kind, size, width in (("major", 4.8, 0.6), ("minor", 3.2, 0.4))
-                for of, value in (("size", size), ("width", width))
-            },
+            "grid.linewidth": 0.4,
+            "xtick.major.width": 0.6,
+            "ytick.major.width": 0.6,
+            "xtick.minor.width": 0.4,
+            "ytick.minor.width": 0.4,
             "svg.fonttype": "none",  # text stays text
             "svg.hashsalt": "gradgap",  # the same file from the same numbers
             "pdf.fonttype": 42,
             "savefig.dpi": self.dpi,
             "figure.constrained_layout.use": True,
         }
-        with plt.rc_context(settings):
+        with sns.axes_style("ticks"), sns.plotting_context("paper"), plt.rc_context(settings):
             yield
 
 
 def palette(count: int) -> list:
     """Colours that colour-blind readers can tell apart, and that also differ in lightness."""
-    return [to_rgb(name) for name in _COLOURS[:count]] if count <= len(_COLOURS) else _viridis(count)
-
-
-def _viridis(count: int) -> list:
-    """Colours at even distances along viridis, without its ends."""
-    return [to_rgb(colour) for colour in plt.get_cmap("viridis")(np.linspace(0, 1, count + 2)[1:-1])]
+    return sns.color_palette("colorblind", count) if count <= 6 else sns.color_palette("viridis", count)
 
 
 def shades(count: int) -> list:
     """Colours for an ordered quantity, from dark to light. None is too light to be seen on white."""
-    return _viridis(count + 1)[:count]
+    return sns.color_palette("viridis", count + 1)[:count]
 
 
 def head(axes: Axes, letter: str, title: str = "") -> None:

@@ -14,7 +14,7 @@ from .. import __version__
 from ..fingerprint import PACKAGE_DIR
 
 SOURCE = "Suk and Duan, On the optimization dynamics of RLVR, arXiv:2510.08539: predictions put to the test"
-PACKAGES = ("numpy", "scipy", "numba", "pandas", "xarray", "netCDF4", "matplotlib", "snakemake")
+PACKAGES = ("numpy", "scipy", "numba", "pandas", "xarray", "netCDF4", "matplotlib", "seaborn", "snakemake")
 
 
 def software() -> dict[str, str]:
