@@ -70,7 +70,7 @@ def finished(undisturbed, tmp_path):
 def shard_files(folder: Path) -> dict[Path, tuple[int, bytes]]:
     return {
         path: (path.stat().st_mtime_ns, path.read_bytes())
-        for path in folder.glob("results/shards/*/*/[!.]*.npz")
+        for path in folder.glob("results/shards/*/[!.]*.npz")
     }
 
 

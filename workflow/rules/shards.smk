@@ -1,10 +1,11 @@
 rule shards:
     output:
-        "<results>/shards/{study}/{sweep}/{shard}.npz",
+        # not removed before the job, which copies those of its blocks that are still current
+        update("<results>/shards/{study}/{shard}.npz"),
     log:
-        "<results>/logs/shards/{study}/{sweep}/{shard}.log",
+        "<results>/logs/shards/{study}/{shard}.log",
     benchmark:
-        "<results>/benchmarks/shards/{study}/{sweep}/{shard}.tsv"
+        "<results>/benchmarks/shards/{study}/{shard}.tsv"
     # the longest first, and shards before what follows from them: so the cores are done together
     priority: lambda wildcards: shard_of(wildcards).seconds
     conda:

@@ -8,7 +8,7 @@ from gradgap.sweep.grid import Shard
 
 
 def main(output: str | Path, spec: str) -> None:
-    """Store the points of a shard: those that other shards beside it hold are copied, the rest is computed.
+    """Store the points of a shard: those that its former file or files beside it hold are copied, others computed.
 
     Parameters
     ----------
