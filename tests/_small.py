@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 from gradgap.report import captions, digests
-from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.sweep import compute, config, dataset, grid
 
 #: Every default study, small: some blocks share a shard, and every axis has more than one value.
 SMALL = {
@@ -79,7 +79,7 @@ def run_missing(raw: dict, folder: Path) -> dict[Path, grid.Shard]:
     """Compute the shards that have no file yet, as the workflow does; return them."""
     ran = {path: shard for path, shard in shard_files(raw, folder).items() if not path.exists()}
     for path, shard in ran.items():
-        store.write(path, shard, compute.compute(shard, path.parent))
+        compute.make(shard, path)
     return ran
 
 

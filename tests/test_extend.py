@@ -257,11 +257,12 @@ def test_changed_code_reruns_the_blocks_that_use_it(tmp_path, simulated, monkeyp
     edited = property(lambda block: "0" * 16 if block.sweep == "thresholds" else code(block))
     monkeypatch.setattr(grid.Block, "code", edited)
     with caplog.at_level(logging.INFO):
-        store.write(path, shard, compute.compute(shard, path.parent))
+        (now,) = run_missing(raw, tmp_path)
+    assert list(path.parent.iterdir()) == [now] != [path]  # the former file is gone
     counts = [int(found[1]) for found in map(compute.MEASURED.match, caplog.messages) if found]
     assert counts == [0, shard.blocks[1].points, 0]
     assert simulated == {"thresholds": shard.blocks[1].points}
-    after = store.read_current(path)
+    after = store.read_current(now)
     assert [block.code for block in after] == [before[0].code, "0" * 16, before[2].code]
     for old, new in zip(before, after, strict=True):
         assert {name: values.tobytes() for name, values in old.arrays.items()} == {

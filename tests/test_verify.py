@@ -119,9 +119,10 @@ def test_every_bad_shard_is_named_with_one_remedy(results):
 
 
 def test_shards_of_other_code_are_refused(results, monkeypatch):
+    path = a_shard(results)
     monkeypatch.setattr(grid.Block, "code", property(lambda block: "0" * 16))
     with pytest.raises(ShardError, match="other code"):
-        store.read_current(a_shard(results))
+        store.read_current(path)
 
 
 def flip(path: Path, at: float = 0.5) -> None:

@@ -1,7 +1,8 @@
 """Compute shards.
 
 The values at a point depend only on the point, the settings and the code. So a shard copies every point that a file
-of its study already holds, its own former file among them, and computes the rest.
+of its study already holds, and computes the rest. Such a file may be of another grid, or of the same shard before a
+change of code that concerns others of its blocks.
 """
 
 import logging
@@ -15,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import GradgapError
+from ..errors import GradgapError, ShardError
 from .grid import Block, Shard, may_share, measurement_of, settings_at
 from .measurement import empty, measure
-from .store import head, read, require_current
+from .store import head, read, require_current, write
 
 log = logging.getLogger(__name__)
 #: What two blocks have in common if they can hold the same points.
@@ -26,6 +27,29 @@ _SAME = ("study", "sweep", "measurement", "seed", "at")
 #: What the log of a job says of each block at its end: points simulated, points of the block, seconds of processor
 #: time (a busy machine makes no point dearer); and of the first points.
 MEASURED = re.compile(r"simulated (\d+) of (\d+) points in ([\d.]+) s, the first (\d+) in ([\d.]+) s")
+
+
+def make(shard: Shard, path: str | Path) -> None:
+    """Compute a shard and write its file; then remove the file of the same points that former code has made.
+
+    Parameters
+    ----------
+    shard : Shard
+    path : path
+        The file; others of the same study lie beside it.
+
+    Raises
+    ------
+    ShardError
+        If the path is not named for this shard, as it is where the code was edited after the workflow had started.
+    """
+    path = Path(path)
+    if path.stem != shard.name:
+        raise ShardError(f"{path}: the code has changed since the workflow started; run it again")
+    write(path, shard, compute(shard, path.parent))
+    for former in path.parent.glob(f"{shard.name_of_points}~*.npz"):
+        if former != path:
+            former.unlink(missing_ok=True)
 
 
 def compute(shard: Shard, folder: str | Path | None = None) -> list[dict[str, np.ndarray]]:

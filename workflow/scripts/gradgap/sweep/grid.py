@@ -1,8 +1,9 @@
 """The shards of a configuration: which points one job computes, and under which name it keeps them.
 
 A block is a product of values of the axes of one sweep (see `cutting`). A shard is what one job computes and one file
-holds: a block, or several blocks of one study that are small. Its name ends in a hash of everything that defines it,
-with values in a fixed order. So a change of the grid does not rename the shards that stay.
+holds: a block, or several blocks of one study that are small. Its name ends in a hash of everything that defines its
+points, with values in a fixed order, and a hash of its code. So a change of the grid does not rename the shards that
+stay, and where code has changed a new file is made, which copies from the former one what the change leaves valid.
 """
 
 import hashlib
@@ -146,14 +147,23 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """File name: the label of its block, or the first sweeps of which it has blocks; and a hash of the spec."""
+        """File name, see `named`."""
+        return self.named(block.code for block in self.blocks)
+
+    def named(self, codes: Iterable[str]) -> str:
+        """File name if its blocks were computed by this code: that of its points, and a hash of the fingerprints."""
+        return f"{self.name_of_points}~{_hash(' '.join(codes), 4)}"
+
+    @property
+    def name_of_points(self) -> str:
+        """What its file name begins with: the label of its block, or its first sweeps; and a hash of the spec."""
         if len(self.blocks) == 1:
             label = self.blocks[0].label
         else:
             sweeps = list(dict.fromkeys(block.sweep for block in self.blocks))
             more = [f"{len(sweeps) - _NAMED}_{_MORE}"] if len(sweeps) > _NAMED else []
             label = "~".join([*sweeps[:_NAMED], *more])
-        return f"{label}~{hashlib.blake2b(self.spec.encode(), digest_size=6).hexdigest()}"
+        return f"{label}~{_hash(self.spec, 6)}"
 
     @property
     def points(self) -> int:
@@ -165,10 +175,10 @@ class Shard:
         """Time that all blocks take, see `Block.seconds`."""
         return sum(block.seconds for block in self.blocks)
 
-    @property
-    def code(self) -> str:
-        """The fingerprints of all blocks, each once."""
-        return " ".join(dict.fromkeys(block.code for block in self.blocks))
+
+def _hash(text: str, size: int) -> str:
+    """A hash of so many bytes, in hexadecimal digits."""
+    return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
 
 
 #: How many sweeps the name of a shard has, and what it says of the others.
@@ -177,7 +187,7 @@ _NAMED, _MORE = 3, "more"
 
 def may_share(block: Block, name: str) -> bool:
     """Whether the shard of this name may have points of a block. It reads names alone, so that no file is opened."""
-    parts = name.split("~")[:-1]
+    parts = name.split("~")[:-2]
     if block.sweep not in parts and not any(part.endswith(f"_{_MORE}") for part in parts):
         return False
     for part in parts:

@@ -137,9 +137,9 @@ def read(path: str | Path) -> list[Stored]:
     if str(arrays.pop(_DIGEST, None)) != _digest(arrays):
         raise damaged(path, "damaged (its digest differs)")
     heads = _heads(path, arrays)
-    shard = Shard(tuple(block for block, _ in heads))
-    if shard.name != path.stem:
-        raise damaged(path, f"holds the shard {shard.name!r}")
+    name = Shard(tuple(block for block, _ in heads)).named(code for _, code in heads)
+    if name != path.stem:
+        raise damaged(path, f"holds the shard {name!r}")
     found = [Stored(block, code, {}) for block, code in heads]
     for name, values in arrays.items():
         k, _, variable = name.partition("/")
