@@ -18,7 +18,7 @@ from _workflow import datasets, run, start
 
 pytestmark = [pytest.mark.faults, pytest.mark.workflow]
 
-#: Two studies with nine shards, of which each takes a second or two with its start, so that there is a middle.
+#: Two studies with six shards, of which each takes a second or two with its start, so that there is a middle.
 RAW = {
     "seed": 7,
     "shard_seconds": 3,
