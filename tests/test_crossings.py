@@ -17,11 +17,24 @@ def by_brute_force(values):
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 20])
 def test_the_nearest_falling_curve(n):
     rng = np.random.default_rng(n)
-    for _ in range(20):
-        values = np.linspace(1, 0, n) + rng.normal(size=n) * rng.choice([0, 0.1, 1])
-        found = crossings.non_increasing(values)
+    curves = np.linspace(1, 0, n) + rng.normal(size=(20, n)) * rng.choice([0, 0.1, 1], size=(20, 1))
+    together = crossings.non_increasing(curves)
+    for values, found in zip(curves, together, strict=True):
         assert found == pytest.approx(by_brute_force(values), abs=1e-12)
         assert found == pytest.approx(isotonic_regression(values, increasing=False).x, abs=1e-12)
+        assert found.tolist() == crossings.non_increasing(values).tolist()
+
+
+def test_several_crossings_are_those_of_each_curve_alone():
+    x, rng = np.arange(7.0), np.random.default_rng(2)
+    curves = np.vstack([np.linspace(1, 0, 7) + 0.3 * rng.normal(size=(50, 7)), np.ones(7), np.zeros(7)])
+    found = crossings.crossings(x, curves)
+    assert found.tolist() == [crossings.crossing(x, values) for values in curves]
+    for values, at in zip(curves[:50], found, strict=False):
+        if math.isfinite(at):  # by NumPy's interpolation, which needs an increasing abscissa
+            fitted = isotonic_regression(values, increasing=False).x
+            assert np.interp(at, x, fitted) == pytest.approx(0.5)
+    assert found[-2:].tolist() == [math.inf, -math.inf]
 
 
 def test_ties_are_kept():

@@ -1,4 +1,7 @@
 rule shards:
+    # The name has the code in it, so that Snakemake does not remove the former file of the same points before the job,
+    # which copies from it. An output with the flag update() is not removed either; but when such a job fails, Snakemake
+    # puts the former file back, forgets what made it, and takes it for up to date at the next run.
     output:
         "<results>/shards/{study}/{shard}.npz",
     log:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics.compiler import kernel
+from ..numerics.compiler import kernel, part
 from ..numerics.elementary import dot, exp, exp10, log, norm, times
 from ..numerics.sampling import normals
 
@@ -42,6 +42,11 @@ class Tree:
     child: np.ndarray
     depth: np.ndarray
     responses: int
+
+    @functools.cached_property
+    def longest(self) -> int:
+        """Number of tokens of the longest response."""
+        return int(self.depth.max()) + 1
 
 
 @functools.cache
@@ -112,7 +117,7 @@ def pruned(full: Tree, ends: np.ndarray) -> tuple[Tree, np.ndarray, np.ndarray]:
     """
     alive = np.zeros(len(full.child), bool)
     alive[0] = True
-    for depth in range(1, int(full.depth.max()) + 1):
+    for depth in range(1, full.longest):
         parents = np.flatnonzero((full.depth == depth - 1) & alive)
         children = full.child[parents]
         children = children[children >= 0]
@@ -128,14 +133,30 @@ def pruned(full: Tree, ends: np.ndarray) -> tuple[Tree, np.ndarray, np.ndarray]:
 
 
 @kernel
-def _evaluate(logit, slope, child, depth, right, step, reach, score):
+def _scratch(logit):
+    """Scratch arrays for `_evaluate`: one number per token, and two per context."""
+    contexts = logit.shape[0]
+    return np.empty(logit.shape), np.empty(contexts), np.empty(contexts)
+
+
+@kernel
+def _evaluate(logit, slope, child, depth, right, step, scratch):
     """The rates, the sums of scores, and the mean length at one step along a line, for `Line.at`.
 
-    `reach` and `score` are scratch arrays with one number per context: the probability of reaching it, and the score
-    of the tokens up to it.
+    Exponentials have a loop of their own, which the compiler turns into vector instructions.
     """
     contexts, vocabulary = logit.shape
-    weight = np.empty(vocabulary)
+    weight, reach, score = scratch
+    for h in range(contexts):
+        top = -math.inf
+        for a in range(vocabulary):
+            weight[h, a] = logit[h, a] + step * slope[h, a]
+            top = max(top, weight[h, a])
+        for a in range(vocabulary):
+            weight[h, a] -= top
+    weights = part(weight, 0, (weight.size,))
+    for i in range(weights.size):
+        weights[i] = exp(weights[i])
     reach[0] = 1.0
     score[0] = 0.0
     success = 0.0
@@ -144,19 +165,14 @@ def _evaluate(logit, slope, child, depth, right, step, reach, score):
     failure_score = 0.0
     length = 0.0
     for h in range(contexts):
-        top = -math.inf
-        for a in range(vocabulary):
-            weight[a] = logit[h, a] + step * slope[h, a]
-            top = max(top, weight[a])
         total = 0.0
         mean = 0.0
         for a in range(vocabulary):
-            weight[a] = exp(weight[a] - top)
-            total += weight[a]
-            mean += weight[a] * slope[h, a]
+            total += weight[h, a]
+            mean += weight[h, a] * slope[h, a]
         mean /= total
         for a in range(vocabulary):
-            p = reach[h] * weight[a] / total
+            p = reach[h] * weight[h, a] / total
             x = score[h] + slope[h, a] - mean
             k = child[h, a]
             if k >= 0:
@@ -171,6 +187,24 @@ def _evaluate(logit, slope, child, depth, right, step, reach, score):
                 failure += p
                 failure_score += p * x
     return success, failure, success_score, failure_score, length
+
+
+@kernel
+def _spread(slope):
+    contexts, vocabulary = slope.shape
+    widest = 0.0
+    for h in range(contexts):
+        low = high = slope[h, 0]
+        for a in range(1, vocabulary):
+            low = min(low, slope[h, a])
+            high = max(high, slope[h, a])
+        widest = max(widest, high - low)
+    return widest
+
+
+@kernel
+def _at(logit, slope, child, depth, right, step):
+    return _evaluate(logit, slope, child, depth, right, step, _scratch(logit))
 
 
 @kernel
@@ -209,35 +243,32 @@ def _gain(success0, failure0, success, failure):
 
 @kernel
 def _gains(logit, slope, child, depth, right, steps, out):
-    reach = np.empty(depth.size)
-    score = np.empty(depth.size)
-    success0, failure0, _, _, _ = _evaluate(logit, slope, child, depth, right, 0.0, reach, score)
+    scratch = _scratch(logit)
+    success0, failure0, _, _, _ = _evaluate(logit, slope, child, depth, right, 0.0, scratch)
     for i in range(steps.size):
-        success, failure, _, _, _ = _evaluate(logit, slope, child, depth, right, steps[i], reach, score)
+        success, failure, _, _, _ = _evaluate(logit, slope, child, depth, right, steps[i], scratch)
         out[i] = _gain(success0, failure0, success, failure)
 
 
 @kernel
 def _longest(logit, slope, child, depth, right, span, points):
-    reach = np.empty(depth.size)
-    score = np.empty(depth.size)
+    scratch = _scratch(logit)
     longest = 0.0
     for i in range(points + 1):
-        found = _evaluate(logit, slope, child, depth, right, span * i / points, reach, score)
+        found = _evaluate(logit, slope, child, depth, right, span * i / points, scratch)
         longest = max(longest, found[4])
     return longest
 
 
 @kernel
 def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
-    reach = np.empty(depth.size)
-    score = np.empty(depth.size)
-    success0, failure0, _, _, _ = _evaluate(logit, slope, child, depth, right, 0.0, reach, score)
+    scratch = _scratch(logit)
+    success0, failure0, _, _, _ = _evaluate(logit, slope, child, depth, right, 0.0, scratch)
     low = 0.0
     rising = True  # if J falls from the start on, the first rung already shows a loss
     high = first
     while low < last:
-        success, failure, up, down, _ = _evaluate(logit, slope, child, depth, right, high, reach, score)
+        success, failure, up, down, _ = _evaluate(logit, slope, child, depth, right, high, scratch)
         gain = _gain(success0, failure0, success, failure)
         climbs = (up if success0 < failure0 else -down) > 0.0
         left, right_end = low, high
@@ -246,14 +277,14 @@ def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
             while right_end - left > 1e-3 * right_end and gain >= 0.0:
                 third = (right_end - left) / 3
                 success, failure, _, _, _ = _evaluate(
-                    logit, slope, child, depth, right, left + third, reach, score
+                    logit, slope, child, depth, right, left + third, scratch
                 )
                 gain = _gain(success0, failure0, success, failure)
                 if gain < 0.0:
                     high = left + third
                     break
                 success, failure, _, _, _ = _evaluate(
-                    logit, slope, child, depth, right, right_end - third, reach, score
+                    logit, slope, child, depth, right, right_end - third, scratch
                 )
                 other = _gain(success0, failure0, success, failure)
                 if other < 0.0:
@@ -267,7 +298,7 @@ def _critical(logit, slope, child, depth, right, first, last, ratio, precision):
         if gain < 0.0:
             while high - low > precision * high:
                 middle = (low + high) / 2
-                success, failure, _, _, _ = _evaluate(logit, slope, child, depth, right, middle, reach, score)
+                success, failure, _, _, _ = _evaluate(logit, slope, child, depth, right, middle, scratch)
                 if _gain(success0, failure0, success, failure) < 0.0:
                     high = middle
                 else:
@@ -286,9 +317,8 @@ _MARCH = 100_000
 @kernel
 def _march(logit, slope, child, depth, right, span, longest, spread):
     """The step up to which J is proved not to fall below its start, for `Line.proved_rise`."""
-    reach = np.empty(depth.size)
-    score = np.empty(depth.size)
-    success0, failure0, up, down, _ = _evaluate(logit, slope, child, depth, right, 0.0, reach, score)
+    scratch = _scratch(logit)
+    success0, failure0, up, down, _ = _evaluate(logit, slope, child, depth, right, 0.0, scratch)
     largest = longest * spread  # the score of a response never exceeds this, at any θ
     at = 0.0
     success, failure, climb = success0, failure0, up if success0 < failure0 else -down
@@ -305,7 +335,7 @@ def _march(logit, slope, child, depth, right, span, longest, spread):
         at += step
         if at >= span:
             return span
-        success, failure, up, down, _ = _evaluate(logit, slope, child, depth, right, at, reach, score)
+        success, failure, up, down, _ = _evaluate(logit, slope, child, depth, right, at, scratch)
         if _gain(success0, failure0, success, failure) < 0.0:
             return at - step
         climb = up if success0 < failure0 else -down
@@ -362,19 +392,18 @@ class Line:
         length : float
             Mean number of tokens.
         """
-        scratch = np.empty((2, len(self.logit)))
-        success, failure, up, down, length = _evaluate(*self._arguments, float(step), scratch[0], scratch[1])
+        success, failure, up, down, length = _at(*self._arguments, float(step))
         alignment = up / success - down / failure if success > 0 and failure > 0 else math.nan
         return success, failure, alignment, length
 
-    @property
+    @functools.cached_property
     def spread(self) -> float:
         """Bound G_p on the score of a token along the direction, at any θ (docs/theory.md, S1–S2).
 
         It is the largest range of slopes in a context. The bound L_p on the curvature is then G_p²/4, the largest
         variance that such a range allows.
         """
-        return float((self.slope.max(axis=1) - self.slope.min(axis=1)).max())
+        return _spread(self.slope)
 
     def responses(self) -> tuple[np.ndarray, np.ndarray]:
         """Probability and score of every response at θ.
@@ -430,7 +459,7 @@ class Line:
         float
             `span` if the rise is proved up to there.
         """
-        longest = float(self.tree.depth.max()) + 1
+        longest = float(self.tree.longest)
         return _march(*self._arguments, float(span), longest, self.spread)
 
     def critical_step(

@@ -35,58 +35,89 @@ def non_increasing(values: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    values : array_like, shape (n,)
+    values : array_like, shape (..., n)
+        One sequence, or several at once.
 
     Returns
     -------
-    ndarray, shape (n,)
+    ndarray, shape (..., n)
 
     Examples
     --------
     >>> non_increasing([1.0, 0.25, 0.75, 0.0])
     array([1. , 0.5, 0.5, 0. ])
     """
-    sums: list[float] = []
-    counts: list[int] = []
-    for value in np.asarray(values, dtype=float).tolist():
-        total, count = value, 1
-        while sums and sums[-1] * count < total * counts[-1]:  # the block before has the smaller mean
-            total += sums.pop()
-            count += counts.pop()
-        sums.append(total)
-        counts.append(count)
-    return np.repeat(np.divide(sums, counts), counts)
+    values = np.asarray(values, dtype=float)
+    sequences = values.reshape(-1, values.shape[-1])
+    each = np.arange(len(sequences))
+    # of each sequence, the blocks of pooled neighbours so far: their sums, their sizes, and how many there are
+    sums, sizes = np.zeros(sequences.shape), np.zeros(sequences.shape, int)
+    blocks = np.zeros(len(sequences), int)
+    for column in sequences.T:
+        total, size = column.copy(), np.ones(len(sequences), int)
+        rising = each
+        while True:
+            rising = rising[blocks[rising] > 0]
+            before = rising, blocks[rising] - 1
+            rises = sums[before] * size[rising] < total[rising] * sizes[before]
+            if not rises.any():
+                break
+            rising = rising[rises]
+            blocks[rising] -= 1
+            total[rising] += sums[rising, blocks[rising]]
+            size[rising] += sizes[rising, blocks[rising]]
+        sums[each, blocks], sizes[each, blocks] = total, size
+        blocks += 1
+    sizes[np.arange(values.shape[-1]) >= blocks[:, None]] = 0  # of blocks that were pooled with others
+    means = sums / np.maximum(sizes, 1)
+    return np.repeat(means.ravel(), sizes.ravel()).reshape(values.shape)
 
 
-def crossing(x: np.ndarray, values: np.ndarray, level: float = 0.5) -> float:
-    """Where a curve falls through a level.
+def crossings(x: np.ndarray, curves: np.ndarray, level: float = 0.5) -> np.ndarray:
+    """Where each of several curves falls through a level.
 
     Parameters
     ----------
     x : ndarray, shape (n,)
         Increasing. Usually the logarithm of the learning rate.
-    values : ndarray, shape (n,)
-        The curve at `x`. `non_increasing` removes noise from it.
+    curves : ndarray, shape (curves, n)
+        Each curve at `x`. `non_increasing` removes noise from it.
     level : float
 
     Returns
     -------
-    float
-        By linear interpolation in `x`. −∞ if the whole curve lies below the level, +∞ if it never falls below it.
+    ndarray, shape (curves,)
+        By linear interpolation in `x`. −∞ if a whole curve lies below the level, +∞ if it never falls below it.
+
+    Examples
+    --------
+    >>> crossings(np.array([0.0, 1.0, 2.0]), np.array([[1.0, 0.75, 0.25], [0.25, 0.25, 0.0]]))
+    array([ 1.5, -inf])
+    """
+    fitted = non_increasing(curves)
+    above = np.sum(fitted >= level, axis=1)
+    found = np.where(above == 0, -math.inf, math.inf)
+    (falling,) = np.nonzero((above > 0) & (above < len(x)))
+    after = above[falling]
+    high, low = fitted[falling, after - 1], fitted[falling, after]
+    found[falling] = x[after - 1] + (x[after] - x[after - 1]) * (high - level) / (high - low)
+    return found
+
+
+def crossing(x: np.ndarray, values: np.ndarray, level: float = 0.5) -> float:
+    """Where one curve falls through a level; see `crossings`.
+
+    Parameters
+    ----------
+    x, values : ndarray, shape (n,)
+    level : float
 
     Examples
     --------
     >>> crossing(np.array([0.0, 1.0, 2.0]), np.array([1.0, 0.75, 0.25]))
     1.5
     """
-    fitted = non_increasing(values)
-    above = int(np.sum(fitted >= level))
-    if above == 0:
-        return -math.inf
-    if above == len(fitted):
-        return math.inf
-    high, low = fitted[above - 1], fitted[above]
-    return float(x[above - 1] + (x[above] - x[above - 1]) * (high - level) / (high - low))
+    return float(crossings(x, np.asarray(values)[None], level)[0])
 
 
 def half_kept(
@@ -133,4 +164,4 @@ def half_kept(
     if not math.isfinite(at):
         return Crossing(math.nan, math.nan, math.nan)
     again = bootstrap.means(kept[first:], rng, resamples, paired=paired)
-    return Crossing(at, *bootstrap.interval(np.array([crossing(x[first:], row, level) for row in again])))
+    return Crossing(at, *bootstrap.interval(crossings(x[first:], again, level)))

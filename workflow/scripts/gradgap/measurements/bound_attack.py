@@ -53,10 +53,10 @@ def ratio(line: Line, name: str) -> float:
     spread = line.spread
     if not 1e-6 < spread < 1e6:
         return _NONE
-    success, failure, alignment, _ = line.at(0.0)
+    success, failure, alignment, _, bounds = bounds_of(line)
     if min(success, failure) < LEAST_RATE or not alignment > LEAST_ALIGNMENT * spread:
         return _NONE
-    bound = bounds_of(line)[-1][BOUNDS.index(name)]
+    bound = float(bounds[BOUNDS.index(name)])
     if math.isnan(bound):  # outside the condition of the proposition
         return _NONE
     found = line.critical_step(bound / 8, FURTHEST / spread) / bound
@@ -111,7 +111,7 @@ class _Candidate:
 
     def line(self) -> Line:
         """The policy of the candidate."""
-        shape, kept, leaf = _cut(int(self.shape.depth[-1]) + 1, self.right.shape[1], self.ends.tobytes())
+        shape, kept, leaf = _cut(self.shape.longest, self.right.shape[1], self.ends.tobytes())
         return Line(shape, self.logit[kept], self.slope[kept], self.right[leaf[:, 0], leaf[:, 1]])
 
     def tied(self, group: np.ndarray, first: np.ndarray, values: np.ndarray | None = None) -> "_Candidate":
@@ -122,7 +122,7 @@ class _Candidate:
         if values is None:
             values = np.stack([self.logit[first], self.slope[first]])
         logit, slope = values.reshape(2, len(first), -1)
-        return replace(self, logit=logit[group], slope=slope[group])
+        return _Candidate(self.shape, logit[group], slope[group], self.ends, self.right)
 
     def neighbours(self, generator: np.random.Generator, most: int) -> list[tuple[int, int]]:
         """Changes for `changed`, in random order and at most `most`: a context, and what to change there."""

@@ -108,7 +108,7 @@ def bounds_of(line: Line) -> tuple[float, float, float, float, np.ndarray]:
     """
     success, failure, alignment, mean_length = line.at(0.0)
     spread = line.spread
-    max_length = int(line.tree.depth.max()) + 1
+    max_length = line.tree.longest
 
     def bounds_at(length: float) -> np.ndarray:
         found = bounds.bounds(alignment, success, failure, length, max_length, spread, spread * spread / 4)

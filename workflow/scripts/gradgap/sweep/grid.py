@@ -6,6 +6,7 @@ points, with values in a fixed order, and a hash of its code. So a change of the
 stay, and where code has changed a new file is made, which copies from the former one what the change leaves valid.
 """
 
+import functools
 import hashlib
 import itertools
 import json
@@ -145,7 +146,7 @@ class Shard:
         """The shard that a `spec` defines."""
         return cls(tuple(Block.from_spec(json.dumps(fields)) for fields in json.loads(spec)))
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """File name, see `named`."""
         return self.named(block.code for block in self.blocks)

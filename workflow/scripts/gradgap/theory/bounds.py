@@ -76,6 +76,28 @@ def tail_factor(failure_rate):
         v = smaller
 
 
+@kernel
+def _bounds(
+    alignment, success_rate, failure_rate, length, max_length, token_score_bound, token_hessian_bound
+):
+    """The numbers of `Bounds`, in order."""
+    aligned = max(alignment, 0.0)
+    score_bound = max_length * token_score_bound
+    hessian_bound = max_length * token_hessian_bound
+    g2 = token_score_bound * token_score_bound
+    paper = aligned / (2 * (hessian_bound + 8 * score_bound * score_bound))
+    prop1 = aligned / (2 * hessian_bound + score_bound * score_bound)
+    prop2 = success_rate * failure_rate * aligned / (length * (g2 + token_hessian_bound))
+    prop4 = success_rate * failure_rate * aligned / (length * token_hessian_bound)
+    prop3 = prop5 = math.nan
+    if failure_rate <= 0.5:
+        tail = 4 * g2 * log(math.sqrt(2) / failure_rate)
+        prop3 = success_rate * aligned / (max_length * (token_hessian_bound + tail))
+        tail = min(g2, token_hessian_bound) * tail_factor(failure_rate)
+        prop5 = success_rate * aligned / (max_length * (token_hessian_bound + tail))
+    return paper, prop1, prop2, prop3, prop4, prop5
+
+
 def bounds(
     alignment: float,
     success_rate: float,
@@ -109,24 +131,16 @@ def bounds(
     >>> found.prop1, found.prop2, found.prop4
     (0.05555555555555555, 0.075, 0.375)
     """
-    aligned = max(alignment, 0.0)
-    score_bound = max_length * token_score_bound
-    hessian_bound = max_length * token_hessian_bound
-    g2 = token_score_bound * token_score_bound
-    prop3 = prop5 = math.nan
-    if failure_rate <= 0.5:
-        tail = 4 * g2 * log(math.sqrt(2) / failure_rate)
-        prop3 = success_rate * aligned / (max_length * (token_hessian_bound + tail))
-        tail = min(g2, token_hessian_bound) * tail_factor(failure_rate)
-        prop5 = success_rate * aligned / (max_length * (token_hessian_bound + tail))
-    return Bounds(
-        paper=aligned / (2 * (hessian_bound + 8 * score_bound * score_bound)),
-        prop1=aligned / (2 * hessian_bound + score_bound * score_bound),
-        prop2=success_rate * failure_rate * aligned / (length * (g2 + token_hessian_bound)),
-        prop3=prop3,
-        prop4=success_rate * failure_rate * aligned / (length * token_hessian_bound),
-        prop5=prop5,
+    given = (
+        alignment,
+        success_rate,
+        failure_rate,
+        length,
+        max_length,
+        token_score_bound,
+        token_hessian_bound,
     )
+    return Bounds(*_bounds(*map(float, given)))
 
 
 def instance_bounds(instance: Instance) -> Bounds:

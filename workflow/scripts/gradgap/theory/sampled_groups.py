@@ -102,13 +102,19 @@ def _kept(kick, window, start, responses, wrong, transition, value, moved, spaci
             )
         elif x - _TAIL < window:
             _add_moves(x, max(-window, x - _TAIL), window, factor, transition[i], spacing, shares)
+    for i in range(
+        size
+    ):  # transposed: so the loop over i below is the inner one, and becomes vector instructions
+        for j in range(i):
+            transition[i, j], transition[j, i] = transition[j, i], transition[i, j]
     tail = max(responses // 10, 1)
     found = 0.0
     for response in range(1, responses + 1):
         for i in range(size):
             moved[i] = 0.0
-            for j in range(size):
-                moved[i] += transition[i, j] * value[j]
+        for j in range(size):
+            for i in range(size):
+                moved[i] += transition[j, i] * value[j]
         for i in range(size):
             value[i] = moved[i]
         if response > responses - tail:
