@@ -50,15 +50,20 @@ def make(study: str, points: int, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(configuration(study, points)))
     rng = np.random.default_rng(0)
     for path, shard in _shards(study, folder).items():
-        arrays = {}
-        for name, variable in grid.measurement_of(shard).variables.items():
-            shape = [len(shard.axes[axis]) for axis in variable.axes(tuple(shard.axes))]
-            if variable.dtype.kind == "f":
-                arrays[name] = rng.uniform(0.1, 1, shape)
-            else:
-                codes = [int(code) for code in variable.codes] if variable.codes else range(1, 100)
-                arrays[name] = rng.choice(codes, shape).astype(variable.dtype)
-        store.write(path, shard, arrays)
+        store.write(path, shard, [_made_up(block, rng) for block in shard.blocks])
+
+
+def _made_up(block: grid.Block, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Values of the right types and shapes."""
+    arrays = {}
+    for name, variable in grid.measurement_of(block).variables.items():
+        shape = [len(block.axes[axis]) for axis in variable.axes(tuple(block.axes))]
+        if variable.dtype.kind == "f":
+            arrays[name] = rng.uniform(0.1, 1, shape)
+        else:
+            codes = [int(code) for code in variable.codes] if variable.codes else range(1, 100)
+            arrays[name] = rng.choice(codes, shape).astype(variable.dtype)
+    return arrays
 
 
 def _parsed(folder: Path) -> config.Config:
@@ -68,7 +73,7 @@ def _parsed(folder: Path) -> config.Config:
 def _shards(study: str, folder: Path) -> dict[Path, grid.Shard]:
     whole = _parsed(folder)
     return {
-        folder / "results/shards" / shard.study / shard.sweep / f"{shard.name}.npz": shard
+        folder / "results/shards" / shard.study / f"{shard.name}.npz": shard
         for shard in grid.shards(whole.studies[study], whole.shard_points, whole.shard_seconds)
     }
 

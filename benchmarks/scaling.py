@@ -4,7 +4,7 @@ import multiprocessing
 import time
 
 from gradgap.sweep import compute as shards
-from gradgap.sweep.grid import Shard
+from gradgap.sweep.grid import Block
 from gradgap.values import canonical
 
 from .timing import Row, peak, rows
@@ -12,8 +12,8 @@ from .timing import Row, peak, rows
 SETTINGS = {"iterations": 200, "tolerance": 1e-4, "window": 1.0, "start_failure_rate": 0.8}
 
 
-def shard(points: int) -> Shard:
-    """A shard of so many runs on `gated`, the step size being what there are many of."""
+def block(points: int) -> Block:
+    """A block of so many runs on `gated`, the step size being what there are many of."""
     lengths, rates = ("16", "64", "256", "1024", "4096"), ("0.6", "0.9", "0.96", "0.98", "0.99")
     rules = ("REINFORCE", "GRPO", "Dr. GRPO", "DAPO")
     steps = points // (len(lengths) * len(rates) * len(rules))
@@ -25,14 +25,14 @@ def shard(points: int) -> Shard:
         "learning_rate": tuple(canonical(float(f"{10 ** (8 * k / steps - 4):.9g}")) for k in range(steps)),
         "iteration": ("200",),
     }
-    return Shard("phase_diagram", "runs", "exact_runs", axes, SETTINGS, 0)
+    return Block("phase_diagram", "runs", "exact_runs", axes, SETTINGS, 0)
 
 
 def compute(points: int) -> float:
-    """Seconds that a shard of so many points takes."""
-    whole = shard(points)
+    """Seconds that a block of so many points takes."""
+    whole = block(points)
     started = time.perf_counter()
-    shards.compute(whole)
+    shards.compute_block(whole)
     return time.perf_counter() - started
 
 

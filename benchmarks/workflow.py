@@ -39,16 +39,16 @@ def measure(quick: bool) -> list[Row]:
     """One sweep of runs: Snakemake, xyzpy and joblib around the same kernels."""
     sweep = _sweep()
     values = {name: sweep.axes[name][:: 8 if quick else 2] for name in NAMES}
-    part = grid.Shard(**{**vars(sweep), "axes": {**sweep.axes, **values}})
+    part = grid.Block(**{**vars(sweep), "axes": {**sweep.axes, **values}})
     points = list(itertools.product(*values.values()))
-    found = compute.compute(part)["final_success_rate"].ravel()
+    found = compute.compute_block(part)["final_success_rate"].ravel()
     for index in range(0, len(points), 97):
         same("one point alone", point(*points[index]), found[index], 1e-12)
 
     def workflow() -> None:
         _snakemake(part)
 
-    timed = {"ours": lambda: compute.compute(part), "the same as a Snakemake job": workflow}
+    timed = {"ours": lambda: compute.compute_block(part), "the same as a Snakemake job": workflow}
     if importlib.util.find_spec("xyzpy"):
         timed["xyzpy, one process"] = lambda: _xyzpy(values)
         timed["xyzpy, two processes"] = lambda: _xyzpy(values, pool)
@@ -65,10 +65,10 @@ def measure(quick: bool) -> list[Row]:
 NAMES = ("length", "success_rate", "rule", "learning_rate")
 
 
-def _sweep() -> grid.Shard:
+def _sweep() -> grid.Block:
     """All runs of the default phase diagram."""
     study = config.load(ROOT / "config.yaml").studies["phase_diagram"]
-    return next(shard for shard in grid.shards(study, 10**9) if shard.sweep == "runs")
+    return next(block for block in grid.blocks(study, 10**9) if block.sweep == "runs")
 
 
 def end_to_end(size: int) -> list[Row]:
@@ -82,7 +82,7 @@ def end_to_end(size: int) -> list[Row]:
     others = math.prod(len(sweep.axes[name]) for name in NAMES[:-1])
     rates = np.geomspace(1e-4, 1e5, round(size / others))
     rates = tuple(canonical(float(f"{rate:.9g}")) for rate in rates)
-    part = grid.Shard(
+    part = grid.Block(
         **{**vars(sweep), "axes": {**sweep.axes, "learning_rate": rates, "iteration": ("1000",)}}
     )
     values = {name: part.axes[name] for name in NAMES}
@@ -123,9 +123,10 @@ def _joblib(points, processes: int, *, and_end: bool = False) -> None:
         get_reusable_executor().shutdown(wait=True)
 
 
-def _snakemake(part: grid.Shard) -> None:
-    """Run the shards of a configuration that has this part of the sweep, and no more."""
+def _snakemake(part: grid.Block) -> None:
+    """Run the shards of a configuration that hold this part of the sweep."""
     whole = {
+        "shard_points": part.points,  # so many that no other sweep joins them
         "studies": {
             "phase_diagram": {
                 "family": ["gated"],
@@ -135,7 +136,7 @@ def _snakemake(part: grid.Shard) -> None:
                 "iteration": [_plain(value) for value in part.axes["iteration"]],
                 "iterations": 1000,
             }
-        }
+        },
     }
     import yaml
 
@@ -144,11 +145,11 @@ def _snakemake(part: grid.Shard) -> None:
         file.write_text(yaml.safe_dump(whole))
         parsed = config.load(file)
         target = [
-            f"results/shards/phase_diagram/runs/{shard.name}.npz"
+            f"results/shards/phase_diagram/{shard.name}.npz"
             for shard in grid.shards(
                 parsed.studies["phase_diagram"], parsed.shard_points, parsed.shard_seconds
             )
-            if shard.sweep == "runs"
+            if any(block.sweep == "runs" for block in shard.blocks)
         ]
         _run(["--directory", folder, "--configfile", str(file), "--", *target])
 
@@ -181,8 +182,7 @@ def study() -> list[Row]:
             _run(["--directory", folder, "--configfile", str(ROOT / "config.yaml")])
             wall = time.perf_counter() - started
             logs = Path(folder, "results", "logs", "shards").rglob("*.log")
-            matches = (compute.MEASURED.search(log.read_text()) for log in logs)
-            kernel = sum(float(match[3]) for match in matches if match)
+            kernel = sum(float(said[2]) for log in logs for said in compute.MEASURED.findall(log.read_text()))
         finally:
             shutil.rmtree(folder)
         ideal = kernel / min(2, os.cpu_count() or 1)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import yaml
 from gradgap.report import captions, digests
-from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.sweep import compute, config, dataset, grid
 
-#: Every default study, small: each has several shards, and every axis more than one value.
+#: Every default study, small: some blocks share a shard, and every axis has more than one value.
 SMALL = {
     "seed": 7,
-    "shard_seconds": 0.002,
+    "shard_seconds": 0.008,
     "studies": {
         "length_scaling": {
             "family": ["counting", "gated"],
@@ -69,7 +69,7 @@ def shard_files(raw: dict, folder: Path) -> dict[Path, grid.Shard]:
     """Every shard of a configuration, by its file below a results folder."""
     whole = config.parse(raw)
     return {
-        folder / "shards" / shard.study / shard.sweep / f"{shard.name}.npz": shard
+        folder / "shards" / shard.study / f"{shard.name}.npz": shard
         for study in whole.studies.values()
         for shard in grid.shards(study, whole.shard_points, whole.shard_seconds)
     }
@@ -79,7 +79,7 @@ def run_missing(raw: dict, folder: Path) -> dict[Path, grid.Shard]:
     """Compute the shards that have no file yet, as the workflow does; return them."""
     ran = {path: shard for path, shard in shard_files(raw, folder).items() if not path.exists()}
     for path, shard in ran.items():
-        store.write(path, shard, compute.compute(shard, path.parent))
+        compute.make(shard, path)
     return ran
 
 

@@ -30,9 +30,9 @@ def digests() -> dict[str, str]:
     found: dict[str, str] = {}
     for study in config.load(SMOKE).studies.values():
         parts: dict[str, list[np.ndarray]] = {}
-        for shard in grid.shards(study, 10**9):
-            for name, values in compute.compute(shard).items():
-                parts.setdefault(f"{shard.study}/{shard.sweep}/{name}", []).append(values)
+        for block in grid.blocks(study, 10**9):
+            for name, values in compute.compute_block(block).items():
+                parts.setdefault(f"{block.study}/{block.sweep}/{name}", []).append(values)
         found |= {name: digest(values) for name, values in parts.items()}
     return found
 

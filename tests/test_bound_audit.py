@@ -278,10 +278,8 @@ def dataset(tmp_path_factory):
     assert study.axes["draw"] == tuple(map(str, range(30)))
     paths = []
     for shard in grid.shards(study, 20_000):
-        path = folder / shard.sweep / f"{shard.name}.npz"
-        path.parent.mkdir(exist_ok=True)
-        store.write(path, shard, compute.compute(shard))
-        paths.append(path)
+        paths.append(folder / f"{shard.name}.npz")
+        store.write(paths[-1], shard, compute.compute(shard))
     return study, datasets.assemble(datasets.Contents.of(study), paths)
 
 

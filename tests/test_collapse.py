@@ -114,10 +114,8 @@ def test_study_figure_and_caption(tmp_path):
     study = config.parse(raw).studies["collapse"]
     paths = []
     for shard in grid.shards(study, 20_000):
-        path = tmp_path / shard.sweep / f"{shard.name}.npz"
-        path.parent.mkdir(exist_ok=True)
-        store.write(path, shard, compute.compute(shard))
-        paths.append(path)
+        paths.append(tmp_path / f"{shard.name}.npz")
+        store.write(paths[-1], shard, compute.compute(shard))
     analysis = analyse(dataset.assemble(dataset.Contents.of(study), paths), study.settings)
     assert analysis.findings["no_fold"] == [64]
     assert analysis.findings["floors"][0]["floor"] < -30

@@ -410,12 +410,45 @@ def test_curves_are_those_of_the_sampled_runs():
         check_curves({**axes, "iteration": ("31",)}, SETTINGS)
 
 
-def test_aggregations_are_one_rule_at_equal_effective_steps():
-    axes = {name: values for name, values in AXES.items() if name != "group_size"}
-    axes["rule"] = ("GRPO", "DAPO", "grpo/seq-mean-token-sum", "grpo/seq-mean-token-sum-norm")
+def alone(rule, effective, length, **options):
+    """A run with the advantage and the aggregation of a rule itself, on one of the instances of `SETTINGS`."""
+    advantage, aggregation = rules.rule(rule)
+    instance = make(length, failure_rate=0.7, seed=SETTINGS["seed"])
+    rate = effective * rules.AGGREGATIONS.find(aggregation).divisor(instance)
+    options |= {"iterations": SETTINGS["iterations"], "outcome": False}
+    return training.run(instance, advantage, aggregation, rate, **options)
+
+
+@pytest.mark.parametrize("length", [8, 12])
+def test_expected_runs_that_rules_share_are_those_of_each_rule_alone(length):
+    names = (*rules.PRESETS, "grpo/seq-mean-token-sum", "grpo/seq-mean-token-sum-norm", "gap/token-mean")
+    axes = {"length": (str(length),), "success_rate": ("0.3",), "schedule": ("inverse-sqrt",), "rule": names}
+    axes |= {"effective_learning_rate": ("0.5", "20"), "replicate": ("0",)}
     found = measure("exact_prompt_runs", axes, SETTINGS)["exact_success_rate"]
-    for k in range(1, 4):
-        np.testing.assert_allclose(found[:, :, :, k], found[:, :, :, 0], rtol=1e-9)
+    for k, name in enumerate(names):
+        for i, effective in enumerate((0.5, 20.0)):
+            own = alone(name, effective, length, schedule="inverse-sqrt").final_success_rate
+            assert found[0, 0, 0, k, i, 0] == pytest.approx(own, rel=1e-9)
+    assert len(np.unique(found.round(9))) == 6  # three coefficients, two learning rates
+
+
+def test_sampled_runs_that_rules_share_are_those_of_each_rule_alone():
+    names = (*rules.PRESETS, "rloo/token-mean")
+    axes = {**AXES, "length": ("8",), "schedule": ("constant",), "rule": names, "replicate": ("0",)}
+    found = measure("sampled_prompt_runs", axes, SETTINGS)["final_success_rate"]
+    for k, name in enumerate(names):
+        for i, size in enumerate(axes["group_size"]):
+            for j, rate in enumerate(axes["effective_learning_rate"]):
+                key = {"family": "contextual", "length": "8", "success_rate": "0.3", "schedule": "constant"}
+                key |= {"rule": rules.label(rules.rule(name)[0]), "group_size": size, "replicate": "0"}
+                key |= {"effective_learning_rate": rate}
+                state = streams.state(SETTINGS["seed"], key)
+                own = alone(name, float(rate), 8, group_size=int(size), state=state)
+                assert found[0, 0, 0, k, i, j, 0] == own.final_success_rate
+    shared = {name: found[0, 0, 0, k].tobytes() for k, name in enumerate(names)}
+    assert shared["GRPO"] == shared["DAPO"]
+    assert shared["RLOO"] == shared["rloo/token-mean"]
+    assert len(set(shared.values())) == 4
 
 
 def test_the_threshold_is_where_the_mean_of_kept_falls_through_half():

@@ -25,7 +25,7 @@ def contents(study):
 def stored(study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
     paths = []
-    for shard in grid.shards(study, 1000, 0.06):  # thresholds and runs of one length each
+    for shard in grid.shards(study, 1000, 0.062):  # blocks of one length, two of thresholds in a shard
         paths.append(folder / f"{shard.name}.npz")
         store.write(paths[-1], shard, compute.compute(shard))
     return paths
@@ -52,13 +52,13 @@ def test_a_dataset_opens_in_plain_xarray_and_says_what_it_holds(contents, stored
 
 def test_values_stand_at_their_points(study, contents, stored):
     found = dataset.assemble(contents, stored)
-    shard = next(
-        shard for shard in grid.shards(study, 1) if shard.sweep == "runs" and shard.axes["length"] == ("64",)
+    block = next(
+        block for block in grid.blocks(study, 1) if block.sweep == "runs" and block.axes["length"] == ("64",)
     )
-    values = compute.compute(shard)
+    values = compute.compute_block(block)
     point = {
         axis: value[0] if axis in ("family", "rule") else float(value[0])
-        for axis, value in shard.axes.items()
+        for axis, value in block.axes.items()
     }
     assert found.curve_failure_rate.sel(point).item() == values["curve_failure_rate"].item()
     point.pop("iteration")  # where a run ends does not depend on when it was looked at
@@ -97,7 +97,7 @@ def test_compressed(contents, stored, tmp_path):
 
 
 def test_a_missing_point_is_named(contents, stored):
-    kept = [path for path in stored if not path.name.startswith("family=gated~length=64")]
+    kept = [path for path in stored if "~length=64~" not in path.name]
     assert 0 < len(kept) < len(stored)
     with pytest.raises(
         MissingPointError, match=r"points of sweep '\w+' are missing.*family=gated, length=64"
@@ -114,15 +114,11 @@ def test_a_shard_of_another_configuration_is_refused(contents, stored):
 
 
 def test_a_value_that_is_not_a_number_is_named(contents, stored, tmp_path):
-    path, shard, arrays = next(
-        (path, *store.read_current(path))
-        for path in stored
-        if path.name.startswith("family=gated~length=64")
-        and "curve_failure_rate" in store.read_current(path)[1]
-    )
+    path = next(path for path in stored if path.name.startswith("runs~") and "~length=64~" in path.name)
+    (found,) = store.read_current(path)
     name = "final_failure_rate"
-    arrays[name][...] = np.nan
+    found.arrays[name][...] = np.nan
     broken = tmp_path / path.name
-    store.write(broken, shard, arrays)
+    store.write(broken, grid.Shard((found.block,)), [found.arrays])
     with pytest.raises(MissingPointError, match=f"{name} is not a number at .* length=64"):
         dataset.assemble(contents, [broken if other == path else other for other in stored])

@@ -1,4 +1,4 @@
-"""A grid that grows runs only the shards that hold new points, and simulates only the new points."""
+"""A grid that grows simulates only its new points, and code that changes only what depends on it."""
 
 import itertools
 import logging
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from _small import SMALL, assemble, changed, only, run_missing, shard_files
 from gradgap.errors import ShardError
-from gradgap.sweep import compute, config, cutting, dataset, grid
+from gradgap.sweep import compute, config, cutting, dataset, grid, store
 from gradgap.sweep.compare import compare
 from gradgap.sweep.measurement import MEASUREMENTS, measure
 from hypothesis import given, settings
@@ -26,37 +26,44 @@ def values_of(sizes):
 
 @settings(max_examples=60, deadline=None)
 @given(st.tuples(*[st.integers(1, 40)] * 3), st.integers(1, 300), st.sets(st.sampled_from("abc"), max_size=2))
-def test_shards_partition_the_grid(sizes, most, singly):
-    """Every point lies in exactly one product of blocks, and no product is larger than asked."""
+def test_blocks_partition_the_grid(sizes, most, singly):
+    """Every point lies in exactly one product of pieces, and no product is larger than asked."""
     axes = values_of(sizes)
-    pieces = cutting.cut(axes, singly, most, most_shards=10**9)
+    pieces = cutting.cut(axes, singly, most, most_blocks=10**9)
     for axis, found in pieces.items():
         assert sorted(itertools.chain(*found)) == sorted(axes[axis])
-        assert axis not in singly or all(len(block) == 1 for block in found)
+        assert axis not in singly or all(len(piece) == 1 for piece in found)
     assert math.prod(max(map(len, found)) for found in pieces.values()) <= most
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.tuples(*[st.integers(1, 40)] * 3), st.integers(1, 300), st.integers(1, 50))
-def test_a_sweep_has_no_more_shards_than_allowed(sizes, most, most_shards):
-    pieces = cutting.cut(values_of(sizes), {"a"}, most, most_shards)
-    assert math.prod(map(len, pieces.values())) <= most_shards
+def test_a_sweep_has_no_more_blocks_than_allowed(sizes, most, most_blocks):
+    pieces = cutting.cut(values_of(sizes), {"a"}, most, most_blocks)
+    assert math.prod(map(len, pieces.values())) <= most_blocks
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.integers(0, 10**6), min_size=2, max_size=200, unique=True), st.integers(1, 30), st.randoms()
 )
-def test_a_value_added_anywhere_changes_one_block(numbers, most, random):
-    """The other blocks stay as they were: the full one is divided at the most."""
+def test_a_value_added_anywhere_changes_one_piece(numbers, most, random):
+    """The other pieces stay as they were: the full one is divided at the most."""
     new, *old = map(str, numbers)
-    before = {frozenset(block) for block in cutting.blocks(tuple(old), most)}
+    before = {frozenset(piece) for piece in cutting.pieces(tuple(old), most)}
     random.shuffle(old)
     old.insert(random.randrange(len(old) + 1), new)
-    after = {frozenset(block) for block in cutting.blocks(tuple(old), most)}
+    after = {frozenset(piece) for piece in cutting.pieces(tuple(old), most)}
     gone = before - after
     assert len(gone) <= 1
     assert frozenset().union(*(after - before)) == frozenset().union(*gone) | {new}
+
+
+def blocks(files, *sweeps):
+    """The blocks of some shards, or those of some sweeps."""
+    return [
+        block for shard in files.values() for block in shard.blocks if not sweeps or block.sweep in sweeps
+    ]
 
 
 def test_a_million_points_make_at_most_2000_jobs():
@@ -74,12 +81,11 @@ def test_a_million_points_make_at_most_2000_jobs():
         assert len(cut) <= 2000 - 4  # and a dataset, an analysis, a figure, the tables
 
 
-def test_dear_points_make_small_shards():
+def test_dear_points_make_small_blocks():
     """Ten times the iterations, a tenth of the runs; how many points of a run are kept does not count."""
 
     def runs(files):
-        found = [shard for shard in files.values() if shard.sweep == "runs"]
-        return {shard.points // len(shard.axes["iteration"]) for shard in found}
+        return {block.points // len(block.axes["iteration"]) for block in blocks(files, "runs")}
 
     raw = only("phase_diagram", shard_seconds=1e-3)
     few = shard_files(changed(("studies", "phase_diagram", "iterations", 10), base=raw), Path())
@@ -133,10 +139,10 @@ def simulated(monkeypatch):
 def points(files):
     """Every point of some shards, as (study, sweep, coordinates)."""
     return {
-        (shard.study, shard.sweep, combination)
-        for shard in files.values()
+        (block.study, block.sweep, combination)
+        for block in blocks(files)
         for combination in itertools.product(
-            *([(axis, value) for value in values] for axis, values in shard.axes.items())
+            *([(axis, value) for value in values] for axis, values in block.axes.items())
         )
     }
 
@@ -164,13 +170,14 @@ ADDED = [
 @pytest.mark.parametrize(("study", "axis", "value"), ADDED, ids=lambda part: str(part))
 @pytest.mark.parametrize("where", ["first", "last"])
 def test_a_value_added_to_an_axis(study, axis, value, where, results, computed, simulated):
-    """Shards that run are those that hold new points; points simulated are the new ones; the rest is bitwise old."""
+    """Shards that hold new points run; points simulated are the new ones; the rest is bitwise old."""
     insert = (lambda old: [value, *old]) if where == "first" else (lambda old: [*old, value])
     raw = changed(("studies", study, axis, insert))
     new = points(shard_files(raw, results)) - points(shard_files(SMALL, results))
     ran = run_missing(raw, results)
     holding = {path for path, shard in ran.items() if points({path: shard}) & new}
-    assert ran.keys() == holding
+    assert ran.keys() >= holding  # and those of which small blocks are joined with others than before
+    assert {shard.study for shard in ran.values()} == {study}
     assert sum(simulated.values()) == len(new) > 0
     before, after = assemble(SMALL, computed, study), assemble(raw, results, study)
     difference = compare(before, after)
@@ -200,10 +207,10 @@ def test_a_family_added_leaves_the_others_alone(results, simulated):
     folder = results.parent / "one"
     run_missing(one, folder)
     simulated.clear()
-    ran = run_missing(SMALL, folder)
+    run_missing(SMALL, folder)
     new = points(shard_files(SMALL, folder)) - points(shard_files(one, folder))
+    assert {dict(point)["family"] for study, _, point in new if study == "length_scaling"} == {"counting"}
     assert sum(simulated.values()) == len(new)
-    assert all(shard.axes["family"] == ("counting",) for shard in ran.values() if shard.sweep == "thresholds")
 
 
 def test_a_value_removed_and_put_back(results, computed, simulated):
@@ -231,30 +238,55 @@ def test_points_of_other_settings_or_code_are_not_taken(results, simulated, monk
     """A changed setting simulates everything that reads it, and so does changed code."""
     raw = changed(("studies", "phase_diagram", "iterations", 50))
     ran = run_missing(raw, results)
-    assert sum(simulated.values()) == sum(shard.points for shard in ran.values()) > 0
+    readers = blocks(ran, "thresholds", "runs")
+    assert sum(simulated.values()) == sum(block.points for block in readers) > 0
     simulated.clear()
-    monkeypatch.setattr(grid.Shard, "code", property(lambda shard: "0" * 16))
+    monkeypatch.setattr(grid.Block, "code", property(lambda block: "0" * 16))
     ran = run_missing(changed(("studies", "stagnation", "learning_rate", [0.01, 0.1, 1, 2])), results)
     assert sum(simulated.values()) == sum(shard.points for shard in ran.values()) > 0
 
 
+def test_changed_code_reruns_the_blocks_that_use_it(tmp_path, simulated, monkeypatch, caplog):
+    """In a shard of three sweeps: the log says what was simulated; the other blocks are the old ones, bit by bit."""
+    raw = only("phase_diagram", shard_seconds=100)
+    ((path, shard),) = run_missing(raw, tmp_path).items()
+    assert [block.sweep for block in shard.blocks] == ["instances", "thresholds", "runs"]
+    before = store.read(path)
+    simulated.clear()
+    code = grid.Block.code.fget
+    edited = property(lambda block: "0" * 16 if block.sweep == "thresholds" else code(block))
+    monkeypatch.setattr(grid.Block, "code", edited)
+    with caplog.at_level(logging.INFO):
+        (now,) = run_missing(raw, tmp_path)
+    assert list(path.parent.iterdir()) == [now] != [path]  # the former file is gone
+    counts = [int(found[1]) for found in map(compute.MEASURED.match, caplog.messages) if found]
+    assert counts == [0, shard.blocks[1].points, 0]
+    assert simulated == {"thresholds": shard.blocks[1].points}
+    after = store.read_current(now)
+    assert [block.code for block in after] == [before[0].code, "0" * 16, before[2].code]
+    for old, new in zip(before, after, strict=True):
+        assert {name: values.tobytes() for name, values in old.arrays.items()} == {
+            name: values.tobytes() for name, values in new.arrays.items()
+        }
+
+
 def test_a_damaged_neighbour_is_not_used(results, simulated, caplog):
     """Its points are simulated instead, and the log says so."""
-    for path in results.glob("shards/phase_diagram/runs/*.npz"):
+    for path in results.glob("shards/phase_diagram/*.npz"):
         content = path.read_bytes()
         path.write_bytes(content[: len(content) // 2])
     with caplog.at_level(logging.WARNING):
         ran = run_missing(
             changed(("studies", "phase_diagram", "learning_rate", [0.01, 0.1, 1, 10, 20])), results
         )
-    assert simulated["exact_runs"] == sum(s.points for s in ran.values() if s.sweep == "runs")
+    assert simulated["exact_runs"] == sum(block.points for block in blocks(ran, "runs"))
     assert "not used" in caplog.text
 
 
 def test_shards_of_another_configuration_are_refused_by_name(results):
     """In the place of a shard: one of other points under its name, or one of other settings."""
     files = shard_files(SMALL, results)
-    first, second, *_ = (path for path, shard in files.items() if shard.sweep == "runs")
+    first, second, *_ = (path for path, shard in files.items() if shard.study == "phase_diagram")
     shutil.copy(second, first)
     with pytest.raises(ShardError, match="holds the shard") as caught:
         assemble(SMALL, results, "phase_diagram")

@@ -155,8 +155,8 @@ def test_a_log_has_a_line_a_job_and_one_at_the_end_of_it(capsys):
 
     tell("Building DAG of jobs...")
     tell(event=LogEvent.RUN_INFO, stats={"all": 1, "shards": 2, "total": 3})
-    for job, sweep in ((1, "runs"), (2, "instances")):
-        wildcards = {"study": "stagnation", "sweep": sweep}
+    for job, study in ((1, "stagnation"), (2, "collapse")):
+        wildcards = {"study": study, "shard": f"runs~{job}"}
         tell(event=LogEvent.JOB_INFO, jobid=job, rule_name="shards", wildcards=wildcards)
         tell(event=LogEvent.JOB_FINISHED, job_id=job)
     tell(event=LogEvent.JOB_INFO, jobid=3, rule_name="all", wildcards={})
@@ -166,8 +166,8 @@ def test_a_log_has_a_line_a_job_and_one_at_the_end_of_it(capsys):
     tell("Error in rule shards", logging.ERROR)
     lines = capsys.readouterr().err.splitlines()
     assert [re.sub(r", [\d.e-]+ s$", "", line) for line in lines] == [
-        "1 of 2  shards stagnation/runs",
-        "2 of 2  shards stagnation/instances",
+        "1 of 2  shards stagnation",
+        "2 of 2  shards collapse",
         "a disk is full",
         STOPPED,
     ]

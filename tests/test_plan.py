@@ -1,5 +1,6 @@
 """`gradgap plan` counts what the workflow would do, in seconds, whatever the size."""
 
+import itertools
 import json
 import tracemalloc
 
@@ -8,7 +9,7 @@ from _small import SMALL, only, run_missing, shard_files, write_config
 from _workflow import run
 from gradgap import cli
 from gradgap.sweep import config, plan
-from gradgap.sweep.grid import Shard
+from gradgap.sweep.grid import Block
 
 LARGE = {
     "length": {"from": 16, "to": 4096, "per_decade": 40},
@@ -68,8 +69,8 @@ def test_an_estimate_is_the_measured_cost_times_the_points(monkeypatch, tmp_path
             "iteration": ("10",),
         }
         settings = {"iterations": 500}
-        shard = Shard("phase_diagram", "runs", "exact_runs", axes, settings, 0)
-        return plan.Job(shard, 100, 100 * seconds, beside=1.0, memory=3e8)
+        block = Block("phase_diagram", "runs", "exact_runs", axes, settings, 0)
+        return plan.Job((plan.Record(block, 100, 100 * seconds),), beside=1.0, memory=3e8)
 
     monkeypatch.setattr(plan, "recorded_jobs", lambda results: [measured("64", 2e-3), measured("256", 8e-3)])
     study = {
@@ -95,21 +96,29 @@ def test_what_jobs_recorded_is_read_back(tmp_path, caplog):
     with caplog.at_level("INFO"):
         ran = run_missing(raw, tmp_path)
     said = [record.getMessage() for record in caplog.records if "simulated" in record.getMessage()]
-    for path, line in zip(ran, said, strict=True):
+    lines = iter(said)
+    for path, shard in ran.items():
         place = path.relative_to(tmp_path / "shards")
         log = (tmp_path / "logs" / "shards" / place).with_suffix(".log")
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(line)
+        log.write_text("\n".join(itertools.islice(lines, len(shard.blocks))))
         benchmark = (tmp_path / "benchmarks" / "shards" / place).with_suffix(".tsv")
         benchmark.parent.mkdir(parents=True, exist_ok=True)
         benchmark.write_text("s\tmax_rss\tcpu_time\n999\t200\t99\n")
     found = plan.recorded_jobs(tmp_path)
-    assert {entry.shard.name for entry in found} == {shard.name for shard in ran.values()}
-    runs = [entry for entry in found if entry.shard.sweep == "runs"]
-    assert all(
-        entry.points == entry.shard.points / 2 for entry in runs
-    )  # two success rates, the first left out
-    assert all(0 < entry.seconds < 5 and entry.beside > 90 and entry.memory == 200 * 2**20 for entry in runs)
+    assert next(lines, None) is None
+    known = {tuple(record.block.spec for record in job.blocks) for job in found}
+    assert known == {tuple(block.spec for block in shard.blocks) for shard in ran.values()}
+    records = [record for job in found for record in job.blocks]
+    assert len(records) > len(found)
+    runs = [record for record in records if record.block.sweep == "runs"]
+    assert runs
+    # two success rates of two lengths, the first left out
+    assert all(record.points == 3 / 4 * record.block.points and 0 < record.seconds < 5 for record in runs)
+    for job in found:
+        spent = sum(record.seconds for record in job.blocks)
+        assert 90 < job.beside <= 99 - spent
+        assert job.memory == 200 * 2**20
 
 
 def test_too_many_jobs_are_warned_of_with_a_way_out(monkeypatch, tmp_path):

@@ -137,9 +137,9 @@ def taken(text: str, source: str = "my.yaml"):
     else:
         for study in found.studies.values():
             for shard in grid.shards(study, found.shard_points, found.shard_seconds):
-                path = Path("results/shards") / shard.study / shard.sweep / f"{shard.name}.npz"
+                path = Path("results/shards") / shard.study / f"{shard.name}.npz"
                 assert path.parts[:2] == ("results", "shards")
-                assert len(path.parts) == 5
+                assert len(path.parts) == 4
                 assert ".." not in path.parts
     assert time.perf_counter() - started < 5
     return found

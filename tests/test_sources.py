@@ -73,7 +73,7 @@ def test_a_changed_kernel_is_not_served_stale(tmp_path, root):
     assert after == pytest.approx(1.25 * before)
 
 
-def test_a_shard_depends_on_every_function_of_its_components(tmp_path):
+def test_a_block_depends_on_every_function_of_its_components(tmp_path):
     """A plugin's sampled form from another file of the plugin folder, registered by a third: all three count."""
     folder = tmp_path / "gradgap_plugins"
     folder.mkdir()
@@ -89,9 +89,9 @@ def test_a_shard_depends_on_every_function_of_its_components(tmp_path):
         "ADVANTAGES.add('plugged')(Advantage(expected.coefficient, 1.0, drawn.sampled))\n"
     )
     script = (
-        "from gradgap.sweep.grid import Shard\n"
+        "from gradgap.sweep.grid import Block\n"
         "axes = {'advantage': ('plugged',), 'aggregation': ('token-mean',)}\n"
-        "print(Shard('s', 'w', 'sampled_thresholds', axes, {}, 0, {'family': 'counting'}).code)\n"
+        "print(Block('s', 'w', 'sampled_thresholds', axes, {}, 0, {'family': 'counting'}).code)\n"
         "from gradgap.fingerprint import modules_of\n"
         "from gradgap.training.rules import ADVANTAGES\n"
         "print(*sorted(modules_of(ADVANTAGES.find('plugged'))))\n"

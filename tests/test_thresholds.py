@@ -41,13 +41,13 @@ def test_every_measured_critical_learning_rate_of_the_default_grid(root, capsys)
     """Within 5e-3 of the closed form; the worst ratio of the whole default grid is printed."""
     parsed = config.load(root / "config.yaml")
     todo = [
-        shard
+        block
         for study in parsed.studies.values()
-        for shard in grid.shards(study, parsed.shard_points)
-        if shard.measurement == "thresholds"
+        for block in grid.blocks(study, parsed.shard_points)
+        if block.measurement == "thresholds"
     ]
     with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        found = list(pool.map(compute.compute, todo))
+        found = list(pool.map(compute.compute_block, todo))
     ratios = np.concatenate(
         [
             np.ravel(each["critical_learning_rate"] / each["critical_learning_rate_closed_form"])

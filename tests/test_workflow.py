@@ -140,17 +140,21 @@ def test_from_config_to_figures_and_what_an_edit_reruns(project):
     config["studies"]["length_scaling"]["length"].append(512)
     (project / "config.yaml").write_text(yaml.safe_dump(config))
     jobs = would_run(project)
-    # the one shard of thresholds, that of sampled thresholds, and that of instances
+    # the one shard of the study
     after = {"datasets": 1, "analysis": 1, "figures": 1, "tables": 1, "explore": 1, "index": 1, "all": 1}
-    assert jobs == {"shards": 3, **after}
+    assert jobs == {"shards": 1, **after}
     config["studies"]["length_scaling"]["length"].remove(512)
     (project / "config.yaml").write_text(yaml.safe_dump(config))
 
-    # a kernel reruns the shards that use it
+    # a kernel reruns the shards that have blocks that use it, and simulates no other blocks
     append(package / "thresholds" / "exact.py")
-    assert (
-        would_run(project)["shards"] == 1 + 1 + 2
-    )  # thresholds, exact and sampled, and the instances of both studies
+    assert would_run(project)["shards"] == 2
+    snakemake(project, "results/datasets/stagnation.nc")
+    (file,) = (results / "shards" / "stagnation").glob("*.npz")  # the former file is gone
+    log = (results / "logs" / "shards" / "stagnation" / f"{file.stem}.log").read_text()
+    instances, runs, plateaus = re.findall(r"simulated (\d+) of (\d+) points", log)
+    assert instances[0] == instances[1] != "0"
+    assert runs[0] == plateaus[0] == "0" != runs[1]
     append(package / "numerics" / "binomial.py")
     shards = len(list((results / "shards").rglob("*.npz")))
     assert would_run(project)["shards"] == shards
@@ -251,7 +255,7 @@ def test_the_remedy_that_verify_prints_heals_the_folder(project):
         return str(Path("mine/results") / path.relative_to(results))
 
     kinds = [
-        "shards/*/*/*.npz",
+        "shards/*/*.npz",
         "datasets/*.nc",
         "analysis/*.scaling.csv",
         "analysis/*.rst",

@@ -95,14 +95,13 @@ FIGURES = {
 wildcard_constraints:
     figure="|".join(FIGURES),
     study="|".join(STUDIES),
-    sweep="[^/]+",
     shard="[^/]+",
     format="|".join(FORMATS),
 
 
 def shard_file(shard):
     """Where a shard is stored."""
-    return f"{CONFIG.results}/shards/{shard.study}/{shard.sweep}/{shard.name}.npz"
+    return f"{CONFIG.results}/shards/{shard.study}/{shard.name}.npz"
 
 
 def shard_of(wildcards):
@@ -111,8 +110,8 @@ def shard_of(wildcards):
 
 
 def environment_of(wildcards):
-    """The conda environment of a shard's job, which its measurement names."""
-    return f"../../envs/{grid.measurement_of(shard_of(wildcards)).environment}.yaml"
+    """The conda environment of a shard's job, which its measurements name."""
+    return f"../../envs/{shard_of(wildcards).environment}.yaml"
 
 
 def study_spec(wildcards):

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from gradgap import logs
-from gradgap.sweep import compute, store
+from gradgap.sweep import compute
 from gradgap.sweep.grid import Shard
 
 
 def main(output: str | Path, spec: str) -> None:
-    """Store the points of a shard: those that other shards beside it hold are copied, the rest is computed.
+    """Write the file of a shard: points that other files of its study hold are copied, the rest is computed.
 
     Parameters
     ----------
@@ -17,8 +17,7 @@ def main(output: str | Path, spec: str) -> None:
     spec : str
         `Shard.spec` of the points.
     """
-    shard = Shard.from_spec(spec)
-    store.write(output, shard, compute.compute(shard, Path(output).parent))
+    compute.make(Shard.from_spec(spec), output)
 
 
 if "snakemake" in globals():

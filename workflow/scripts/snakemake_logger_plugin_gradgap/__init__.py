@@ -71,9 +71,7 @@ class LogHandler(LogHandlerBase):
             self._begin(dict(record.stats))
         elif event == LogEvent.JOB_INFO:
             wildcards = record.wildcards or {}
-            what = "/".join(
-                str(wildcards[name]) for name in ("study", "sweep", "figure") if name in wildcards
-            )
+            what = "/".join(str(wildcards[name]) for name in ("study", "figure") if name in wildcards)
             self.jobs[record.jobid] = (record.rule_name, what, time.monotonic())
         elif event == LogEvent.JOB_FINISHED:
             self._finished(record.job_id)

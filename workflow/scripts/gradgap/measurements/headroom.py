@@ -540,7 +540,7 @@ MEASUREMENTS.add("headroom_schedules")(
         settings=(*_SETTINGS, "start_deviations", "run_responses", "run_iterations"),
         split=("family",),
         random=True,
-        cost=lambda settings: 1e-4 * settings["run_iterations"],
+        cost=lambda settings: 2e-5 * settings["run_iterations"],
         check=check,
     )
 )

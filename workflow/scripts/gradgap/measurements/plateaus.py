@@ -21,4 +21,8 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     return {"plateau_closed_form": closed_forms.plateau_closed_form(instance, number(point["learning_rate"]))}
 
 
-MEASUREMENTS.add("plateaus")(Measurement(VARIABLES, compute, settings=FAMILY_SETTINGS, check=check_instances))
+MEASUREMENTS.add("plateaus")(
+    Measurement(
+        VARIABLES, compute, settings=FAMILY_SETTINGS, cost=lambda settings: 2e-5, check=check_instances
+    )
+)

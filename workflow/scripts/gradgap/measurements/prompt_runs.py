@@ -1,7 +1,6 @@
 """Runs on prompts that share parameters (family `contextual`): exact runs, sampled runs, and their learning curves.
 
-The axes hold effective learning rates. The learning rate α of a run is the effective one times the divisor of the
-aggregation.
+The axes hold effective learning rates: the learning rate α over the divisor of the aggregation.
 """
 
 import math
@@ -27,7 +26,6 @@ from ..sweep.measurement import (
 )
 from ..training import rules
 from ..training.outcome import LOST, Run
-from ..training.rules import AGGREGATIONS
 from ..training.run import train
 from ..values import Rate, canonical, number
 
@@ -38,7 +36,10 @@ SETTINGS = (*FEATURES, "iterations")
 LEARNING_RATE, CURVE = "effective_learning_rate", "curve_learning_rate"
 #: Axes whose values share an instance.
 INNER = ("schedule", "rule", "group_size", "effective_learning_rate", "curve_learning_rate", "iteration")
-#: Coordinates that key the random stream of a run. The features have a stream of their own.
+#: The aggregation that divides by nothing: with it the learning rate is the effective one.
+UNDIVIDED = "seq-mean-token-sum"
+#: Coordinates that key the random stream of a run; the rule is the first preset with its advantage, see `runs_at`.
+#: The features have a stream of their own.
 KEYS = (
     "family",
     "length",
@@ -102,7 +103,11 @@ def runs_at(
     sampled: bool,
     record: Sequence[int] | np.ndarray = (),
 ) -> Iterator[tuple[Any, Run]]:
-    """Make the runs at several points of the grid. All runs of one rule, schedule and group size are one call.
+    """Make the runs at several points of the grid: each run once, and all runs of one kind in one call.
+
+    All responses have the same length here, so an aggregation only divides by that length. Rules with the same
+    advantage are then the same run at the same effective learning rate. With expected updates this also holds for
+    advantages with the same coefficient, because a baseline changes nothing but the noise.
 
     Parameters
     ----------
@@ -119,32 +124,33 @@ def runs_at(
     ------
     label, Run
     """
-    batches: dict[tuple, list[tuple[Any, Point]]] = {}
+    alike: dict[Any, str] = {}
+    batches: dict[tuple, dict[tuple, list]] = {}
     for label, point in points:
-        point = {"family": "contextual", "schedule": "constant", **point}
-        size = int(number(point["group_size"])) if sampled else None
-        batches.setdefault((*rules.of_point(point), point["schedule"], size), []).append((label, point))
-    for (advantage, aggregation, schedule, size), members in batches.items():
-        divisor = AGGREGATIONS.find(aggregation).divisor(instance)
-        states = None
-        if sampled:
-            states = [
-                streams.state(settings["seed"], {name: point[name] for name in KEYS}) for _, point in members
-            ]
+        advantage, _ = rules.of_point(point)
+        if not sampled:
+            advantage = alike.setdefault(rules.ADVANTAGES.find(advantage).coefficient, advantage)
+        own = {"family": "contextual", "schedule": "constant", **point, "rule": rules.label(advantage)}
+        kind = advantage, own["schedule"], int(number(own["group_size"])) if sampled else None
+        run = tuple((name, own[name]) for name in KEYS if name in own)
+        batches.setdefault(kind, {}).setdefault(run, []).append(label)
+    for (advantage, schedule, size), labels in batches.items():
+        runs = [dict(run) for run in labels]
         results = train(
             instance,
             advantage,
-            aggregation,
-            [number(point[LEARNING_RATE]) * divisor for _, point in members],
+            UNDIVIDED,
+            [number(run[LEARNING_RATE]) for run in runs],
             iterations=settings["iterations"],
             schedule=schedule,
             group_size=size,
-            states=states,
+            states=[streams.state(settings["seed"], run) for run in runs] if sampled else None,
             record=record,
             outcome=False,
         )
-        for (label, _), result in zip(members, results, strict=True):
-            yield label, result
+        for shared, result in zip(labels.values(), results, strict=True):
+            for label in shared:
+                yield label, result
 
 
 def features(settings: Settings) -> float:

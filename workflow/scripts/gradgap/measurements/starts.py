@@ -63,4 +63,8 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     }
 
 
-MEASUREMENTS.add("starts")(Measurement(VARIABLES, compute, settings=FAMILY_SETTINGS, check=check_instances))
+MEASUREMENTS.add("starts")(
+    Measurement(
+        VARIABLES, compute, settings=FAMILY_SETTINGS, cost=lambda settings: 1e-3, check=check_instances
+    )
+)

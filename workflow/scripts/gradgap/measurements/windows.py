@@ -49,4 +49,6 @@ def compute(point: Point, inner: Axes, settings: Settings) -> dict:
     }
 
 
-MEASUREMENTS.add("windows")(Measurement(VARIABLES, compute, settings=("start_deviations",)))
+MEASUREMENTS.add("windows")(
+    Measurement(VARIABLES, compute, settings=("start_deviations",), cost=lambda settings: 1e-3)
+)

@@ -74,7 +74,7 @@ def jobs(config: Config) -> list[Job]:
 def _shards(study: StudyConfig, config: Config) -> list[str]:
     """Files of the shards of a study, below the results folder."""
     return [
-        f"shards/{shard.study}/{shard.sweep}/{shard.name}.npz"
+        f"shards/{shard.study}/{shard.name}.npz"
         for shard in grid.shards(study, config.shard_points, config.shard_seconds)
     ]
 

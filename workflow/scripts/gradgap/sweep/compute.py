@@ -1,7 +1,8 @@
 """Compute shards.
 
-The values at a point depend only on the point, the settings and the code. So a new shard copies every point that
-another shard of its sweep already holds, and computes the rest.
+The values at a point depend only on the point, the settings and the code. So a shard copies every point that a file
+of its study already holds, and computes the rest. Such a file may be of another grid, or of the same shard before a
+change of code that concerns others of its blocks.
 """
 
 import logging
@@ -9,63 +10,147 @@ import math
 import re
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import GradgapError
-from .grid import Shard, measurement_of, safe, settings_at
+from ..errors import GradgapError, ShardError
+from .grid import Block, Shard, may_share, measurement_of, settings_at
 from .measurement import empty, measure
-from .store import head, read_current
+from .store import head, read, require_current, write
 
 log = logging.getLogger(__name__)
-#: What two shards have in common if they can hold the same points.
+#: What two blocks have in common if they can hold the same points.
 _SAME = ("study", "sweep", "measurement", "seed", "at")
-#: What the log of a job says at its end: points simulated, points of the shard, seconds of processor time (a busy
-#: machine makes no point dearer); and of the first points.
+#: What the log of a job says of each block at its end: points simulated, points of the block, seconds of processor
+#: time (a busy machine makes no point dearer); and of the first points.
 MEASURED = re.compile(r"simulated (\d+) of (\d+) points in ([\d.]+) s, the first (\d+) in ([\d.]+) s")
 
 
-def compute(shard: Shard, folder: str | Path | None = None) -> dict[str, np.ndarray]:
+def make(shard: Shard, path: str | Path) -> None:
+    """Compute a shard and write its file; then remove the file of the same points that former code has made.
+
+    Parameters
+    ----------
+    shard : Shard
+    path : path
+        The file; others of the same study lie beside it.
+
+    Raises
+    ------
+    ShardError
+        If the path is not named for this shard, as it is where the code was edited after the workflow had started.
+    """
+    path = Path(path)
+    if path.stem != shard.name:
+        raise ShardError(f"{path}: the code has changed since the workflow started; run it again")
+    write(path, shard, compute(shard, path.parent))
+    for former in path.parent.glob(f"{shard.name_of_points}~*.npz"):
+        if former != path:
+            former.unlink(missing_ok=True)
+
+
+def compute(shard: Shard, folder: str | Path | None = None) -> list[dict[str, np.ndarray]]:
     """Compute every variable at every point of a shard, and report progress in the log.
 
     Parameters
     ----------
     shard : Shard
     folder : path, optional
-        Folder with other shards of the same sweep. Points that they hold are copied.
+        Folder with files of the same study. Points that they hold are copied.
 
     Returns
     -------
-    dict of str to ndarray
-        Every variable of the shard's measurement, in the shape of the axes it depends on.
+    list of dict of str to ndarray
+        Of each block every variable of its measurement, in the shape of the axes it depends on.
     """
-    measurement = measurement_of(shard)
-    arrays = empty(shard.axes, measurement.variables)
-    missing = np.ones([len(values) for values in shard.axes.values()], bool)
-    if folder is not None:
-        for other, values in _known(shard, Path(folder), missing):
-            shared = {axis: _shared(shard.axes[axis], other.axes[axis]) for axis in shard.axes}
-            mine, theirs = ({axis: pair[k] for axis, pair in shared.items()} for k in (0, 1))
-            _place(arrays, measurement.variables, mine, values, theirs)
-            missing[np.ix_(*mine.values())] = False
-    total, done = int(missing.sum()), 0
-    said = _Progress(shard.name, total)
-    settings = {**shard.settings, "seed": shard.seed} if measurement.random else shard.settings
-    for index in products(missing):
-        part = dict(zip(shard.axes, index, strict=True))
-        axes = {axis: tuple(shard.axes[axis][i] for i in positions) for axis, positions in part.items()}
+    begun = [_Begun.of(block) for block in shard.blocks]
+    for path in sorted(Path(folder).glob("*.npz")) if folder is not None else ():
+        open_ = [one for one in begun if one.missing.any() and may_share(one.block, path.stem)]
+        if open_:
+            try:
+                _copy(path, open_)
+            except GradgapError as error:
+                log.warning("not used: %s", error)
+    for one in begun:
+        _simulate(one)
+    return [one.arrays for one in begun]
+
+
+def compute_block(block: Block) -> dict[str, np.ndarray]:
+    """Compute every variable at every point of one block, see `compute`."""
+    return compute(Shard((block,)))[0]
+
+
+@dataclass
+class _Begun:
+    """A block of which some points are known, and others are missing."""
+
+    block: Block
+    arrays: dict[str, np.ndarray]
+    missing: np.ndarray
+
+    @classmethod
+    def of(cls, block: Block) -> "_Begun":
+        """A block of which nothing is known."""
+        missing = np.ones([len(values) for values in block.axes.values()], bool)
+        return cls(block, empty(block.axes, measurement_of(block).variables), missing)
+
+
+def _copy(path: Path, begun: list[_Begun]) -> None:
+    """Copy the missing points that a file holds, where they were computed by the present code with these settings."""
+    known = [
+        (one, k) for k, (other, code) in enumerate(head(path)) for one in begun if _useful(one, other, code)
+    ]
+    if not known:
+        return
+    stored = read(path)
+    for one, k in known:
+        require_current(path, stored[k])
+        other = stored[k].block
+        shared = {axis: _shared(values, other.axes[axis]) for axis, values in one.block.axes.items()}
+        mine, theirs = ({axis: pair[k] for axis, pair in shared.items()} for k in (0, 1))
+        _place(one.arrays, measurement_of(other).variables, mine, stored[k].arrays, theirs)
+        one.missing[np.ix_(*mine.values())] = False
+        log.info("%s: points known already are taken from %s", one.block.label, path)
+
+
+def _useful(one: _Begun, other: Block, code: str) -> bool:
+    """Whether another block has missing points, computed by the present code with the same settings."""
+    block = one.block
+    if any(getattr(other, name) != getattr(block, name) for name in _SAME) or list(other.axes) != list(
+        block.axes
+    ):
+        return False
+    both = {axis: _shared(values, other.axes[axis])[0] for axis, values in block.axes.items()}
+    shared = {axis: tuple(block.axes[axis][i] for i in mine) for axis, mine in both.items()}
+    return bool(
+        one.missing[np.ix_(*both.values())].any()
+        and settings_at(block, shared) == settings_at(other, shared)
+        and code == other.code
+    )
+
+
+def _simulate(one: _Begun) -> None:
+    """Compute the points of a block that are missing."""
+    block, measurement = one.block, measurement_of(one.block)
+    total, done = int(one.missing.sum()), 0
+    said = _Progress(block.label, total)
+    settings = {**block.settings, "seed": block.seed} if measurement.random else block.settings
+    for index in products(one.missing):
+        part = dict(zip(block.axes, index, strict=True))
+        axes = {axis: tuple(block.axes[axis][i] for i in positions) for axis, positions in part.items()}
         points = math.prod(map(len, index))
-        values = measure(measurement, {**shard.at, **axes}, settings, partial(said.part, done, points))
-        _place(arrays, measurement.variables, part, values)
+        values = measure(measurement, {**block.at, **axes}, settings, partial(said.part, done, points))
+        _place(one.arrays, measurement.variables, part, values)
         done += points
-    said.end(missing.size)
-    return arrays
+    said.end(one.missing.size)
 
 
 class _Progress:
-    """Reports in the log how far a shard is, and at the end how long it took."""
+    """Reports in the log how far a block is, and at the end how long it took."""
 
     def __init__(self, name: str, total: int):
         self._name, self._total, self._tenth = name, total, -1
@@ -145,37 +230,3 @@ def products(missing: np.ndarray) -> Iterator[tuple[tuple[int, ...], ...]]:
             continue
         for product in products(missing[positions[0]]):
             yield (tuple(positions), *product)
-
-
-def _known(shard: Shard, folder: Path, missing: np.ndarray) -> Iterator[tuple[Shard, dict[str, np.ndarray]]]:
-    """Shards of the same sweep with missing points, computed by the present code with the same settings."""
-    for path in sorted(folder.glob("*.npz")):
-        if path.stem == shard.name or not missing.any() or not _may_share(shard, path.stem):
-            continue
-        try:
-            other, code = head(path)
-            if any(getattr(other, name) != getattr(shard, name) for name in _SAME) or list(
-                other.axes
-            ) != list(shard.axes):
-                continue
-            both = {axis: _shared(values, other.axes[axis])[0] for axis, values in shard.axes.items()}
-            shared = {axis: tuple(shard.axes[axis][i] for i in mine) for axis, mine in both.items()}
-            if (
-                missing[np.ix_(*both.values())].any()
-                and settings_at(shard, shared) == settings_at(other, shared)
-                and code == other.code
-            ):
-                other, values = read_current(path)
-                log.info("points known already are taken from %s", path)
-                yield other, values
-        except GradgapError as error:
-            log.warning("not used: %s", error)
-
-
-def _may_share(shard: Shard, name: str) -> bool:
-    """Whether a shard may share points with this one, judged by the axes in its name."""
-    for part in name.split("~")[:-1]:
-        axis, _, value = part.partition("=")
-        if axis in shard.axes and not any(value == safe(own) for own in shard.axes[axis]):
-            return False
-    return True

@@ -60,8 +60,9 @@ TOP = {
     "shard_seconds": Setting(
         description=(
             "Time that one job should take at the most, in seconds; a simulation whose points are dear then puts "
-            "fewer than shard_points into a shard. The default suits one machine; on a cluster, where jobs wait in a "
-            "queue, some minutes are better. `gradgap plan` says what to expect of a configuration."
+            "fewer than shard_points into a shard, and small sweeps of a study share one. The default suits one "
+            "machine; on a cluster, where jobs wait in a queue, some minutes are better. `gradgap plan` says what to "
+            "expect of a configuration."
         ),
         above=0,
         maximum=1e6,

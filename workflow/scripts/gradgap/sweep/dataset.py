@@ -18,7 +18,7 @@ from ..values import failure_rate, number
 from . import provenance
 from .axes import AXES
 from .grid import (
-    Shard,
+    Block,
     StudyConfig,
     all_values,
     given_by,
@@ -112,7 +112,7 @@ class Contents:
         return cls(config.name, attributes, config.seed, axes, sweeps)
 
     def code(self, sweep: str, axes: Mapping[str, Iterable[str]]) -> str:
-        """`Shard.code` of a shard of a sweep with these values of its axes."""
+        """`Block.code` of a block of a sweep with these values of its axes."""
         found = set(self.sweeps[sweep]["sources"])
         for axis, modules in self.sweeps[sweep]["sources_of"].items():
             for value in axes.get(axis, modules):
@@ -140,8 +140,8 @@ def coordinates(axis: str, meaning: Mapping[str, Any]) -> dict[str, xr.Variable]
     return found
 
 
-#: Of a sweep: each shard file, and where the values of its axes stand in the whole axes.
-Places = list[tuple[str | Path, dict[str, list[int]]]]
+#: Of each block of a sweep: its file, its number there, and where the values of its axes stand in the whole axes.
+Places = list[tuple[str | Path, int, dict[str, list[int]]]]
 
 
 def assemble(contents: Contents, shards: Iterable[str | Path]) -> xr.Dataset:
@@ -178,7 +178,7 @@ def assemble(contents: Contents, shards: Iterable[str | Path]) -> xr.Dataset:
 def aggregate(contents: Contents, shards: Iterable[str | Path], path: str | Path) -> None:
     """Put the shards of a study together in a compressed netCDF-4 file, which appears whole or not at all.
 
-    The file is the same as if `assemble` and `write` had made it, but only a shard, a part of one variable and a mask
+    The file is the same as if `assemble` and `write` had made it, but only a file, a part of one variable and a mask
     of the grid are in memory at a time. Its bytes do not depend on how the grid was cut into shards.
 
     Parameters
@@ -299,18 +299,18 @@ def _survey(contents: Contents, shards: Iterable[str | Path]) -> dict[str, Place
     refused: dict[str | Path, ShardError] = {}
     for path in shards:
         try:
-            shard, code, arrays = read(path)
-            index = _positions(contents, path, shard)
-            shapes = {
-                name: tuple(len(shard.axes[axis]) for axis in meaning["axes"])
-                for name, meaning in contents.sweeps[shard.sweep]["variables"].items()
-            }
-            require(path, code, arrays, contents.code(shard.sweep, shard.axes), shapes)
+            for k, stored in enumerate(read(path)):
+                block = stored.block
+                index = _positions(contents, path, block)
+                shapes = {
+                    name: tuple(len(block.axes[axis]) for axis in meaning["axes"])
+                    for name, meaning in contents.sweeps[block.sweep]["variables"].items()
+                }
+                require(path, stored, contents.code(block.sweep, block.axes), shapes)
+                places[block.sweep].append((path, k, index))
+                seen[block.sweep][np.ix_(*index.values())] = True
         except ShardError as error:
             refused[path] = error
-            continue
-        places[shard.sweep].append((path, index))
-        seen[shard.sweep][np.ix_(*index.values())] = True
     if refused:
         files = " ".join(shlex.quote(str(path)) for path in refused)
         raise ShardError(
@@ -329,9 +329,9 @@ def _part(
     axes: Mapping[str, Sequence[str]],
     part: Sequence[range],
 ) -> np.ndarray:
-    """One box of a variable, from the shards that hold its points."""
+    """One box of a variable, from the blocks that hold its points."""
     array = np.empty([len(rows) for rows in part], meaning["dtype"])
-    for path, index in places:
+    for path, k, index in places:
         theirs = [np.array(index[axis]) for axis in axes]
         inside = [
             np.flatnonzero((at >= rows.start) & (at < rows.stop))
@@ -339,26 +339,26 @@ def _part(
         ]
         if all(len(positions) for positions in inside):
             mine = [at[i] - rows.start for at, i, rows in zip(theirs, inside, part, strict=True)]
-            array[np.ix_(*mine)] = stored_variable(path, variable)[np.ix_(*inside)]
+            array[np.ix_(*mine)] = stored_variable(path, k, variable)[np.ix_(*inside)]
     if array.dtype.kind == "f" and not meaning["undefined"]:
         _require_defined(variable, axes, part, array)
     return array
 
 
-def _positions(contents: Contents, path: str | Path, shard: Shard) -> dict[str, list[int]]:
-    """Positions of the values of a shard's axes in the whole axes."""
-    sweep = contents.sweeps.get(shard.sweep)
-    if shard.study != contents.study or sweep is None:
-        what = f"it belongs to {shard.study}/{shard.sweep}"
+def _positions(contents: Contents, path: str | Path, block: Block) -> dict[str, list[int]]:
+    """Positions of the values of a block's axes in the whole axes."""
+    sweep = contents.sweeps.get(block.sweep)
+    if block.study != contents.study or sweep is None:
+        what = f"it belongs to {block.study}/{block.sweep}"
     else:
         whole = sweep["axes"]
-        points = all_values(shard.axes, shard.at)
+        points = all_values(block.axes, block.at)
         here = settings_for(sweep["settings"], points, sweep["owners"], sweep["by"])
-        other = [name for name in here if shard.settings.get(name) != here[name]]
-        strange = [axis for axis, values in shard.axes.items() if not set(values) <= set(whole.get(axis, ()))]
-        if not other and not strange and (shard.seed, shard.at) == (sweep["seed"], sweep["at"]):
+        other = [name for name in here if block.settings.get(name) != here[name]]
+        strange = [axis for axis, values in block.axes.items() if not set(values) <= set(whole.get(axis, ()))]
+        if not other and not strange and (block.seed, block.at) == (sweep["seed"], sweep["at"]):
             where = {axis: {value: i for i, value in enumerate(whole[axis])} for axis in whole}
-            return {axis: [where[axis][value] for value in values] for axis, values in shard.axes.items()}
+            return {axis: [where[axis][value] for value in values] for axis, values in block.axes.items()}
         what = "other " + ", ".join([*other, *(f"values of {axis}" for axis in strange)] or ["seed"])
     raise ShardError(f"{path}: is no shard of the study {contents.study!r} as configured ({what}); delete it")
 

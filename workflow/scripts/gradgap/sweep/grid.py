@@ -1,9 +1,12 @@
-"""The shards of a configuration: which points are computed together, and under which names.
+"""The shards of a configuration: which points one job computes, and under which name it keeps them.
 
-A shard is a product of values of the axes of one sweep (see `cutting`). Its name ends in a hash of everything that
-defines it, with values in a fixed order. So a change of the grid does not rename the shards that stay.
+A block is a product of values of the axes of one sweep (see `cutting`). A shard is what one job computes and one file
+holds: a block, or several blocks of one study that are small. Its name ends in a hash of everything that defines its
+points, with values in a fixed order, and a hash of its code. So a change of the grid does not rename the shards that
+stay, and where code has changed a new file is made, which copies from the former one what the change leaves valid.
 """
 
+import functools
 import hashlib
 import itertools
 import json
@@ -12,6 +15,8 @@ import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from ..fingerprint import fingerprint, modules_of
 from ..settings import SETTINGS, settings_of
@@ -49,8 +54,8 @@ class StudyConfig:
 
 
 @dataclass(frozen=True)
-class Shard:
-    """Points of one sweep that are computed together.
+class Block:
+    """Points of one sweep that are computed together: a product of values of its axes.
 
     Attributes
     ----------
@@ -75,22 +80,21 @@ class Shard:
 
     @property
     def spec(self) -> str:
-        """Everything that defines the shard, as canonical JSON."""
+        """Everything that defines the block, as canonical JSON."""
         return json.dumps(vars(self), ensure_ascii=False)  # the order of axes is that of the arrays
 
     @classmethod
-    def from_spec(cls, spec: str) -> "Shard":
-        """The shard that a `spec` defines."""
+    def from_spec(cls, spec: str) -> "Block":
+        """The block that a `spec` defines."""
         fields = json.loads(spec)
         fields["axes"] = {axis: tuple(values) for axis, values in fields["axes"].items()}
         return cls(**fields)
 
     @property
-    def name(self) -> str:
-        """File name: the axes that have one value, and a hash of the spec."""
+    def label(self) -> str:
+        """For people and file names: the sweep, and the axes that have one value."""
         single = [f"{axis}={safe(values[0])}" for axis, values in self.axes.items() if len(values) == 1]
-        digest = hashlib.blake2b(self.spec.encode(), digest_size=6).hexdigest()
-        return "~".join([*single, digest])  # no comma: Snakemake's remote jobs could not be told of it
+        return "~".join([self.sweep, *single])  # no comma: Snakemake's remote jobs could not be told of it
 
     @property
     def points(self) -> int:
@@ -106,8 +110,92 @@ class Shard:
 
     @property
     def code(self) -> str:
-        """Fingerprint of the sources that the shard's numbers depend on."""
+        """Fingerprint of the sources that the block's numbers depend on."""
         return fingerprint(*sorted(sources(self)))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What one job computes and one file holds.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+        At least one, all of one study and one conda environment.
+    """
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def study(self) -> str:
+        """The study that all blocks belong to."""
+        return self.blocks[0].study
+
+    @property
+    def environment(self) -> str:
+        """The conda environment that all blocks are computed in."""
+        return measurement_of(self.blocks[0]).environment
+
+    @property
+    def spec(self) -> str:
+        """Everything that defines the shard, as canonical JSON."""
+        return f"[{', '.join(block.spec for block in self.blocks)}]"
+
+    @classmethod
+    def from_spec(cls, spec: str) -> "Shard":
+        """The shard that a `spec` defines."""
+        return cls(tuple(Block.from_spec(json.dumps(fields)) for fields in json.loads(spec)))
+
+    @functools.cached_property
+    def name(self) -> str:
+        """File name, see `named`."""
+        return self.named(block.code for block in self.blocks)
+
+    def named(self, codes: Iterable[str]) -> str:
+        """File name if its blocks were computed by this code: that of its points, and a hash of the fingerprints."""
+        return f"{self.name_of_points}~{_hash(' '.join(codes), 4)}"
+
+    @property
+    def name_of_points(self) -> str:
+        """What its file name begins with: the label of its block, or its first sweeps; and a hash of the spec."""
+        if len(self.blocks) == 1:
+            label = self.blocks[0].label
+        else:
+            sweeps = list(dict.fromkeys(block.sweep for block in self.blocks))
+            more = [f"{len(sweeps) - _NAMED}_{_MORE}"] if len(sweeps) > _NAMED else []
+            label = "~".join([*sweeps[:_NAMED], *more])
+        return f"{label}~{_hash(self.spec, 6)}"
+
+    @property
+    def points(self) -> int:
+        """Number of points of all blocks."""
+        return sum(block.points for block in self.blocks)
+
+    @property
+    def seconds(self) -> float:
+        """Time that all blocks take, see `Block.seconds`."""
+        return sum(block.seconds for block in self.blocks)
+
+
+def _hash(text: str, size: int) -> str:
+    """A hash of so many bytes, in hexadecimal digits."""
+    return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
+
+
+#: How many sweeps the name of a shard has, and what it says of the others.
+_NAMED, _MORE = 3, "more"
+
+
+def may_share(block: Block, name: str) -> bool:
+    """Whether the shard of this name may have points of a block. It reads names alone, so that no file is opened."""
+    parts = name.split("~")[:-2]
+    if block.sweep not in parts and not any(part.endswith(f"_{_MORE}") for part in parts):
+        return False
+    for part in parts:
+        axis, _, value = part.partition("=")
+        if value and axis in block.axes and value not in map(safe, block.axes[axis]):
+            return False
+    return True
 
 
 def safe(value: str) -> str:
@@ -115,8 +203,8 @@ def safe(value: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]", "_", value)
 
 
-def measurement_of(of: Sweep | Shard) -> Measurement:
-    """The measurement of a sweep or a shard."""
+def measurement_of(of: Sweep | Block) -> Measurement:
+    """The measurement of a sweep or a block."""
     return MEASUREMENTS.find(of.measurement)
 
 
@@ -138,10 +226,10 @@ def sources_of_value(axis: str, value: str) -> set[str]:
     return found
 
 
-def sources(shard: Shard) -> set[str]:
-    """Modules that the numbers of a shard depend on, from its measurement and every component on its axes."""
-    found = sources_of_measurement(shard.measurement)
-    for axis, values in all_values(shard.axes, shard.at).items():
+def sources(block: Block) -> set[str]:
+    """Modules that the numbers of a block depend on, from its measurement and every component on its axes."""
+    found = sources_of_measurement(block.measurement)
+    for axis, values in all_values(block.axes, block.at).items():
         found = found.union(*(sources_of_value(axis, value) for value in values))
     return found
 
@@ -152,7 +240,7 @@ def sweep_axes(config: StudyConfig, sweep: Sweep) -> dict[str, tuple[str, ...]]:
 
 
 def in_order(axis: str, values: tuple[str, ...]) -> tuple[str, ...]:
-    """The values of an axis in the order that shards use: labels alphabetically, numbers by size."""
+    """The values of an axis in the order that blocks use: labels alphabetically, numbers by size."""
     return tuple(sorted(values) if AXES.find(axis).kind == "label" else sorted(values, key=number))
 
 
@@ -205,12 +293,12 @@ def given_by(settings: Iterable[str]) -> dict[str, str]:
     return {name: by for name in settings if name in SETTINGS.discover() and (by := SETTINGS[name].by)}
 
 
-def settings_at(shard: "Shard", axes: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """The settings of a shard that matter at some of its points."""
-    own = owners(all_values(shard.axes, shard.at))
-    shared = measurement_of(shard).settings
+def settings_at(block: Block, axes: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The settings of a block that matter at some of its points."""
+    own = owners(all_values(block.axes, block.at))
+    shared = measurement_of(block).settings
     own = {name: of for name, of in own.items() if name not in shared}
-    return settings_for(shard.settings, all_values(dict(axes), shard.at), own, given_by(shard.settings))
+    return settings_for(block.settings, all_values(dict(axes), block.at), own, given_by(block.settings))
 
 
 def sweep_owners(config: StudyConfig, sweep: Sweep) -> dict[str, dict[str, list[str]]]:
@@ -231,10 +319,10 @@ def together(measurement: Measurement, axes: Mapping[str, tuple[str, ...]]) -> i
     return math.prod(len(axes[axis]) for axis in measurement.together if axis in axes)
 
 
-def shard_points(
+def block_points(
     sweep: Sweep, axes: Mapping[str, tuple[str, ...]], settings: Mapping[str, Any], most: int, seconds: float
 ) -> int:
-    """Largest number of points of a shard: `most`, or fewer if the measurement says that they take over `seconds`."""
+    """Largest number of points of a block: `most`, or fewer if the measurement says that they take over `seconds`."""
     measurement = measurement_of(sweep)
     if measurement.cost is not None:
         computations = max(1, int(min(most, seconds / measurement.cost(settings))))
@@ -242,20 +330,25 @@ def shard_points(
     return most
 
 
-def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Shard]:
-    """All shards of a study.
+#: A sweep that would fill more shards than this shares none of them.
+_MANY = 4
+
+
+def blocks(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Block]:
+    """All blocks of a study.
 
     Parameters
     ----------
     config : StudyConfig
     most : int
-        Largest number of points of a shard.
+        Largest number of points of a block.
     seconds : float
-        Longest time that a shard should take, as far as the measurement knows its cost.
+        Longest time that a block should take, as far as the measurement knows its cost.
 
     Returns
     -------
-    list of Shard
+    list of Block
+        One sweep after the other, as the study has them.
     """
     found = []
     for name, sweep in config.study.sweeps.items():
@@ -264,10 +357,54 @@ def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Sh
         settings, own = sweep_settings(config, sweep), sweep_owners(config, sweep)
         by = given_by(settings)
         ordered = {axis: in_order(axis, values) for axis, values in sweep_axes(config, sweep).items()}
-        points = shard_points(sweep, ordered, settings, most, seconds)
+        points = block_points(sweep, ordered, settings, most, seconds)
         pieces = cut(ordered, measurement.split, points)
         for combination in itertools.product(*pieces.values()):
             axes = dict(zip(ordered, combination, strict=True))
             here = settings_for(settings, all_values(axes, sweep.at), own, by)
-            found.append(Shard(config.name, name, sweep.measurement, axes, here, seed, dict(sweep.at)))
+            found.append(Block(config.name, name, sweep.measurement, axes, here, seed, dict(sweep.at)))
     return found
+
+
+def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Shard]:
+    """All shards of a study: its `blocks`, of which small ones share a shard, because to start a job takes a second.
+
+    Blocks that need the same conda environment are joined as long as their shard keeps both limits. Alone stays a
+    block of more than half of a limit, and a block of a sweep that fills many shards: so a value added to a large
+    sweep reruns the shard that it falls into, and does not join the others anew.
+
+    Parameters
+    ----------
+    config : StudyConfig
+    most : int
+        Largest number of points of a shard.
+    seconds : float
+        Longest time that a shard should take, as far as the measurements know their costs.
+
+    Returns
+    -------
+    list of Shard
+        In the order of their first blocks.
+    """
+    cut = blocks(config, most, seconds)
+    parts = [np.array([block.seconds / seconds, block.points / most]) for block in cut]  # of the two limits
+    whole: dict[str, np.ndarray] = {}
+    for block, part in zip(cut, parts, strict=True):
+        whole[block.sweep] = whole.get(block.sweep, 0) + part
+    alone: list[list[int]] = []
+    shared: list[tuple[str, np.ndarray, list[int]]] = []
+    # the longest first, each into the first shard that has room for it
+    for i in sorted(range(len(cut)), key=lambda i: (-parts[i][0], cut[i].spec)):
+        if max(2 * parts[i]) > 1 or max(whole[cut[i].sweep]) > _MANY:
+            alone.append([i])
+            continue
+        environment = measurement_of(cut[i]).environment
+        for other, taken, members in shared:
+            if other == environment and max(taken + parts[i]) <= 1:
+                taken += parts[i]
+                members.append(i)
+                break
+        else:
+            shared.append((environment, parts[i].copy(), [i]))
+    found = [*alone, *(members for _, _, members in shared)]
+    return [Shard(tuple(cut[i] for i in sorted(members))) for members in sorted(found, key=min)]

@@ -109,14 +109,14 @@ class Measurement:
     settings : tuple of str
         Settings that it reads; a change of any other setting does not rerun it.
     split : tuple of str
-        Axes of which a shard holds one value: ``family``, where an edit of one family should leave the points of
+        Axes of which a block holds one value: ``family``, where an edit of one family should leave the points of
         the others; an axis whose values differ in cost by orders of magnitude; mostly none.
     random : bool
         It draws random numbers, so that a change of the seed reruns it.
     cost : callable, optional
         ``cost(settings)``: seconds that one point takes on one core, to an order of magnitude and for the dearest
-        points. How many points a shard holds follows from it and the configuration's ``shard_seconds``, and so does
-        which shards start first.
+        points. How many points a block holds follows from it and the configuration's ``shard_seconds``, and so does
+        which blocks share a shard and which shards start first.
     check : callable, optional
         ``check(axes, settings)`` raises `ConfigError` where a point cannot be computed.
     environment : str

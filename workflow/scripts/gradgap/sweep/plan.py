@@ -24,7 +24,7 @@ from . import grid
 from .compute import MEASURED
 from .config import Config
 from .dataset import AT_ONCE
-from .grid import Shard, StudyConfig
+from .grid import Block, StudyConfig
 from .measurement import measure
 from .store import head
 from .study import Sweep
@@ -43,23 +43,36 @@ _TIMED_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
+class Record:
+    """What a job recorded of one block.
+
+    Attributes
+    ----------
+    block : Block
+    points : int
+        Points that it computed, except those during compilation; may be 0.
+    seconds : float
+        Processor time that it spent on them.
+    """
+
+    block: Block
+    points: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Job:
     """The records of one job.
 
     Attributes
     ----------
-    shard : Shard
-    points : int
-        Points that it computed, except those during compilation; may be 0.
-    seconds : float
-        Processor time that it spent on them.
+    blocks : tuple of Record
+        Of those blocks of which it computed points.
     beside, memory : float
         Processor time that it spent on other things, and its largest memory in bytes; nan if not recorded.
     """
 
-    shard: Shard
-    points: int
-    seconds: float
+    blocks: tuple[Record, ...]
     beside: float = math.nan
     memory: float = math.nan
 
@@ -68,35 +81,38 @@ def recorded_jobs(results: str | Path) -> list[Job]:
     """The records of all shards of a results folder."""
     found = []
     results = Path(results)
-    for path in sorted((results / "shards").glob("*/*/*.npz")):
+    for path in sorted((results / "shards").glob("*/*.npz")):
         place = path.relative_to(results / "shards")
         log = (results / "logs" / "shards" / place).with_suffix(".log")
         benchmark = (results / "benchmarks" / "shards" / place).with_suffix(".tsv")
-        said = MEASURED.search(log.read_text(encoding="utf-8")) if log.is_file() else None
-        if said is None or int(said[1]) == 0:
-            continue
+        said = MEASURED.findall(log.read_text(encoding="utf-8")) if log.is_file() else []
         try:
-            shard = head(path)[0]
+            blocks = [block for block, _ in head(path)] if said else []
         except GradgapError:
+            continue
+        if len(said) != len(blocks) or not any(int(computed) for computed, *_ in said):
             continue
         row = pd.read_csv(benchmark, sep="\t").iloc[-1] if benchmark.is_file() else {}
         memory = float(row.get("max_rss", math.nan)) * 2**20
-        points, seconds = int(said[1]), float(said[3])
-        beside = float(row.get("cpu_time", math.nan)) - seconds
-        if points > int(said[4]):
-            points, seconds = points - int(said[4]), seconds - float(said[5])
-        elif seconds < _COMPILING_SECONDS:
-            points, seconds = 0, 0.0
-        found.append(Job(shard, points, seconds, beside, memory))
+        beside = float(row.get("cpu_time", math.nan)) - sum(float(seconds) for _, _, seconds, *_ in said)
+        records = [_record(block, *map(float, numbers)) for block, numbers in zip(blocks, said, strict=True)]
+        found.append(Job(tuple(records), beside, memory))
     return found
 
 
-def nominal(shard: Shard) -> float:
+def _record(block: Block, points: float, of: float, seconds: float, first: float, compiling: float) -> Record:
+    """What the log says of a block, but for its first points."""
+    if points > first:
+        return Record(block, int(points - first), seconds - compiling)
+    return Record(block, int(points), seconds) if seconds >= _COMPILING_SECONDS else Record(block, 0, 0.0)
+
+
+def nominal(block: Block) -> float:
     """Seconds for each point according to the measurement, or 1 if it does not say."""
-    return shard.seconds / shard.points
+    return block.seconds / block.points
 
 
-def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Job:
+def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Record:
     """Compute the middle point of a sweep, with all that come with it, once to compile and once to time."""
     measurement = grid.measurement_of(sweep)
     axes: dict[str, tuple[str, ...]] = {
@@ -105,41 +121,41 @@ def time_one_point(config: StudyConfig, name: str, sweep: Sweep) -> Job:
     }
     settings = grid.sweep_settings(config, sweep)
     seed = config.seed if measurement.random else 0
-    shard = Shard(config.name, name, sweep.measurement, axes, settings, seed, dict(sweep.at))
+    block = Block(config.name, name, sweep.measurement, axes, settings, seed, dict(sweep.at))
     if measurement.random:
         settings = {**settings, "seed": config.seed}
     for _ in range(2):
         started = time.process_time()
         measure(measurement, {**sweep.at, **axes}, settings)
         seconds = time.process_time() - started
-    return Job(shard, shard.points, seconds)
+    return Record(block, block.points, seconds)
 
 
-def rate(known: Iterable[Job]) -> Callable[[Shard], float] | None:
-    """Seconds for each point of a shard, from records of its measurement; None if there are none.
+def rate(known: Iterable[Record]) -> Callable[[Block], float] | None:
+    """Seconds for each point of a block, from records of its measurement; None if there are none.
 
     Those of the same family and the nearest response length count, scaled by the simulation's own statement of how
     its cost depends on its settings.
     """
-    stated = [(entry, nominal(entry.shard)) for entry in known]
+    stated = [(entry, nominal(entry.block)) for entry in known]
     if not stated:
         return None
 
-    def distance(shard: Shard, other: Shard) -> float:
-        apart = 0.0 if set(shard.axes.get("family", ())) & set(other.axes.get("family", ("",))) else 100.0
-        return apart + abs(_log_length(shard) - _log_length(other))
+    def distance(block: Block, other: Block) -> float:
+        apart = 0.0 if set(block.axes.get("family", ())) & set(other.axes.get("family", ("",))) else 100.0
+        return apart + abs(_log_length(block) - _log_length(other))
 
-    def seconds(shard: Shard) -> float:
-        nearest = min(distance(shard, entry.shard) for entry, _ in stated)
-        near = [(entry, cost) for entry, cost in stated if distance(shard, entry.shard) <= nearest + 1e-9]
+    def seconds(block: Block) -> float:
+        nearest = min(distance(block, entry.block) for entry, _ in stated)
+        near = [(entry, cost) for entry, cost in stated if distance(block, entry.block) <= nearest + 1e-9]
         expected = sum(entry.points * cost for entry, cost in near)
-        return sum(entry.seconds for entry, _ in near) / expected * nominal(shard)
+        return sum(entry.seconds for entry, _ in near) / expected * nominal(block)
 
     return seconds
 
 
-def _log_length(shard: Shard) -> float:
-    lengths = [math.log2(number(value)) for value in shard.axes.get("length", ())]
+def _log_length(block: Block) -> float:
+    lengths = [math.log2(number(value)) for value in block.axes.get("length", ())]
     return statistics.fmean(lengths) if lengths else 0.0
 
 
@@ -158,22 +174,28 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
         ``points``, ``shards``, ``jobs``, ``core_hours``, ``bytes``; ``wall_seconds`` on the ``cores`` of this
         machine; ``memory`` in bytes of the largest simulation
         job and of the largest aggregation; ``longest_job`` in seconds; ``shard_points`` as configured and as
-        proposed; ``sweeps``, one entry each; ``warnings``.
+        proposed; ``sweeps``, one entry each, whose ``shards`` are those that hold a part of it; ``warnings``.
     """
     recorded = recorded_jobs(results)
-    simulated: dict[str, list[Job]] = {}
-    for entry in (entry for entry in recorded if entry.points):
-        simulated.setdefault(entry.shard.measurement, []).append(entry)
+    simulated: dict[str, list[Record]] = {}
+    for record in (record for job in recorded for record in job.blocks if record.points):
+        simulated.setdefault(record.block.measurement, []).append(record)
     beside = [entry.beside for entry in recorded if entry.beside > 0]
     start = statistics.median(beside) if beside else _START_SECONDS
     memory = max((entry.memory for entry in recorded if entry.memory > 0), default=_MEMORY)
     sweeps: list[dict[str, Any]] = []
     aggregation = disk = 0.0
+    shards = 0
     for study in config.studies.values():
-        cut: dict[str, list[Shard]] = {name: [] for name in study.study.sweeps}
-        for shard in grid.shards(study, config.shard_points, config.shard_seconds):
-            cut[shard.sweep].append(shard)
-        pieces = largest_shard = mask = 0
+        cut = grid.shards(study, config.shard_points, config.shard_seconds)
+        shards += len(cut)
+        parts: dict[str, list[tuple[int, Block]]] = {name: [] for name in study.study.sweeps}
+        for k, shard in enumerate(cut):
+            for block in shard.blocks:
+                parts[block.sweep].append((k, block))
+        seconds, stored = [0.0] * len(cut), [0] * len(cut)  # of each shard
+        of_study: list[dict[str, Any]] = []
+        pieces = mask = 0
         for name, sweep in study.study.sweeps.items():
             known, basis = simulated.get(sweep.measurement, []), "measured"
             if not known and _worth_timing(sweep, study):
@@ -181,29 +203,33 @@ def plan(config: Config, results: str | Path = "results") -> dict[str, Any]:
             of = rate(known)
             if of is None:
                 of, basis = nominal, "stated by the simulation"
-            seconds = [shard.points * of(shard) for shard in cut[name]]
-            points = sum(shard.points for shard in cut[name])
-            largest = max(shard.points for shard in cut[name]) * _bytes_a_point(sweep)
-            sweeps.append(
+            took = [(k, block.points * of(block)) for k, block in parts[name]]
+            for k, time_of in took:
+                seconds[k] += time_of
+            for k, block in parts[name]:
+                stored[k] += block.points * _bytes_a_point(sweep)
+            points = sum(block.points for _, block in parts[name])
+            of_study.append(
                 {
                     "study": study.name,
                     "sweep": name,
                     "points": points,
-                    "shards": len(seconds),
-                    "seconds": sum(seconds),
-                    "longest_job": max(seconds) + start,
-                    "memory": memory + 4 * largest,
+                    "shards": len({k for k, _ in took}),
+                    "seconds": sum(time_of for _, time_of in took),
                     "basis": basis,
                 }
             )
             pieces = max(pieces, 8 * min(points, AT_ONCE))
-            largest_shard = max(largest_shard, largest)
             mask += points
             disk += 2 * points * _bytes_a_point(sweep) + points * _BYTES_A_ROW
+        for found_of in of_study:  # its longest and its largest shard, with what other sweeps have there
+            holding = [k for k, _ in parts[found_of["sweep"]]]
+            found_of["longest_job"] = max(seconds[k] for k in holding) + start
+            found_of["memory"] = memory + 4 * max(stored[k] for k in holding)
+        sweeps += of_study
         # a part of one variable at a time, with what is made of it on the way; a shard, as stored and as read; and a
         # byte a point to tell which are there
-        aggregation = max(aggregation, 6 * pieces + 2 * largest_shard + mask)
-    shards = sum(sweep["shards"] for sweep in sweeps)
+        aggregation = max(aggregation, 6 * pieces + 2 * max(stored) + mask)
     figures = sum(len(study.study.figures(name)) for name, study in config.studies.items())
     # a dataset and an analysis each, the figures, the tables, and two pages
     jobs = shards + 2 * len(config.studies) + figures + 3

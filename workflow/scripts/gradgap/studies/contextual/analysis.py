@@ -151,7 +151,7 @@ def analyse(dataset, settings):
                     predicted,
                     found,
                     statement=Statement.BOUND,  # Proposition 3: steps up to it are safe, larger ones may be
-                    search=f"sampled {name}",
+                    search=f"sampled {rules.label(advantage)}",
                 )
             )
 

@@ -85,9 +85,14 @@ def draw(panels, scaling, look):
     fixed = of["sampled"][of["sampled"].schedule == of["schedules"][0]]
     here = fixed[(fixed.length == of["length"]) & (fixed.group_size == of["size"])]
     for panel, value in ((success, "success"), (lost, "lost")):
+        drawn = []
         for name in names:
+            line = here[here.rule == name].sort_values(STEP)
             shape = {"marker": marks[name], "markeredgecolor": "white", "markeredgewidth": 0.3}
-            _line(panel, here[here.rule == name], value, colours[name], **shape)
+            if any(np.array_equal(line[value], other) for other in drawn):  # the one below shows in the gaps
+                shape |= {"linestyle": (0, (3, 3)), "markevery": (1, 2)}
+            _line(panel, line, value, colours[name], **shape)
+            drawn.append(line[value])
         finish(panel, of["start"], value)
         panel.set_title(f"T = {of['length']:g}, n = {of['size']:g}")
     _thresholds(critical, panels, scaling, names, colours, marks, of["size"], of["start"])
