@@ -55,12 +55,13 @@ def gradgap(wheel, tmp_path_factory):
     home = tmp_path_factory.mktemp("installed")
     venv.create(home / "venv", with_pip=False, symlinks=True)
     python = home / "venv/bin/python"
+    # without PYTHONPATH, on which pip would find what `make dist` leaves in the sources, and install nothing
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-    subprocess.run([*install, "--no-deps", "--no-index", str(wheel)], check=True)
+    subprocess.run([*install, "--no-deps", "--no-index", str(wheel)], check=True, env=environment)
     # what the package depends on, from the environment of the tests, but not the package in place there
     (folder,) = (home / "venv/lib").glob("python*/site-packages")
     (folder / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment["NUMBA_CACHE_DIR"] = str(home / "cache")
 
     def call(*arguments, cwd=home, code=0):
