@@ -3,7 +3,7 @@
 A block is a product of values of the axes of one sweep (see `cutting`). A shard is what one job computes and one file
 holds: a block, or several blocks of one study that are small. Its name ends in a hash of everything that defines its
 points, with values in a fixed order, and a hash of its code. So a change of the grid does not rename the shards that
-stay, and where code has changed a new file is made, which copies from the former one what the change leaves valid.
+stay. Where code has changed, a new file is made, and what is still valid is copied to it from the former file.
 """
 
 import functools
@@ -330,7 +330,7 @@ def block_points(
     return most
 
 
-#: A sweep that would fill more shards than this shares none of them.
+#: The blocks of a sweep that would fill more shards than this are not joined with others.
 _MANY = 4
 
 
@@ -367,11 +367,11 @@ def blocks(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Bl
 
 
 def shards(config: StudyConfig, most: int, seconds: float = math.inf) -> list[Shard]:
-    """All shards of a study: its `blocks`, of which small ones share a shard, because to start a job takes a second.
+    """All shards of a study. Small `blocks` share a shard, because it takes a second to start a job.
 
-    Blocks that need the same conda environment are joined as long as their shard keeps both limits. Alone stays a
-    block of more than half of a limit, and a block of a sweep that fills many shards: so a value added to a large
-    sweep reruns the shard that it falls into, and does not join the others anew.
+    Blocks that need the same conda environment are joined as long as their shard keeps both limits. A block gets a
+    shard of its own if it takes more than half of a limit, or if its sweep would fill many shards. In the second case
+    a value added to the sweep reruns only the shard that it falls into.
 
     Parameters
     ----------
