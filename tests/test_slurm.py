@@ -93,14 +93,13 @@ def test_job_arrays_give_the_same(tmp_path):
     local, remote = tmp_path / "local", tmp_path / "remote"
     local.mkdir()
     remote.mkdir()
-    target = TARGETS[1]
     with cluster(tmp_path / "slurm", slots=3) as slurm:
         environment = environ(**{key: slurm[key] for key in ("PATH", "SLURM_CONF")})
         arrays = ("--slurm-array-jobs", "shards", "--slurm-array-limit", "40")
-        done = run(remote, target, "--configfile", SMOKE, *HERE, *arrays, env=environment)
+        done = run(remote, *TARGETS, "--configfile", SMOKE, *HERE, *arrays, env=environment)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "Submitted array job" in done.stdout
-    assert run(local, target, "--configfile", SMOKE).returncode == 0
+    assert run(local, *TARGETS, "--configfile", SMOKE).returncode == 0
     assert datasets(remote) == datasets(local)
 
 
