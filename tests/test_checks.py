@@ -200,6 +200,12 @@ MISTAKES = {
         "total_length)",
         "1/(8 · divisor) is",
     ),
+    "aggregation sampled otherwise but in groups of 8": (
+        "aggregation",
+        "total_length / size)",
+        "total_length / size) * 8.0 / size",
+        "in a group of 2 of mean length",
+    ),
     "schedule without @kernel": (
         "schedule",
         "@kernel\n",

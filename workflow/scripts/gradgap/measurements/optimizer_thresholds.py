@@ -27,25 +27,24 @@ NUMBERS = ("clip_norm", "clip_range", "clip_range_high", "kl_coef")
 WHOLE = ("steps_per_batch", "minibatches", "delay")
 #: Values of the axis `dynamic_sampling`: groups that make an update.
 GROUPS = ("all", "mixed")
-#: For each measurement `optimizer_NAME`: the end of the labels of its variables, and whether groups are sampled.
+#: For each measurement `optimizer_NAME`: the end of the labels of its variables, whether groups are sampled, and
+#: about how much more a point takes than one of a single step a batch.
 SWEEPS = {
-    "lengths": ("against response length", False),
-    "failure_rates": ("against the failure rate", False),
-    "momenta": ("against momentum", False),
-    "clips": ("against the largest norm of an update", False),
-    "groups": ("against group size and failure rate", True),
-    "sampled_lengths": ("against response length", True),
-    "mixed_groups": ("with dynamic sampling", True),
-    "steps": ("against steps a batch", False),
-    "clipped_steps": ("against steps a batch, ratios clipped", False),
-    "sampled_steps": ("against steps a batch", True),
-    "minibatches": ("against minibatches of different responses", True),
-    "step_lengths": ("of several steps a batch, against response length", True),
-    "plain_rules": ("of each rule", True),
-    "adam_rules": ("of each rule", True),
+    "lengths": ("against response length", False, 1),
+    "failure_rates": ("against the failure rate", False, 1),
+    "momenta": ("against momentum", False, 1),
+    "clips": ("against the largest norm of an update", False, 1),
+    "groups": ("against group size and failure rate", True, 1),
+    "sampled_lengths": ("against response length", True, 1),
+    "mixed_groups": ("with dynamic sampling", True, 1),
+    "steps": ("against steps a batch", False, 16),
+    "clipped_steps": ("against steps a batch, ratios clipped", False, 16),
+    "sampled_steps": ("against steps a batch", True, 2),
+    "minibatches": ("against minibatches of different responses", True, 2),
+    "step_lengths": ("of several steps a batch, against response length", True, 2),
+    "plain_rules": ("of each rule", True, 1),
+    "adam_rules": ("of each rule", True, 1),
 }
-#: Those of several steps a batch: about how much more a point takes than one of a step a batch.
-_STEPS = {"steps": 16, "clipped_steps": 16, "sampled_steps": 2, "minibatches": 2, "step_lengths": 2}
 
 
 def options_at(point: Point) -> dict[str, Any]:
@@ -174,18 +173,17 @@ def variables(sweep: str, against: str, in_groups: bool) -> dict[str, Variable]:
     return {**(found if in_groups else {estimate: found[estimate]}), f"long_length_{sweep}": length}
 
 
-def cost(sweep: str, in_groups: bool, settings: Settings) -> float:
+def cost(in_groups: bool, times: int, settings: Settings) -> float:
     """Seconds for a point: runs at about 15 learning rates. Small groups with rare failures take longest.
 
     Exact: 24 starts, 0.5 µs an iteration. Sampled: 0.05 µs a group, fifty times the least iterations.
     """
-    steps = _STEPS.get(sweep, 1)
     if in_groups:
-        return steps * 15 * 2.5e-6 * settings["sampled_iterations"] * settings["replicates"]
-    return steps * 15 * 24 * 0.5e-6 * settings["iterations"]
+        return times * 15 * 2.5e-6 * settings["sampled_iterations"] * settings["replicates"]
+    return times * 15 * 24 * 0.5e-6 * settings["iterations"]
 
 
-for _name, (_against, _in_groups) in SWEEPS.items():
+for _name, (_against, _in_groups, _times) in SWEEPS.items():
     MEASUREMENTS.add(f"optimizer_{_name}")(
         Measurement(
             variables(_name, _against, _in_groups),
@@ -195,7 +193,7 @@ for _name, (_against, _in_groups) in SWEEPS.items():
                 *(("sampled_iterations", "replicates") if _in_groups else ("iterations",)),
             ),
             random=_in_groups,
-            cost=functools.partial(cost, _name, _in_groups),
+            cost=functools.partial(cost, _in_groups, _times),
             check=functools.partial(check, _in_groups),
         )
     )

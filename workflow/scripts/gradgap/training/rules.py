@@ -6,6 +6,7 @@ gap, c(J) a factor of the advantage, and the divisor a length (docs/theory.md, R
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -275,16 +276,16 @@ def _check_aggregation(aggregation: Aggregation) -> None:
     if aggregation.sampled is None:
         return
     require_kernel("sampled", aggregation.sampled, AGGREGATION, "length, size, total_length, max_length")
-    size = 8.0
-    for these in (same, _THESE):
+    # at several sizes: where all responses have the same length, rules that differ in the divisor alone share runs
+    for size, these in itertools.product((8.0, 2.0, 1024.0), (same, _THESE)):
         factor = aggregation.sampled(
             float(these.score_length), size, size * these.length, float(these.max_length)
         )
         expected = 1.0 / (size * aggregation.divisor(these))
         if not math.isclose(factor, expected, rel_tol=1e-9):
             raise ConfigError(
-                f"sampled is {factor:.6g} for a response of {these.score_length} tokens in a group of 8 of mean "
-                f"length {these.length:g}, and 1/(8 · divisor) is {expected:.6g}; mend one of them"
+                f"sampled is {factor:.6g} for a response of {these.score_length} tokens in a group of {size:g} of "
+                f"mean length {these.length:g}, and 1/({size:g} · divisor) is {expected:.6g}; mend one of them"
             )
 
 
