@@ -58,6 +58,15 @@ def test_figure_is_drawn_the_same_twice_in_every_format(name, module, smoke, tmp
     assert b"<text" in made[0]["svg"]  # and text stays text
 
 
+def test_a_font_is_embedded_once_for_all_its_characters(tmp_path):
+    """Also where some characters are far from the others, such as Greek letters and raised digits."""
+    with style.Look.from_config(LOOK).applied():
+        figure, panel = plt.subplots()
+        panel.set_xlabel("step size α, θ − θ₀, 10⁻⁷")
+        style.save(figure, {"pdf": tmp_path / "one.pdf"})
+    assert (tmp_path / "one.pdf").read_bytes().count(b"/Type0") == 1
+
+
 @pytest.mark.parametrize(("name", "module"), FIGURES)
 def test_axes_have_labels_and_panels_letters_and_text_is_whole(name, module, smoke):
     with style.Look.from_config(LOOK).applied():

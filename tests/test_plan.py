@@ -81,7 +81,7 @@ def test_an_estimate_is_the_measured_cost_times_the_points(monkeypatch, tmp_path
         "iteration": [10],
         "iterations": 1000,
     }
-    raw = {"shard_seconds": 0.004, "studies": {"phase_diagram": study}}  # a shard for each length
+    raw = {"shard_seconds": 0.002, "studies": {"phase_diagram": study}}  # a shard for each length
     found = plan.plan(config.parse(raw), tmp_path)
     (runs,) = (sweep for sweep in found["sweeps"] if sweep["sweep"] == "runs")
     assert runs["seconds"] == pytest.approx(3 * 2 * (2e-3 + 8e-3))

@@ -9,7 +9,7 @@ import ast
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,18 @@ def source_file(module: str) -> Path | None:
     return None
 
 
+#: Fields of a node of a syntax tree that hold statements, or what holds statements.
+_BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements inside a node. Expressions are not visited: most nodes are, and none of them imports."""
+    for block in _BLOCKS:
+        for inner in getattr(node, block, ()):
+            yield inner
+            yield from _statements(inner)
+
+
 @functools.cache
 def imports(module: str) -> frozenset[str]:
     """Modules of this package that a module imports, anywhere in its source."""
@@ -39,7 +51,7 @@ def imports(module: str) -> frozenset[str]:
         return frozenset()
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

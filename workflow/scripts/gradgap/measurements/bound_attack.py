@@ -44,8 +44,8 @@ _NONE = 1e9
 
 
 def cost(settings: Settings) -> float:
-    """Seconds for a search: about 20 µs for each policy that is tried."""
-    return 2e-5 * (STARTS + ROUNDS * settings["attack_evaluations"])
+    """Seconds for a search: about 40 µs for each policy that is tried."""
+    return 4e-5 * (STARTS + ROUNDS * settings["attack_evaluations"])
 
 
 def ratio(line: Line, name: str) -> float:

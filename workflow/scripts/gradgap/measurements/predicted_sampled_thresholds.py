@@ -35,7 +35,7 @@ VARIABLES = {
 
 def cost(settings: Settings) -> float:
     """Seconds for a point, mostly for sums over the failures of large groups."""
-    return 0.01
+    return 0.015
 
 
 def compute(point: Point, inner: Axes, settings: Settings) -> dict:

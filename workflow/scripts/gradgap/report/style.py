@@ -73,6 +73,7 @@ class Look:
             "svg.fonttype": "none",  # text stays text
             "svg.hashsalt": "gradgap",  # the same file from the same numbers
             "pdf.fonttype": 42,
+            "ps.fonttype": 42,  # read for PDF too: each font is embedded once, not once for every 256 characters
             "savefig.dpi": self.dpi,
             "figure.constrained_layout.use": True,
         }

@@ -92,9 +92,10 @@ def _thresholds(dataset, variable: str, outer: list[str], settings) -> pd.DataFr
     order = np.argsort(steps)
     array = dataset[variable].transpose(*outer, STEP, "replicate")
     shares = kept(array.to_numpy(), int(settings["candidates"]), int(settings["contexts"]))
+    values = [array[name].to_numpy().tolist() for name in outer]
     found = []
     for index in np.ndindex(*array.shape[:-2]):
-        point = {name: array[name].to_numpy().tolist()[i] for name, i in zip(outer, index, strict=True)}
+        point = {name: of[i] for name, of, i in zip(outer, values, index, strict=True)}
         critical, low, high = threshold(steps[order], shares[index][order])
         found.append({**point, "effective": critical, "effective_low": low, "effective_high": high})
     frame = pd.DataFrame(found)
@@ -126,7 +127,7 @@ def analyse(dataset, settings):
     fixed = thresholds[
         (thresholds.schedule == "constant") & (thresholds.length >= settings["fit_from_length"])
     ]
-    for name in dict.fromkeys(fixed.rule):
+    for name in fixed.rule.unique():
         here = fixed[fixed.rule == name]
         advantage, aggregation = rules.rule(name)
         found = fit(
@@ -157,7 +158,7 @@ def analyse(dataset, settings):
 
     runs = dataset[["final_success_rate", "lost_share"]].to_dataframe().reset_index()
     stalled = (runs.lost_share > 0) & (runs.final_success_rate > runs.success_rate)
-    decaying = [name for name in dict.fromkeys(runs.schedule) if name != "constant"]
+    decaying = [name for name in runs.schedule.unique() if name != "constant"]
     # the step that is best with a fixed learning rate, beside the same and the best step of a decaying one
     keys = [*INSTANCE, "rule", "group_size"]
     best = sampled.loc[sampled.groupby([*keys, "schedule"]).success.idxmax()]
