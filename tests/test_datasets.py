@@ -25,7 +25,7 @@ def contents(study):
 def stored(study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
     paths = []
-    for shard in grid.shards(study, 1000, 0.062):  # blocks of one length, two of thresholds in a shard
+    for shard in grid.shards(study, 104, 0.062):  # blocks of one length
         paths.append(folder / f"{shard.name}.npz")
         store.write(paths[-1], shard, compute.compute(shard))
     return paths

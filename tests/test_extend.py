@@ -87,9 +87,9 @@ def test_dear_points_make_small_blocks():
     def runs(files):
         return {block.points // len(block.axes["iteration"]) for block in blocks(files, "runs")}
 
-    raw = only("phase_diagram", shard_seconds=1e-3)
+    raw = only("phase_diagram", shard_seconds=5e-4)
     few = shard_files(changed(("studies", "phase_diagram", "iterations", 10), base=raw), Path())
-    assert runs(few) == {32}  # 1 ms holds 100 runs of 10 iterations: all of them
+    assert runs(few) == {32}  # half a millisecond holds 100 runs of 10 iterations: all of them
     many = shard_files(changed(("studies", "phase_diagram", "iterations", 250), base=raw), Path())
     assert runs(many) == {4}
 

@@ -1,5 +1,6 @@
 """Put the shards of a study together in one labelled dataset."""
 
+import functools
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -141,7 +142,7 @@ def coordinates(axis: str, meaning: Mapping[str, Any]) -> dict[str, xr.Variable]
 
 
 #: Of each block of a sweep: its file, its number there, and where the values of its axes stand in the whole axes.
-Places = list[tuple[str | Path, int, dict[str, list[int]]]]
+Places = list[tuple[str | Path, int, dict[str, np.ndarray]]]
 
 
 def assemble(contents: Contents, shards: Iterable[str | Path]) -> xr.Dataset:
@@ -295,13 +296,18 @@ def _survey(contents: Contents, shards: Iterable[str | Path]) -> dict[str, Place
     """Check every shard, and that together they hold every point. Return which points each holds."""
     axes = {name: sweep["axes"] for name, sweep in contents.sweeps.items()}
     places: dict[str, Places] = {name: [] for name in axes}
+    positions = functools.cache(_positions)  # most blocks have the same values of most axes, and share their arrays
     seen = {name: np.zeros([len(values) for values in of.values()], bool) for name, of in axes.items()}
     refused: dict[str | Path, ShardError] = {}
     for path in shards:
         try:
             for k, stored in enumerate(read(path)):
                 block = stored.block
-                index = _positions(contents, path, block)
+                _require_configured(contents, path, block)
+                index = {
+                    axis: positions(values, tuple(axes[block.sweep][axis]))
+                    for axis, values in block.axes.items()
+                }
                 shapes = {
                     name: tuple(len(block.axes[axis]) for axis in meaning["axes"])
                     for name, meaning in contents.sweeps[block.sweep]["variables"].items()
@@ -332,7 +338,7 @@ def _part(
     """One box of a variable, from the blocks that hold its points."""
     array = np.empty([len(rows) for rows in part], meaning["dtype"])
     for path, k, index in places:
-        theirs = [np.array(index[axis]) for axis in axes]
+        theirs = [index[axis] for axis in axes]
         inside = [
             np.flatnonzero((at >= rows.start) & (at < rows.stop))
             for at, rows in zip(theirs, part, strict=True)
@@ -345,8 +351,14 @@ def _part(
     return array
 
 
-def _positions(contents: Contents, path: str | Path, block: Block) -> dict[str, list[int]]:
-    """Positions of the values of a block's axes in the whole axes."""
+def _positions(values: tuple[str, ...], whole: tuple[str, ...]) -> np.ndarray:
+    """Where values of an axis stand in the whole axis."""
+    where = {value: i for i, value in enumerate(whole)}
+    return np.array([where[value] for value in values])
+
+
+def _require_configured(contents: Contents, path: str | Path, block: Block) -> None:
+    """Raise an error if a block has other values, settings or another seed than the study is configured with."""
     sweep = contents.sweeps.get(block.sweep)
     if block.study != contents.study or sweep is None:
         what = f"it belongs to {block.study}/{block.sweep}"
@@ -357,8 +369,7 @@ def _positions(contents: Contents, path: str | Path, block: Block) -> dict[str, 
         other = [name for name in here if block.settings.get(name) != here[name]]
         strange = [axis for axis, values in block.axes.items() if not set(values) <= set(whole.get(axis, ()))]
         if not other and not strange and (block.seed, block.at) == (sweep["seed"], sweep["at"]):
-            where = {axis: {value: i for i, value in enumerate(whole[axis])} for axis in whole}
-            return {axis: [where[axis][value] for value in values] for axis, values in block.axes.items()}
+            return
         what = "other " + ", ".join([*other, *(f"values of {axis}" for axis in strange)] or ["seed"])
     raise ShardError(f"{path}: is no shard of the study {contents.study!r} as configured ({what}); delete it")
 
