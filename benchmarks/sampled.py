@@ -57,7 +57,8 @@ def measure(quick: bool) -> list[Row]:
 
 def _responses(family: str, length: int, success_rate: str, size: int, repeats: int) -> list[Row]:
     instance, rate = at(family, length, success_rate)
-    iterations, few = 10_000, 200  # so many that a run's own cost, which has a row of its own, hardly counts
+    # so many that a run's own cost, which has a row of its own, hardly counts
+    iterations, few = max(10_000, 2_000_000 // size), 200
 
     def ours(seed: int = 0, iterations: int = iterations) -> float:
         run = training.run(

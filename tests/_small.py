@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 from gradgap.report import captions, digests
 from gradgap.sweep import compute, config, dataset, grid
+from helpers import assembled
 
 #: Every default study, small: some blocks share a shard, and every axis has more than one value.
 SMALL = {
@@ -87,7 +88,7 @@ def assemble(raw: dict, folder: Path, study: str):
     """The dataset of one study, put together from the shards in a folder."""
     whole = config.parse(raw)
     files = [path for path, shard in shard_files(raw, folder).items() if shard.study == study]
-    return dataset.assemble(dataset.Contents.of(whole.studies[study]), files)
+    return assembled(whole.studies[study], files)
 
 
 def write_config(raw: dict, path: Path) -> Path:

@@ -67,6 +67,7 @@ def exact_window():
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
     """A function from a study to the results of tests/smoke.yaml, with that study's dataset and analysis made."""
+    import xarray as xr
     from gradgap.report import captions, figure_data
     from gradgap.sweep import compute, config, grid, store
     from gradgap.sweep import dataset as datasets
@@ -83,8 +84,8 @@ def smoke(tmp_path_factory):
         for shard in grid.shards(study, 10**9):
             paths.append(folder / f"shards/{shard.name}.npz")
             store.write(paths[-1], shard, compute.compute(shard))
-        dataset = datasets.assemble(datasets.Contents.of(study), paths)
-        datasets.write(dataset, folder / f"datasets/{name}.nc")
+        datasets.aggregate(datasets.Contents.of(study), paths, folder / f"datasets/{name}.nc")
+        dataset = xr.load_dataset(folder / f"datasets/{name}.nc")
         analysis = study.study.analyse(dataset, study.settings)
         figure_data.write(analysis.panels, folder / f"analysis/{name}.csv")
         analysis.scaling.to_csv(folder / f"analysis/{name}.scaling.csv", index=False)

@@ -1,10 +1,14 @@
-"""What several test files share: a good configuration and its edits, and small policies."""
+"""What several test files share: a good configuration and its edits, small policies, and datasets from shards."""
 
 import copy
+import tempfile
+from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from gradgap.bandits.enumerated import Line, draw, tree
 from gradgap.measurements.bound_audit import generator_at
+from gradgap.sweep import dataset
 
 GOOD = {
     "studies": {
@@ -24,6 +28,14 @@ GOOD = {
         },
     }
 }
+
+
+def assembled(study, files):
+    """The dataset that the shards of a configured study make."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one.nc"
+        dataset.aggregate(dataset.Contents.of(study), files, path)
+        return xr.load_dataset(path)
 
 
 def changed(path, value):

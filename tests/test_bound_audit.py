@@ -12,10 +12,9 @@ from gradgap.report import captions, style
 from gradgap.studies.bound_audit import figure
 from gradgap.studies.bound_audit.analysis import analyse, growth, violations
 from gradgap.sweep import compute, config, grid, store
-from gradgap.sweep import dataset as datasets
 from gradgap.sweep.measurement import measure
 from gradgap.theory import bounds
-from helpers import random_policy
+from helpers import assembled, random_policy
 
 RIGHT = bounds.bounds
 SIZES = {"policy_length": ("1", "2", "3", "4"), "vocabulary": ("2", "3"), "dimension": ("1", "2")}
@@ -280,7 +279,7 @@ def dataset(tmp_path_factory):
     for shard in grid.shards(study, 20_000):
         paths.append(folder / f"{shard.name}.npz")
         store.write(paths[-1], shard, compute.compute(shard))
-    return study, datasets.assemble(datasets.Contents.of(study), paths)
+    return study, assembled(study, paths)
 
 
 def test_default_study_is_large_enough():

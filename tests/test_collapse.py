@@ -11,9 +11,10 @@ from gradgap.measurements import collapse
 from gradgap.report import captions, style
 from gradgap.studies.collapse import figure
 from gradgap.studies.collapse.analysis import analyse
-from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.sweep import compute, config, grid, store
 from gradgap.sweep.measurement import measure
 from gradgap.theory import catastrophe, closed_forms
+from helpers import assembled
 
 LENGTH, RATE = 256, 0.2
 
@@ -116,7 +117,7 @@ def test_study_figure_and_caption(tmp_path):
     for shard in grid.shards(study, 20_000):
         paths.append(tmp_path / f"{shard.name}.npz")
         store.write(paths[-1], shard, compute.compute(shard))
-    analysis = analyse(dataset.assemble(dataset.Contents.of(study), paths), study.settings)
+    analysis = analyse(assembled(study, paths), study.settings)
     assert analysis.findings["no_fold"] == [64]
     assert analysis.findings["floors"][0]["floor"] < -30
     assert "log₁₀ J = -31" in captions.fill(captions.template("collapse"), analysis, study.settings)

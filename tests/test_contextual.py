@@ -17,10 +17,11 @@ from gradgap.report import captions, style
 from gradgap.studies.contextual import analysis as study
 from gradgap.studies.contextual import figure as contextual_figure
 from gradgap.studies.contextual import figure_groups as groups_figure
-from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.sweep import compute, config, grid, store
 from gradgap.sweep.measurement import measure
 from gradgap.training import rules
 from gradgap.training import run as training
+from helpers import assembled
 from scipy import stats
 
 SAMPLED = ("reinforce", "rloo", "dr_grpo", "grpo")
@@ -557,7 +558,7 @@ def test_the_study_goes_all_the_way_on_a_tiny_grid(tmp_path, replicates):
     for shard in grid.shards(one, 20):
         files.append(tmp_path / f"{shard.name}.npz")
         store.write(files[-1], shard, compute.compute(shard))
-    analysis = one.study.analyse(dataset.assemble(dataset.Contents.of(one), files), one.settings)
+    analysis = one.study.analyse(assembled(one, files), one.settings)
     text = captions.fill(captions.template("contextual"), analysis, one.settings)
     assert f"{16 * replicates} sampled runs of 10 updates" in text
     panels = {name: table.dropna(axis=1, how="all") for name, table in analysis.panels.items()}

@@ -7,8 +7,9 @@ import pytest
 from gradgap.bandits import FAMILIES
 from gradgap.errors import ConfigError
 from gradgap.measurements import exact_runs
-from gradgap.sweep import compute, config, dataset, grid, store
+from gradgap.sweep import compute, config, grid, store
 from gradgap.sweep.measurement import measure
+from helpers import assembled
 
 GATED = {"family": ("gated",), "length": ("32",), "success_rate": ("0.9",), "rule": ("GRPO",)}
 SETTINGS = {"iterations": 50, "tolerance": 1e-4}
@@ -71,7 +72,7 @@ def findings(name, section, folder):
     for shard in grid.shards(study, 10**9):
         paths.append(folder / f"{shard.name}.npz")
         store.write(paths[-1], shard, compute.compute(shard))
-    return study.study.analyse(dataset.assemble(dataset.Contents.of(study), paths), study.settings)
+    return study.study.analyse(assembled(study, paths), study.settings)
 
 
 def test_learning_curves_fall_on_the_two_sides_of_the_threshold(tmp_path):

@@ -7,9 +7,14 @@ import pytest
 import xarray as xr
 from gradgap import cli
 from gradgap.sweep import compare as sweep_compare
-from gradgap.sweep import dataset as datasets
 from gradgap.sweep.compare import compare
 from gradgap.sweep.parts import boxes
+
+
+def write(whole, path):
+    """Write a dataset to a file, compressed as those of the workflow are, and the folder that it is in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole.to_netcdf(path, encoding={name: {"zlib": True} for name in whole.data_vars})
 
 
 def dataset(steps=(0.1, 0.2, 0.3)):
@@ -57,7 +62,7 @@ def test_a_damaged_file_is_named(tmp_path, capsys):
     paths = [tmp_path / f"{side}.nc" for side in "ab"]
     wide = xr.Dataset({"rate": ("draw", np.random.default_rng(0).random(100_000))}, {"draw": range(100_000)})
     for path in paths:
-        datasets.write(wide, path)
+        write(wide, path)
     content = bytearray(paths[1].read_bytes())
     content[len(content) // 4 : 3 * len(content) // 4] = bytes(len(content) // 2)
     paths[1].write_bytes(content)
@@ -88,14 +93,14 @@ def test_a_variable_of_one_side_is_named():
 
 def test_folders(tmp_path, capsys):
     for side in "ab":
-        datasets.write(dataset(), tmp_path / side / "datasets" / "one.nc")
+        write(dataset(), tmp_path / side / "datasets" / "one.nc")
     argv = ["diff", str(tmp_path / "a"), str(tmp_path / "b")]
     assert cli.main(argv) == 0
     assert "equal" in capsys.readouterr().out
     altered = dataset()
     altered["rate"][0, 1] = 7
-    datasets.write(altered, tmp_path / "b" / "datasets" / "one.nc")
-    datasets.write(altered, tmp_path / "b" / "datasets" / "two.nc")
+    write(altered, tmp_path / "b" / "datasets" / "one.nc")
+    write(altered, tmp_path / "b" / "datasets" / "two.nc")
     assert cli.main(argv) == 1
     out = capsys.readouterr().out
     assert "two: only in B" in out
@@ -116,8 +121,8 @@ def test_former_names_are_told_apart_from_differences(tmp_path, capsys):
     old = dataset().rename({"learning_rate": "step_ratio", "rate": "halfway", "code": "mine"})
     now = {"learning_rate_ratio": "learning_rate", "half_kept_learning_rate_exact": "rate", "yours": "code"}
     new = dataset().rename({old: new for new, old in now.items()})
-    datasets.write(old, tmp_path / "a" / "datasets" / "one.nc")
-    datasets.write(new, tmp_path / "b" / "datasets" / "one.nc")
+    write(old, tmp_path / "a" / "datasets" / "one.nc")
+    write(new, tmp_path / "b" / "datasets" / "one.nc")
     argv = ["diff", str(tmp_path / "a"), str(tmp_path / "b")]
     assert cli.main(argv) == 1
     assert "only in" in capsys.readouterr().out

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from _small import SMALL, assemble, changed, only, run_missing, shard_files
 from gradgap.errors import ShardError
-from gradgap.sweep import compute, config, cutting, dataset, grid, store
+from gradgap.sweep import compute, config, cutting, grid, store
 from gradgap.sweep.compare import compare
 from gradgap.sweep.measurement import MEASUREMENTS, measure
+from helpers import assembled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -295,7 +296,7 @@ def test_shards_of_another_configuration_are_refused_by_name(results):
     other = changed(("studies", "phase_diagram", "iterations", 50))
     whole = config.parse(other)
     with pytest.raises(ShardError, match="other iterations"):
-        dataset.assemble(dataset.Contents.of(whole.studies["phase_diagram"]), [second])
+        assembled(whole.studies["phase_diagram"], [second])
 
 
 @settings(max_examples=100, deadline=None)

@@ -9,7 +9,6 @@ import xarray as xr
 from _small import assemble, only, run_missing, run_stages
 from gradgap import cli
 from gradgap.sweep import provenance
-from gradgap.sweep.dataset import write
 
 
 def test_every_dataset_and_figure_is_traced(tmp_path, capsys):
@@ -32,7 +31,7 @@ def test_every_dataset_and_figure_is_traced(tmp_path, capsys):
     assert states() == ["of this dataset", "damaged: not the file that was drawn", "of this dataset"]
     with xr.open_dataset(dataset) as opened:
         other = opened.load()
-    write(other.assign_attrs(title="another"), dataset)
+    other.assign_attrs(title="another").to_netcdf(dataset)
     assert states()[0] == "of another dataset"
     (folder / "digests/figures/stagnation.json").unlink()
     assert states() == ["unknown: no record of digests"] * 3
@@ -41,7 +40,8 @@ def test_every_dataset_and_figure_is_traced(tmp_path, capsys):
 def test_every_dataset_says_what_made_it(tmp_path, capsys):
     raw = only("stagnation")
     run_missing(raw, tmp_path)
-    write(assemble(raw, tmp_path, "stagnation"), tmp_path / "datasets" / "stagnation.nc")
+    (tmp_path / "datasets").mkdir()
+    assemble(raw, tmp_path, "stagnation").to_netcdf(tmp_path / "datasets" / "stagnation.nc")
     assert cli.main(["provenance", str(tmp_path), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)["studies"]["stagnation"]
     assert record["seed"] == str(raw["seed"])

@@ -17,7 +17,8 @@ from gradgap.errors import ShardError
 from gradgap.inference.power_laws import COLUMNS
 from gradgap.report import digests
 from gradgap.report.verify import verify
-from gradgap.sweep import config, dataset, grid, store
+from gradgap.sweep import config, grid, store
+from helpers import assembled
 from PIL import Image
 
 RAW = only("phase_diagram")
@@ -102,12 +103,12 @@ def test_every_bad_shard_is_named_with_one_remedy(results):
     """After the remedy, running again gives the very dataset of an undisturbed run."""
     study = config.parse(RAW).studies["phase_diagram"]
     files = list(shard_files(RAW, results))
-    undisturbed = dataset.assemble(dataset.Contents.of(study), files)
+    undisturbed = assembled(study, files)
     files[0].write_bytes(b"")
     files[1].unlink()
     files[2].write_bytes(files[2].read_bytes()[:-50])
     with pytest.raises(ShardError) as caught:
-        dataset.assemble(dataset.Contents.of(study), files)
+        assembled(study, files)
     *each, remedy = str(caught.value).splitlines()
     assert [path.name in line for path, line in zip(files, each, strict=False)] == [True] * 3
     assert "Remedy: rm -f" in remedy
@@ -115,7 +116,7 @@ def test_every_bad_shard_is_named_with_one_remedy(results):
     for path in files[:3]:
         path.unlink(missing_ok=True)
     run_missing(RAW, results)
-    assert dataset.assemble(dataset.Contents.of(study), files).identical(undisturbed)
+    assert assembled(study, files).identical(undisturbed)
 
 
 def test_shards_of_other_code_are_refused(results, monkeypatch):
@@ -263,7 +264,7 @@ def test_verify_finds_a_dataset_that_is_not_its_shards(results):
     with xr.open_dataset(path) as opened:
         altered = opened.load()
     altered["critical_learning_rate"][0, 0, 0, 0] *= 1 + 1e-12
-    dataset.write(altered, path)
+    altered.to_netcdf(path)
     assert "differs from its shards in critical" in verify(config.parse(RAW), results)[str(path)]
 
 

@@ -6,11 +6,10 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import netCDF4
 import numpy as np
-import xarray as xr
 
 from ..errors import MissingPointError, ShardError
 from ..files import replacing
@@ -33,6 +32,9 @@ from .grid import (
 )
 from .parts import AT_ONCE, boxes
 from .store import read, require, stored_variable
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -121,43 +123,24 @@ class Contents:
         return fingerprint(*sorted(found))
 
 
-def coordinates(axis: str, meaning: Mapping[str, Any]) -> dict[str, xr.Variable]:
-    """Coordinate variables of an axis (see `Contents.axes`): its values, and for success rates 1 − J as well."""
-    values, attributes = meaning["values"], meaning["attributes"]
-    if meaning["kind"] == "label":
-        return {axis: xr.Variable(axis, np.array(values, dtype=object), attributes)}
-    kind = np.int64 if meaning["kind"] == "integer" else np.float64
-    found = {axis: xr.Variable(axis, np.array([kind(number(value)) for value in values]), attributes)}
-    if axis == "success_rate":
-        found["failure_rate"] = xr.Variable(
-            axis,
-            np.array([failure_rate(value) for value in values]),
-            {
-                "long_name": "failure rate at the start",
-                "units": "1",
-                "description": "1 − success_rate, from its decimals.",
-            },
-        )
-    return found
-
-
 #: Of each block of a sweep: its file, its number there, and where the values of its axes stand in the whole axes.
 Places = list[tuple[str | Path, int, dict[str, np.ndarray]]]
 
 
-def assemble(contents: Contents, shards: Iterable[str | Path]) -> xr.Dataset:
-    """Put the shards of a study together, in memory.
+def aggregate(contents: Contents, shards: Iterable[str | Path], path: str | Path) -> None:
+    """Put the shards of a study together in a compressed netCDF-4 file, which appears whole or not at all.
+
+    Its dimensions are the axes of the study; every variable has long_name, units and description. Only a shard, a
+    part of one variable and a mask of the grid are in memory at a time. The bytes of the file do not depend on how
+    the grid was cut into shards.
 
     Parameters
     ----------
     contents : Contents
     shards : iterable of path
         Shard files, read one at a time.
-
-    Returns
-    -------
-    Dataset
-        Dimensions are the axes of the study; every variable has long_name, units and description.
+    path : path
+        The netCDF file.
 
     Raises
     ------
@@ -168,57 +151,33 @@ def assemble(contents: Contents, shards: Iterable[str | Path]) -> xr.Dataset:
         If no shard holds a point of the grid, or a value is nan where it should not be. The message names the point.
     """
     places = _survey(contents, shards)
-    dataset = _empty(contents)
-    for sweep, variable, meaning, axes in _variables(contents):
-        whole = [range(len(values)) for values in axes.values()]
-        array = _part(places[sweep], variable, meaning, axes, whole)
-        dataset[variable] = (list(axes), array, _attributes(meaning))
-    return dataset
+    with replacing(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
+        file.setncatts(_attributes_of_all(contents))
+        for axis, of_axis in contents.axes.items():
+            file.createDimension(axis, len(of_axis["values"]))
+        for name, (axis, values, attributes) in _coordinates(contents).items():
+            _store(file, name, values.dtype, (axis,), attributes)[:] = values
+        for sweep, variable, meaning, axes in _variables(contents):
+            shape = tuple(len(values) for values in axes.values())
+            parts = list(boxes(shape, AT_ONCE))
+            stored = _store(
+                file,
+                variable,
+                np.dtype(meaning["dtype"]),
+                tuple(axes),
+                _attributes(meaning),
+                compression="zlib" if shape else None,
+                complevel=4,
+                chunksizes=tuple(map(len, parts[0])) if len(parts) > 1 else None,
+            )
+            if len(parts) > 1:  # a part is a chunk, so that keeping chunks would only take memory
+                stored.set_var_chunk_cache(size=1)
+            for part in parts:
+                corner = tuple(slice(rows.start, rows.stop) for rows in part)
+                stored[corner] = _part(places[sweep], variable, meaning, axes, part)
 
 
-def aggregate(contents: Contents, shards: Iterable[str | Path], path: str | Path) -> None:
-    """Put the shards of a study together in a compressed netCDF-4 file, which appears whole or not at all.
-
-    The file is the same as if `assemble` and `write` had made it, but only a file, a part of one variable and a mask
-    of the grid are in memory at a time. Its bytes do not depend on how the grid was cut into shards.
-
-    Parameters
-    ----------
-    contents : Contents
-    shards : iterable of path
-    path : path
-        The netCDF file.
-
-    Raises
-    ------
-    ShardError, MissingPointError
-        As `assemble`.
-    """
-    places = _survey(contents, shards)
-    with replacing(path) as temporary:
-        write(_empty(contents), temporary)
-        with netCDF4.Dataset(temporary, "a") as file:
-            for sweep, variable, meaning, axes in _variables(contents):
-                shape = tuple(len(values) for values in axes.values())
-                parts = list(boxes(shape, AT_ONCE))
-                stored = file.createVariable(
-                    variable,
-                    np.dtype(meaning["dtype"]),
-                    tuple(axes),
-                    compression="zlib" if shape else None,
-                    complevel=4,
-                    fill_value=np.nan if meaning["dtype"] == "float64" else None,
-                    chunksizes=tuple(map(len, parts[0])) if len(parts) > 1 else None,
-                )
-                if len(parts) > 1:  # a part is a chunk, so that keeping chunks would only take memory
-                    stored.set_var_chunk_cache(size=1)
-                stored.setncatts(_attributes(meaning))
-                for part in parts:
-                    corner = tuple(slice(rows.start, rows.stop) for rows in part)
-                    stored[corner] = _part(places[sweep], variable, meaning, axes, part)
-
-
-def differences(contents: Contents, shards: Iterable[str | Path], found: xr.Dataset) -> list[str]:
+def differences(contents: Contents, shards: Iterable[str | Path], found: "xr.Dataset") -> list[str]:
     """In what a dataset differs from its shards, with only a part of one variable in memory at a time.
 
     Parameters
@@ -236,12 +195,16 @@ def differences(contents: Contents, shards: Iterable[str | Path], found: xr.Data
     Raises
     ------
     ShardError, MissingPointError
-        As `assemble`.
+        As `aggregate`.
     """
     places = _survey(contents, shards)
-    coords = _empty(contents).coords
-    wrong = {str(name) for name in {*coords, *found.coords}}
-    wrong -= {str(name) for name in coords if name in found.coords and coords[name].equals(found[name])}
+    coordinates = _coordinates(contents)
+    wrong = {str(name) for name in {*coordinates, *found.coords}}
+    wrong -= {
+        name
+        for name, (axis, values, _) in coordinates.items()
+        if name in found.coords and found[name].dims == (axis,) and np.array_equal(found[name].values, values)
+    }
     known = [variable for _, variable, _, _ in _variables(contents)]
     wrong |= {str(name) for name in found.data_vars if name not in known}
     if wrong:
@@ -269,19 +232,68 @@ def _variables(contents: Contents) -> Iterator[tuple[str, str, Mapping[str, Any]
             yield name, variable, meaning, {axis: sweep["axes"][axis] for axis in meaning["axes"]}
 
 
-def _empty(contents: Contents) -> xr.Dataset:
-    """A dataset without its variables."""
-    attributes = {
+def _attributes_of_all(contents: Contents) -> dict[str, str]:
+    """Attributes of a dataset."""
+    found = {
         **contents.attributes,
         "source": provenance.SOURCE,
         "software": ", ".join(f"{name} {version}" for name, version in provenance.software().items()),
         "commit": provenance.commit(),
     }
-    order = ("title", "study", "predictions", "source", "config", "seed", "software", "commit")
-    dataset = xr.Dataset(attrs={name: attributes[name] for name in order})
+    if beside := [name for name in _coordinates(contents) if name not in contents.axes]:
+        found["coordinates"] = " ".join(beside)  # the convention for coordinates that are no axes
+    return found
+
+
+class _Coordinate(NamedTuple):
+    """Values of a coordinate along an axis, and what they mean."""
+
+    axis: str
+    values: np.ndarray
+    attributes: Mapping[str, Any]
+
+
+def _coordinates(contents: Contents) -> dict[str, _Coordinate]:
+    """The values of every axis, and for success rates 1 − J as well."""
+    found = {}
     for axis, meaning in contents.axes.items():
-        dataset = dataset.assign_coords(coordinates(axis, meaning))
-    return dataset
+        values, kind = meaning["values"], meaning["kind"]
+        if kind == "label":
+            array = np.array(values, dtype=object)
+        else:
+            of = np.int64 if kind == "integer" else np.float64
+            array = np.array([of(number(value)) for value in values])
+        found[axis] = _Coordinate(axis, array, meaning["attributes"])
+        if axis == "success_rate":
+            attributes = {
+                "long_name": "failure rate at the start",
+                "units": "1",
+                "description": "1 − success_rate, from its decimals.",
+            }
+            found["failure_rate"] = _Coordinate(
+                axis, np.array([failure_rate(value) for value in values]), attributes
+            )
+    return found
+
+
+def _store(
+    file: netCDF4.Dataset,
+    name: str,
+    dtype: np.dtype,
+    axes: tuple[str, ...],
+    attributes: Mapping[str, Any],
+    **how: Any,
+) -> netCDF4.Variable:
+    """A new variable of a file, still without values. Undefined numbers are nan, and texts are texts."""
+    stored = file.createVariable(
+        name,
+        str if dtype.kind == "O" else dtype,
+        axes,
+        fill_value=np.nan if dtype.kind == "f" else None,
+        **how,
+    )
+    stored.setncatts(dict(attributes))
+    return stored
 
 
 def _attributes(meaning: Mapping[str, Any]) -> dict[str, Any]:
@@ -296,7 +308,9 @@ def _survey(contents: Contents, shards: Iterable[str | Path]) -> dict[str, Place
     """Check every shard, and that together they hold every point. Return which points each holds."""
     axes = {name: sweep["axes"] for name, sweep in contents.sweeps.items()}
     places: dict[str, Places] = {name: [] for name in axes}
-    positions = functools.cache(_positions)  # most blocks have the same values of most axes, and share their arrays
+    positions = functools.cache(
+        _positions
+    )  # most blocks have the same values of most axes, and share their arrays
     seen = {name: np.zeros([len(values) for values in of.values()], bool) for name, of in axes.items()}
     refused: dict[str | Path, ShardError] = {}
     for path in shards:
@@ -397,12 +411,3 @@ def _require_defined(
             f"{variable} is not a number at {len(undefined)} of {values.size} points, the first at "
             f"{_point(axes, axes, first)}"
         )
-
-
-def write(dataset: xr.Dataset, path: str | Path) -> None:
-    """Write a dataset as compressed netCDF-4. The file appears whole or not at all."""
-    encoding = {
-        name: {"zlib": True, "complevel": 4} for name, values in dataset.data_vars.items() if values.ndim
-    }
-    with replacing(path) as temporary:
-        dataset.to_netcdf(temporary, format="NETCDF4", engine="netcdf4", encoding=encoding)
