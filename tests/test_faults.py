@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.workflow]
 #: Two studies with six shards, of which each takes a second or two with its start, so that there is a middle.
 RAW = {
     "seed": 7,
-    "shard_seconds": 3,
+    "shard_seconds": 1.5,
     "studies": {
         "phase_diagram": {
             "length": [16, 64, 256, 1024],
