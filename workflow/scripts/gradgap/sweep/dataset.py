@@ -308,9 +308,8 @@ def _survey(contents: Contents, shards: Iterable[str | Path]) -> dict[str, Place
     """Check every shard, and that together they hold every point. Return which points each holds."""
     axes = {name: sweep["axes"] for name, sweep in contents.sweeps.items()}
     places: dict[str, Places] = {name: [] for name in axes}
-    positions = functools.cache(
-        _positions
-    )  # most blocks have the same values of most axes, and share their arrays
+    # most blocks have the same values of most axes, and share their arrays
+    positions = functools.cache(_positions)
     seen = {name: np.zeros([len(values) for values in of.values()], bool) for name, of in axes.items()}
     refused: dict[str | Path, ShardError] = {}
     for path in shards:
