@@ -40,6 +40,10 @@ def test_a_dataset_opens_in_plain_xarray_and_says_what_it_holds(contents, stored
     assert found.length.values.tolist() == [16, 64]
     assert found.rule.values.tolist() == ["GRPO"]
     np.testing.assert_allclose(found.failure_rate, [0.1, 0.01], rtol=1e-15)
+    assert set(found.coords) == {
+        *found.dims,
+        "failure_rate",
+    }  # known to readers as a coordinate, though no axis
     for name in (*found.data_vars, *found.coords):
         assert {"long_name", "units", "description"} <= found[name].attrs.keys(), name
     assert {"title", "source", "config", "seed", "software", "commit"} <= found.attrs.keys()
@@ -83,6 +87,13 @@ def test_parts_cover_an_array_once(shape):
         assert seen[box].size <= 12
         seen[box] += 1
     assert (seen == 1).all()
+
+
+def test_blocks_with_the_same_values_share_their_positions(contents, stored):
+    """There are as many blocks as values, so that lists of positions for each would grow with the square of both."""
+    places = dataset._survey(contents, stored)["runs"]
+    assert len(places) > 1
+    assert len({id(index["learning_rate"]) for _, _, index in places}) == 1
 
 
 def test_compressed(contents, stored, tmp_path):
