@@ -288,6 +288,43 @@ def test_the_plain_loop_makes_the_same_runs(mix, steps, share, size):
         assert ours.outcome == theirs.outcome
 
 
+@pytest.mark.parametrize(("name", "clip"), [("token", 0.003), ("sequence", 0.3), ("gspo", 0.0005)])
+def test_two_steps_on_every_response_of_two_hundred_tokens(name, clip):
+    """Held to a sum over all counts of ones, which are more than the engine takes at once."""
+    instance = FAMILIES.find("counting").instance(200, 0.2)
+    theta, rate = instance.theta0, 0.01
+    ones = np.arange(201)
+    masses = stats.binom.pmf(ones, 200, 1 / (1 + math.exp(-theta)))
+    right = np.abs(ones - 100) <= instance.kernels.constants[1]
+    advantage = right - masses[right].sum()
+
+    def score_of(kind, p):
+        return kind * (1 - p) - (1 - kind) * p
+
+    first = theta + rate * np.sum(masses * advantage * (ones - 200 / (1 + math.exp(-theta))))
+    p, old = 1 / (1 + math.exp(-first)), 1 / (1 + math.exp(-theta))
+    log_one, log_zero = math.log(p / old), math.log((1 - p) / (1 - old))
+    whole = ones * log_one + (200 - ones) * log_zero
+    update = 0.0
+    for kind, number, log_token in ((1, ones, log_one), (0, 200 - ones, log_zero)):
+        ratio = np.exp({"token": np.full(201, log_token), "sequence": whole, "gspo": whole / 200}[name])
+        counts = np.where(advantage > 0, ratio <= 1 + clip, ratio >= 1 - clip)
+        assert 0.01 < (masses * counts).sum() < 0.999  # the clip leaves some out
+        update += np.sum(masses * advantage * number * ratio * counts) * score_of(kind, p)
+    found = run(
+        instance,
+        "dr_grpo",
+        SUM,
+        rate,
+        iterations=1,
+        steps_per_batch=2,
+        ratio=name,
+        clip_range=clip,
+        outcome=False,
+    )
+    assert found.theta[0] - first == pytest.approx(rate * update, rel=1e-9)
+
+
 def test_minibatches_of_expected_updates_are_steps_on_the_whole_batch():
     instance = FAMILIES.find("counting").instance(16, 0.3)
     ends = [

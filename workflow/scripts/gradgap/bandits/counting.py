@@ -22,7 +22,7 @@ from ..values import canonical
 from . import FAMILIES, Family, Instance, Kernels, LengthPowers
 from .groups import COUNT, LENGTH, PROMPT, REWARD, SCORE, WEIGHT
 from .responses import Responses
-from .surrogates import RESPONSE, TOKEN, bounded, counted_ratio, response_share
+from .surrogates import LARGEST, RESPONSE, TOKEN, bounded, clip_bounds, clipped, response_share
 
 
 @inlined
@@ -221,37 +221,83 @@ def _add_count(group, rows, together, ones, n, half_width, p, q, probability):
 
 
 @kernel
+def _with_token_ratios(one, zero, length, mean, low, high, p, q, rows, group):
+    """The update where the ratio of a token is its own: one number for all ones, and one for all zeros."""
+    one_up, zero_up = clipped(one, 1.0, low, high) * q, clipped(zero, 1.0, low, high) * p
+    one_down, zero_down = clipped(one, -1.0, low, high) * q, clipped(zero, -1.0, low, high) * p
+    total = 0.0
+    for i in range(rows):
+        weight = group[COUNT, i] * group[WEIGHT, i]
+        if weight == 0.0 or group[LENGTH, i] != length:  # the short response has no score
+            continue
+        ones = group[SCORE, i] + mean
+        if weight > 0.0:
+            total += weight * (ones * one_up - (length - ones) * zero_up)
+        else:
+            total += weight * (ones * one_down - (length - ones) * zero_down)
+    return total
+
+
+#: Responses that are taken at once, in loops over columns that become vector instructions.
+_AT_ONCE = 64
+
+
+@kernel
+def _with_response_ratios(
+    log_one, log_zero, of_token, of_response, length, mean, low, high, p, q, workspace, rows, group
+):
+    """The update where the ratio of a token depends on its response; without a share of its own it is the same for
+    ones and zeros.
+    """
+    of_ones, of_zeros = workspace[:_AT_ONCE], workspace[_AT_ONCE : 2 * _AT_ONCE]
+    total = 0.0
+    for first in range(0, rows, _AT_ONCE):
+        some = min(_AT_ONCE, rows - first)
+        scores, lengths = group[SCORE, first : first + some], group[LENGTH, first : first + some]
+        counts, weights = group[COUNT, first : first + some], group[WEIGHT, first : first + some]
+        for i in range(some):
+            shared = of_response * (length * log_zero + (scores[i] + mean) * (log_one - log_zero))
+            of_ones[i] = min(of_token * log_one + shared, LARGEST)
+            of_zeros[i] = min(of_token * log_zero + shared, LARGEST)
+        for i in range(some):
+            of_ones[i] = exp(of_ones[i])
+        if of_token > 0.0:
+            for i in range(some):
+                of_zeros[i] = exp(of_zeros[i])
+        else:
+            of_zeros = of_ones
+        for i in range(some):
+            weight = counts[i] * weights[i]
+            if weight == 0.0 or lengths[i] != length:  # the short response has no score
+                continue
+            ones = scores[i] + mean
+            one, zero = clipped(of_ones[i], weight, low, high), clipped(of_zeros[i], weight, low, high)
+            total += weight * (ones * one * q - (length - ones) * zero * p)
+    return total
+
+
+@kernel
 def _revisit(theta, old, parameters, workspace, rows, group, surrogate, update):
     """`Kernels.revisit`: a long response has tokens of two kinds, ones and zeros, and is known by its count of ones.
 
     Counts, or their means, are found again from the scores, ones − Np.
     """
+    workspace, group = borrowed(workspace), borrowed(group)
     length = parameters[0]
     now, then = bounded(theta[0]), bounded(old[0])
     p, q = _chances(now)
-    drawn_at = _chances(then)[0]
-    log_one = _softplus(-then) - _softplus(-now)
-    log_zero = _softplus(then) - _softplus(now)
+    old_p, old_q = _chances(then)
     of_token, of_response = surrogate[TOKEN], response_share(surrogate, length)
-    total = 0.0
-    # ratios of tokens are those of every response whose weight has the same sign
-    one_up, zero_up = counted_ratio(log_one, 1.0, surrogate), counted_ratio(log_zero, 1.0, surrogate)
-    one_down, zero_down = counted_ratio(log_one, -1.0, surrogate), counted_ratio(log_zero, -1.0, surrogate)
-    by_token = of_token == 1.0 and of_response == 0.0
-    for i in range(rows):
-        weight = group[COUNT, i] * group[WEIGHT, i]
-        if weight == 0.0 or group[LENGTH, i] != length:  # the short response has no score
-            continue
-        ones = group[SCORE, i] + length * drawn_at
-        zeros = length - ones
-        if by_token:
-            one, zero = (one_up, zero_up) if weight > 0.0 else (one_down, zero_down)
-        else:
-            shared = of_response * (ones * log_one + zeros * log_zero)
-            one = counted_ratio(of_token * log_one + shared, weight, surrogate)
-            zero = one if of_token == 0.0 else counted_ratio(of_token * log_zero + shared, weight, surrogate)
-        total += weight * (ones * one * q - zeros * zero * p)
-    update[0] += total
+    low, high = clip_bounds(surrogate)
+    mean = length * old_p
+    if of_token == 1.0 and of_response == 0.0:
+        update[0] += _with_token_ratios(p / old_p, q / old_q, length, mean, low, high, p, q, rows, group)
+    else:
+        log_zero = log(q / old_q)
+        log_one = log_zero + (now - then)  # because log(p/q) = θ
+        update[0] += _with_response_ratios(
+            log_one, log_zero, of_token, of_response, length, mean, low, high, p, q, workspace, rows, group
+        )
 
 
 @kernel

@@ -20,7 +20,7 @@ from ..numerics.elementary import exp, log
 TOKEN, RESPONSE, LENGTH_POWER, BELOW, ABOVE = range(5)
 
 #: Largest log-ratio. A larger one is cut to it, so that no ratio is infinite.
-_LARGEST = 700.0
+LARGEST = 700.0
 #: Largest size of a logit. Here a token already has probability 1 to the last bit.
 _CERTAIN = 700.0
 
@@ -66,16 +66,30 @@ def response_share(surrogate, length):
 
 
 @kernel
-def counted_ratio(log_ratio, weight, surrogate):
+def clip_bounds(surrogate):
+    """Smallest ratio with which a token of negative weight counts, and largest one of a token of positive weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> clip_bounds(np.array([1.0, 0.0, 0.0, 0.5, 0.25]))
+    (0.5, 1.25)
+    """
+    return 1.0 - surrogate[BELOW], 1.0 + surrogate[ABOVE]
+
+
+@kernel
+def clipped(ratio, weight, lowest, highest):
     """The ratio ρ_t with which a token counts in the update; 0 if the clip leaves the token out.
 
     Parameters
     ----------
-    log_ratio : float
-        log ρ_t.
+    ratio : float
+        ρ_t.
     weight : float
         Weight of the token's response. It has the sign of the advantage.
-    surrogate : ndarray, shape (5,)
+    lowest, highest : float
+        See `clip_bounds`.
 
     Returns
     -------
@@ -83,14 +97,11 @@ def counted_ratio(log_ratio, weight, surrogate):
 
     Examples
     --------
-    A token has become e^0.3 = 1.35 times as likely, more than the clip range of 0.2 allows. It is left out if its
-    weight would raise it further, and counts if its weight lowers it:
+    A token has become 1.35 times as likely, more than the clip range of 0.2 allows. It is left out if its weight
+    would raise it further, and counts if its weight lowers it:
 
-    >>> import numpy as np
-    >>> surrogate = np.array([1.0, 0.0, 0.0, 0.2, 0.2])
-    >>> [round(counted_ratio(0.3, weight, surrogate), 3) for weight in (1.0, -1.0)]
+    >>> [clipped(1.35, weight, 0.8, 1.2) for weight in (1.0, -1.0)]
     [0.0, 1.35]
     """
-    ratio = exp(min(log_ratio, _LARGEST))
-    counts = ratio <= 1.0 + surrogate[ABOVE] if weight > 0.0 else ratio >= 1.0 - surrogate[BELOW]
+    counts = ratio <= highest if weight > 0.0 else ratio >= lowest
     return ratio if counts else 0.0
