@@ -14,6 +14,7 @@ from gradgap.studies.trust_region import figure
 from gradgap.sweep.study import STUDIES
 from gradgap.theory import closed_forms
 from gradgap.theory import optimizers as theory
+from gradgap.thresholds import clips
 from gradgap.thresholds.clips import largest_clip
 from gradgap.thresholds.exact import Search
 from gradgap.training.run import run
@@ -165,6 +166,28 @@ def test_the_largest_clip_keeps_half_and_a_wider_one_does_not():
         return np.mean([(end.final_success_rate - worst) / (best - worst) for end in ends])
 
     assert kept(found.largest / 1.3) > 0.5 > kept(found.largest * 1.3)
+
+
+@pytest.mark.parametrize(
+    ("shares", "low", "high"),
+    [
+        # where small clips keep most at random, wider ones do not, and still wider ones do again
+        ({0.001: 0.9, 0.1: 0.1, 0.4: 0.7, math.inf: 0.1}, 0.3, 0.4),
+        # where a plateau next to half is above it at one clip range
+        ({0.1: 0.8, 1.7: 0.47, 1.8: 0.52, math.inf: 0.47}, 0.08, 0.12),
+        # where no clip keeps more than that
+        ({0.1: 0.47, 0.2: 0.52, math.inf: 0.47}, 0.1, 0.25),
+    ],
+)
+def test_the_search_starts_at_the_widest_clip_that_clearly_keeps_half(monkeypatch, shares, low, high):
+    def kept(*_, clip_range, **__):
+        return np.array([next(share for edge, share in shares.items() if clip_range < edge)])
+
+    monkeypatch.setattr(clips, "kept_from_starts", kept)
+    found = largest_clip(None, *RULE, 1.0, iterations=1)
+    assert found.search is Search.found
+    assert found.best_kept == max(shares.values())
+    assert low < found.largest < high
 
 
 def test_a_search_says_where_no_clip_protects_and_where_none_is_needed():

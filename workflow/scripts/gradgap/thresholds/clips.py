@@ -14,6 +14,8 @@ from .sampled import RUNGS, SCOUTS, STARTS, STRIDE, kept_from_starts
 
 #: Clip ranges that are tried, 1e-4 to 3.2, as rungs of the same ladder as learning rates.
 LOWEST, HIGHEST = -4 * RUNGS, RUNGS // 2
+#: Share kept with which a clip range clearly keeps half.
+CLEARLY = 0.6
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def largest_clip(
 ) -> ClipRange:
     """Largest clip range, the same up and down, with which exact runs keep half of what there is to lose.
 
-    A clip range can also be too small, and runs are then slow. So the search goes up from the one that keeps most.
+    A clip range can also be too small: runs are then slow, or end at random. So the search goes up from the widest
+    one that clearly keeps half.
 
     Parameters
     ----------
@@ -81,15 +84,16 @@ def largest_clip(
 
     coarse = np.arange(LOWEST, HIGHEST + 1, STRIDE)
     values = np.array([kept_at(int(rung), SCOUTS) for rung in coarse])
-    best = int(values.argmax())
-    if values[best] < 0.5:
-        return ClipRange(math.nan, float(values[best]), Search.never_converged)
-    below = np.flatnonzero(values[best:] < 0.5)
+    best = float(values.max())
+    if best < 0.5:
+        return ClipRange(math.nan, best, Search.never_converged)
+    widest = int(np.flatnonzero(values >= min(best, CLEARLY))[-1])
+    below = np.flatnonzero(values[widest:] < 0.5)
     if len(below) == 0:
-        return ClipRange(math.nan, float(values[best]), Search.always_converged)
-    first = int(coarse[best + below[0]])
-    rungs = np.arange(max(first - 2 * STRIDE, int(coarse[best])), first + STRIDE + 1, 2)
+        return ClipRange(math.nan, best, Search.always_converged)
+    first = int(coarse[widest + below[0]])
+    rungs = np.arange(max(first - 2 * STRIDE, int(coarse[widest])), first + STRIDE + 1, 2)
     at = crossings.crossing(rungs, np.array([kept_at(int(rung), STARTS) for rung in rungs]))
     if not math.isfinite(at):  # with all starts the fall lies elsewhere: the coarse pass decides
-        at = crossings.crossing(coarse[best:], values[best:])
-    return ClipRange(exp10(at / RUNGS), float(values[best]), Search.found)
+        at = crossings.crossing(coarse[widest:], values[widest:])
+    return ClipRange(exp10(at / RUNGS), best, Search.found)
