@@ -6,7 +6,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import c_kernels, elementary, engine, exact, memory, probe, sampled, scaling, search, startup, workflow
+from . import (
+    c_kernels,
+    elementary,
+    engine,
+    exact,
+    memory,
+    probe,
+    reuse,
+    sampled,
+    scaling,
+    search,
+    startup,
+    workflow,
+)
 from .timing import ROOT, baseline, keep, slower, table, write
 
 GROUPS = {
@@ -14,6 +27,7 @@ GROUPS = {
     "exact": exact.measure,
     "engine": engine.measure,
     "sampled": sampled.measure,
+    "reuse": reuse.measure,
     "search": search.measure,
     "probe": probe.measure,
     "startup": startup.measure,

@@ -31,7 +31,8 @@ def library() -> ctypes.CDLL:
         path = Path(folder, "kernels.so")
         subprocess.run([found, *FLAGS, "-o", path, SOURCE, "-lm"], check=True)
         loaded = ctypes.CDLL(str(path))
-    loaded.exact.restype = loaded.sampled.restype = ctypes.c_double
+    for function in (loaded.exact, loaded.sampled, loaded.reused):
+        function.restype = ctypes.c_double
     return loaded
 
 
@@ -69,6 +70,33 @@ def sampled(
         *_f(share, learning_rate),
         *_i(group_size, iterations),
         _at(reward),
+        _at(score),
+        _at(table),
+    )
+
+
+def reused(
+    instance: Instance,
+    learning_rate: float,
+    group_size: int,
+    iterations: int,
+    steps: int,
+    surrogate: np.ndarray,
+    state: np.ndarray,
+) -> float:
+    """θ of `counting` after so many groups with several steps on each, of grpo with token sums."""
+    n, half_width, _ = instance.kernels.constants
+    of_token, of_response, power, below, above = surrogate
+    workspace = np.empty(2 * group_size + instance.kernels.workspace)
+    weight, score, table = np.split(workspace, [group_size, 2 * group_size])
+    return library().reused(
+        _at(state),
+        *_f(instance.theta0),
+        *_i(n, half_width),
+        *_f(learning_rate),
+        *_i(group_size, iterations, steps),
+        *_f(of_token, of_response / n**power, 1 - below, 1 + above),
+        _at(weight),
         _at(score),
         _at(table),
     )

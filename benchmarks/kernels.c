@@ -156,24 +156,35 @@ static inline uint64_t following(uint64_t *s) {
 static inline double uniform(uint64_t *s) { return (following(s) >> 11) * 0x1p-53; }
 
 static int64_t walk(uint64_t *s, int64_t n, double p, double q) {
+    double rest = uniform(s);
+    if (rest < 0.999999 - n * p) return 0;
     double odds = p / q, none = exp(n * log1p(-p));
     for (;;) {
-        double rest = uniform(s), mass = none;
+        double mass = none;
         for (int64_t k = 0; k <= n; k++) {
             rest -= mass;
             if (rest < 0.0) return k;
             mass *= (n - k) * odds / (k + 1);
         }
+        rest = uniform(s);
     }
 }
 
-typedef struct { double a, b, centre, sure, scale; } Hat;
+typedef struct { double a, b, centre, sure, scale, highest; } Hat;
 
 static Hat hat_of(int64_t n, double p, double q) {
-    double deviation = sqrt(n * p * q), b = 1.15 + 2.53 * deviation;
-    double highest = pmf((int64_t)((n + 1) * p), n, p, q);
-    return (Hat){-0.0873 + 0.0248 * b + 0.01 * p, b, n * p + 0.5, 0.92 - 4.2 / b,
-                 (2.83 + 5.1 / b) * deviation * highest};
+    double variance = n * p * q, deviation = sqrt(variance), b = 1.15 + 2.53 * deviation;
+    double highest = variance <= 150.0 ? 0.0 : pmf((int64_t)((n + 1) * p), n, p, q);
+    return (Hat){-0.0873 + 0.0248 * b + 0.01 * p, b, n * p + 0.5, 0.92 - 4.2 / b, (2.83 + 5.1 / b) * deviation, highest};
+}
+
+static double over_highest(int64_t k, int64_t n, double p, double q, double highest) {
+    if (highest > 0.0) return pmf(k, n, p, q) / highest;
+    int64_t mode = (n + 1) * p;
+    double ratio = 1.0, up = p / q, down = q / p;
+    for (int64_t j = mode + 1; j <= k; j++) ratio *= (n - j + 1) * up / j;
+    for (int64_t j = k + 1; j <= mode; j++) ratio *= j * down / (n - j + 1);
+    return ratio;
 }
 
 static int64_t reject(uint64_t *s, int64_t n, double p, double q, Hat h) {
@@ -184,7 +195,7 @@ static int64_t reject(uint64_t *s, int64_t n, double p, double q, Hat h) {
         if (x < 0.0 || x > n) continue;
         int64_t k = x;
         if (edge >= 0.07 && v <= h.sure) return k;
-        if (v * h.scale <= pmf(k, n, p, q) * (h.a / (edge * edge) + h.b)) return k;
+        if (v * h.scale <= over_highest(k, n, p, q, h.highest) * (h.a / (edge * edge) + h.b)) return k;
     }
 }
 
@@ -323,6 +334,52 @@ double sampled(uint64_t *state, double theta, int64_t n, int64_t half_width, dou
         }
     }
     return sum / tail_length;
+}
+
+/* bandits/counting.py: the update from a group that was drawn at `old`; one share is 1 and the other a multiple of a
+   response's summed log-ratio, or the other way round */
+static double again(double theta, double old, int64_t n, double mean, int64_t size, const double *weight,
+                    const double *score, double of_token, double of_response, double low, double high) {
+    double odds = exp(-fabs(theta)), p = odds / (1.0 + odds), q = 1.0 / (1.0 + odds);
+    double old_odds = exp(-fabs(old)), old_p = old_odds / (1.0 + old_odds), old_q = 1.0 / (1.0 + old_odds);
+    if (theta > 0.0) p = q, q = odds / (1.0 + odds);
+    if (old > 0.0) old_p = old_q, old_q = old_odds / (1.0 + old_odds);
+    double log_zero = log(q / old_q), moved = theta - old, one = p / old_p, zero = q / old_q, update = 0.0;
+    for (int64_t i = 0; i < size; i++) {
+        if (weight[i] == 0.0) continue;
+        double ones = score[i] + mean;
+        if (of_token == 0.0) one = zero = exp(of_response * (n * log_zero + ones * moved));
+        int counts_one = weight[i] > 0.0 ? one <= high : one >= low;
+        int counts_zero = weight[i] > 0.0 ? zero <= high : zero >= low;
+        update += weight[i] * (ones * (counts_one ? one : 0.0) * q - (n - ones) * (counts_zero ? zero : 0.0) * p);
+    }
+    return update;
+}
+
+/* training/engine.py, several steps on each batch of counting: the last θ is returned */
+double reused(uint64_t *state, double theta, int64_t n, int64_t half_width, double learning_rate, int64_t size,
+              int64_t iterations, int64_t steps, double of_token, double of_response, double low, double high,
+              double *weight, double *score, double *table) {
+    for (int64_t k = 0; k < iterations; k++) {
+        double odds = exp(-fabs(theta)), p = odds / (1.0 + odds), q = 1.0 / (1.0 + odds), old = theta;
+        if (theta > 0.0) p = q, q = odds / (1.0 + odds);
+        binomials(state, n, p, q, size, table, score);
+        double right = 0.0, of_right, of_wrong, update = 0.0;
+        for (int64_t i = 0; i < size; i++) {
+            weight[i] = fabs(score[i] - n / 2) <= half_width;
+            right += weight[i];
+            score[i] = score[i] * q - (n - score[i]) * p;
+        }
+        z_score(right, size, &of_right, &of_wrong);
+        for (int64_t i = 0; i < size; i++) {
+            weight[i] = 1.0 / size * (weight[i] > 0.5 ? of_right : of_wrong);
+            update += weight[i] * score[i];
+        }
+        theta += learning_rate * update;
+        for (int64_t j = 1; j < steps; j++)
+            theta += learning_rate * again(theta, old, n, n * p, size, weight, score, of_token, of_response, low, high);
+    }
+    return theta;
 }
 
 /* bandits/shared_prompts.py */

@@ -64,6 +64,42 @@ def sampled(
     return float(np.mean(failures))
 
 
+def reused(
+    instance: Instance,
+    learning_rate: float,
+    group_size: int,
+    iterations: int,
+    steps: int,
+    surrogate: np.ndarray,
+    rng: np.random.Generator,
+) -> float:
+    """θ of `counting` after so many groups with several steps on each."""
+    n, half_width = int(instance.kernels.constants[0]), int(instance.kernels.constants[1])
+    of_token, of_response, power, below, above = surrogate
+    theta = instance.theta0
+    for _ in range(iterations):
+        old = theta
+        ones = rng.binomial(n, special.expit(old), size=group_size)
+        reward = (np.abs(ones - n // 2) <= half_width).astype(float)
+        deviation = reward.std(ddof=1)
+        if deviation == 0:
+            continue
+        advantage = (reward - reward.mean()) / (deviation + 1e-4)
+        for _ in range(steps):
+            p = special.expit(theta)
+            log_one = special.log_expit(theta) - special.log_expit(old)
+            log_zero = special.log_expit(-theta) - special.log_expit(-old)
+            shared = of_response / n**power * (ones * log_one + (n - ones) * log_zero)
+            ratios = np.exp(
+                of_token * np.stack([np.full(group_size, log_one), np.full(group_size, log_zero)]) + shared
+            )
+            ratios[np.where(advantage > 0, ratios > 1 + above, ratios < 1 - below)] = 0
+            theta += learning_rate * np.mean(
+                advantage * (ones * ratios[0] * (1 - p) - (n - ones) * ratios[1] * p)
+            )
+    return theta
+
+
 def contextual(
     instance: SharedPrompts, learning_rate: float, group_size: int, iterations: int, rng: np.random.Generator
 ) -> float:

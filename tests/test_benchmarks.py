@@ -7,6 +7,7 @@ import pytest
 from gradgap.bandits import FAMILIES
 from gradgap.numerics import streams
 from gradgap.training import run as training
+from gradgap.training.ratios import RATIOS
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,6 +47,39 @@ def test_c_draws_the_same_numbers():
     theta = reference.contextual(instance, 1.0, 16, 40, streams.state(3, {}))
     # the C library's elementary functions round otherwise than ours: equal to rounding, not to the last bit
     assert theta == pytest.approx(run.theta, rel=1e-9)
+
+
+#: Ratio and clip range; with the second one some tokens are left out.
+SURROGATES = [("token", 0.2), ("token", 0.01), ("gspo", 0.001), ("sequence", 0.1)]
+
+
+@pytest.mark.parametrize(("ratio", "clip"), SURROGATES)
+def test_references_with_several_steps_a_batch_do_the_same(ratio, clip):
+    instance = FAMILIES.find("counting").instance(64, 0.2)
+    surrogate = RATIOS.find(ratio).surrogate(clip)
+
+    def ours(seed, rate, iterations):
+        options = {"steps_per_batch": 8, "ratio": ratio, "clip_range": clip, "iterations": iterations}
+        run = training.run(
+            instance,
+            "grpo",
+            SUM,
+            rate,
+            group_size=100,
+            state=streams.state(seed, {}),
+            outcome=False,
+            **options,
+        )
+        return run.theta[0]
+
+    in_c = _module("c_kernels").reused(instance, 0.01, 100, 30, 8, surrogate, streams.state(3, {}))
+    assert in_c == pytest.approx(ours(3, 0.01, 30), rel=1e-8)
+    in_numpy = _module("numpy_kernels").reused
+    ends = [
+        (ours(seed, 0.004, 5), in_numpy(instance, 0.004, 100, 5, 8, surrogate, np.random.default_rng(seed)))
+        for seed in range(80)
+    ]
+    _agree(np.array(ends))
 
 
 def test_sampled_references_in_numpy_end_where_ours_do():
