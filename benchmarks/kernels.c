@@ -211,13 +211,13 @@ static int64_t binomial(uint64_t *s, int64_t n, double p, double q) {
     return reject(s, n, p, q, hat_of(n, p, q));
 }
 
-static int64_t some(uint64_t *s, int64_t n, double p) {
+static int64_t some(uint64_t *s, int64_t n, double p, double log_none) {
     if (n * p > 1.0)
         for (;;) {
             int64_t found = binomial(s, n, p, 1.0 - p);
             if (found > 0) return found;
         }
-    double log_none = n * log1p(-p), odds = p / (1.0 - p);
+    double odds = p / (1.0 - p);
     for (;;) {
         double rest = uniform(s) * -expm1(log_none), mass = n * odds * exp(log_none);
         for (int64_t k = 1; k <= n; k++) {
@@ -300,9 +300,9 @@ double sampled(uint64_t *state, double theta, int64_t n, int64_t half_width, dou
         if (waiting == 0) {
             waiting = 1, many = size;
             if (share < 1.0) {
-                double before = log(1.0 - uniform(state)) / (size * log1p(-share));
+                double log_none = size * log1p(-share), before = log(1.0 - uniform(state)) / log_none;
                 if (before < iterations - k)
-                    waiting = (int64_t)before + 1, many = some(state, size, share);
+                    waiting = (int64_t)before + 1, many = some(state, size, share, log_none);
                 else
                     waiting = iterations - k, many = 0;
             }
@@ -336,22 +336,48 @@ double sampled(uint64_t *state, double theta, int64_t n, int64_t half_width, dou
     return sum / tail_length;
 }
 
-/* bandits/counting.py: the update from a group that was drawn at `old`; one share is 1 and the other a multiple of a
-   response's summed log-ratio, or the other way round */
+/* bandits/counting.py: the update from a group that was drawn at `old`, with ratios of tokens, or of responses if
+   of_token is 0 */
+enum { AT_ONCE = 64 };
+
+static double clipped(double ratio, double weight, double low, double high) {
+    return (weight > 0.0 ? ratio <= high : ratio >= low) ? ratio : 0.0;
+}
+
 static double again(double theta, double old, int64_t n, double mean, int64_t size, const double *weight,
                     const double *score, double of_token, double of_response, double low, double high) {
-    double odds = exp(-fabs(theta)), p = odds / (1.0 + odds), q = 1.0 / (1.0 + odds);
+    double odds = exp(-fabs(theta)), p = odds / (1.0 + odds), q = 1.0 / (1.0 + odds), update = 0.0;
     double old_odds = exp(-fabs(old)), old_p = old_odds / (1.0 + old_odds), old_q = 1.0 / (1.0 + old_odds);
     if (theta > 0.0) p = q, q = odds / (1.0 + odds);
     if (old > 0.0) old_p = old_q, old_q = old_odds / (1.0 + old_odds);
-    double log_zero = log(q / old_q), moved = theta - old, one = p / old_p, zero = q / old_q, update = 0.0;
-    for (int64_t i = 0; i < size; i++) {
-        if (weight[i] == 0.0) continue;
-        double ones = score[i] + mean;
-        if (of_token == 0.0) one = zero = exp(of_response * (n * log_zero + ones * moved));
-        int counts_one = weight[i] > 0.0 ? one <= high : one >= low;
-        int counts_zero = weight[i] > 0.0 ? zero <= high : zero >= low;
-        update += weight[i] * (ones * (counts_one ? one : 0.0) * q - (n - ones) * (counts_zero ? zero : 0.0) * p);
+    if (of_token != 0.0) {
+        double one = p / old_p, zero = q / old_q;
+        double one_up = clipped(one, 1.0, low, high) * q, zero_up = clipped(zero, 1.0, low, high) * p;
+        double one_down = clipped(one, -1.0, low, high) * q, zero_down = clipped(zero, -1.0, low, high) * p;
+        for (int64_t i = 0; i < size; i++) {
+            if (weight[i] == 0.0) continue;
+            double ones = score[i] + mean;
+            if (weight[i] > 0.0)
+                update += weight[i] * (ones * one_up - (n - ones) * zero_up);
+            else
+                update += weight[i] * (ones * one_down - (n - ones) * zero_down);
+        }
+        return update;
+    }
+    double log_zero = log(q / old_q), moved = theta - old, ratios[AT_ONCE];
+    for (int64_t first = 0; first < size; first += AT_ONCE) {
+        int64_t some = size - first < AT_ONCE ? size - first : AT_ONCE;
+        for (int64_t i = 0; i < some; i++) {
+            double log_ratio = of_response * (n * log_zero + (score[first + i] + mean) * moved);
+            ratios[i] = log_ratio < 700.0 ? log_ratio : 700.0;
+        }
+        for (int64_t i = 0; i < some; i++) ratios[i] = exp(ratios[i]);
+        for (int64_t i = 0; i < some; i++) {
+            double here = weight[first + i];
+            if (here == 0.0) continue;
+            double ones = score[first + i] + mean, ratio = clipped(ratios[i], here, low, high);
+            update += here * (ones * ratio * q - (n - ones) * ratio * p);
+        }
     }
     return update;
 }

@@ -10,7 +10,7 @@ from gradgap.training import run as training
 
 from . import c_kernels, jax_kernels, numpy_kernels
 from .instances import ADVANTAGE, AGGREGATION, at
-from .timing import Row, processor, rows, same
+from .timing import Row, agree, processor, rows
 
 #: Family, length, success rate, group size, and share of the usual learning rate. So small groups of rare failures
 #: train only at a small share; at the whole one a run is lost within 100 updates, and walks about at random.
@@ -83,7 +83,7 @@ def _responses(
     for name, reference in available.items():
         # the same dynamics: the mean end of short runs agrees, to four standard errors
         ends = np.array([[ours(seed, 20), reference(instance, rate, size, 20, seed)] for seed in range(40)])
-        _agree(name, ends)
+        agree(name, ends)
         steps = iterations if name.startswith("C") else few
         timed[name] = lambda reference=reference, steps=steps: reference(instance, rate, size, steps, 0)
         works[name] = steps / iterations
@@ -128,7 +128,7 @@ def _tokens(length: int, size: int, rate: float, repeats: int) -> list[Row]:
     timed, works = {"ours": ours}, {}
     for name, reference in _references(numpy_kernels.contextual, jax_kernels.contextual, in_c).items():
         ends = np.array([[ours(seed, 2), reference(instance, rate, size, 2, seed)] for seed in range(60)])
-        _agree(name, ends)
+        agree(name, ends)
         steps = iterations if name.startswith("C") else few
         timed[name] = lambda reference=reference, steps=steps: reference(instance, rate, size, steps, 0)
         works[name] = steps / iterations
@@ -147,10 +147,3 @@ def _tokens(length: int, size: int, rate: float, repeats: int) -> list[Row]:
         works=works,
         clock=processor,
     )
-
-
-def _agree(name: str, ends: np.ndarray) -> None:
-    """Stop unless the means of two columns agree to four standard errors."""
-    error = np.sqrt((ends.var(axis=0, ddof=1) / len(ends)).sum())
-    mean, expected = ends[:, 1].mean(), ends[:, 0].mean()
-    same(name, mean, expected, 4 * error / expected + 1e-9)

@@ -170,6 +170,13 @@ def same(name: str, value: float, expected: float, tolerance: float) -> None:
         sys.exit(f"{name}: computes {value!r}, ours {expected!r}; a comparison of their times means nothing")
 
 
+def agree(name: str, ends: np.ndarray) -> None:
+    """Stop unless the means of two columns agree to four standard errors."""
+    error = np.sqrt((ends.var(axis=0, ddof=1) / len(ends)).sum())
+    mean, expected = ends[:, 1].mean(), ends[:, 0].mean()
+    same(name, mean, expected, 4 * error / abs(expected) + 1e-9)
+
+
 def table(found: Sequence[Row]) -> str:
     """The rows as text."""
     lines = [

@@ -49,7 +49,7 @@ def test_c_draws_the_same_numbers():
     assert theta == pytest.approx(run.theta, rel=1e-9)
 
 
-#: Ratio and clip range; with the second one some tokens are left out.
+#: Ratio and clip range. The first clip leaves no token out, the others do.
 SURROGATES = [("token", 0.2), ("token", 0.01), ("gspo", 0.001), ("sequence", 0.1)]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gradgap.bandits import FAMILIES, Sample
 from gradgap.bandits.counting import make
-from gradgap.bandits.groups import COLUMNS, COUNT, deal
+from gradgap.bandits.groups import COLUMNS, COUNT, LENGTH, SCORE, WEIGHT, deal
 from gradgap.errors import ConfigError
 from gradgap.numerics import streams
 from gradgap.theory import closed_forms
@@ -288,9 +288,27 @@ def test_the_plain_loop_makes_the_same_runs(mix, steps, share, size):
         assert ours.outcome == theirs.outcome
 
 
-@pytest.mark.parametrize(("name", "clip"), [("token", 0.003), ("sequence", 0.3), ("gspo", 0.0005)])
-def test_two_steps_on_every_response_of_two_hundred_tokens(name, clip):
+@pytest.mark.parametrize(("then", "now"), [(-1e6, 1e6), (1e6, -1e6), (-3.0, np.inf), (0.0, -800.0)])
+@pytest.mark.parametrize("name", NAMES)
+def test_an_update_is_finite_however_far_the_parameters_have_moved(name, then, now):
+    kernels = tiny(0.3).kernels
+    group = np.zeros((COLUMNS, 2))
+    for column, values in ((COUNT, 1), (LENGTH, 6), (SCORE, [5.0, -5.0]), (WEIGHT, [0.5, -0.5])):
+        group[column] = values
+    update, space = np.zeros(1), np.empty(kernels.workspace)
+    surrogate = RATIOS.find(name).surrogate()
+    theta, old = np.array([now]), np.array([then])
+    kernels.revisit(theta, old, kernels.constants, space, 2, group, surrogate, update)
+    assert np.isfinite(update).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "clip"), [("token", 0.003), ("sequence", 0.3), ("gspo", 0.0005), ("mixed", 0.01)]
+)
+def test_two_steps_on_every_response_of_two_hundred_tokens(monkeypatch, name, clip):
     """Held to a sum over all counts of ones, which are more than the engine takes at once."""
+    monkeypatch.setitem(RATIOS, "mixed", Ratio(token=0.7, response=0.3, length_power=0.5))
+    of = RATIOS.find(name)
     instance = FAMILIES.find("counting").instance(200, 0.2)
     theta, rate = instance.theta0, 0.01
     ones = np.arange(201)
@@ -307,7 +325,7 @@ def test_two_steps_on_every_response_of_two_hundred_tokens(name, clip):
     whole = ones * log_one + (200 - ones) * log_zero
     update = 0.0
     for kind, number, log_token in ((1, ones, log_one), (0, 200 - ones, log_zero)):
-        ratio = np.exp({"token": np.full(201, log_token), "sequence": whole, "gspo": whole / 200}[name])
+        ratio = np.exp(of.token * log_token + of.response * whole / 200**of.length_power)
         counts = np.where(advantage > 0, ratio <= 1 + clip, ratio >= 1 - clip)
         assert 0.01 < (masses * counts).sum() < 0.999  # the clip leaves some out
         update += np.sum(masses * advantage * number * ratio * counts) * score_of(kind, p)

@@ -238,7 +238,8 @@ def _with_token_ratios(one, zero, length, mean, low, high, p, q, rows, group):
     return total
 
 
-#: Responses that are taken at once, in loops over columns that become vector instructions.
+#: Responses that are taken at once, in loops over columns that become vector instructions. Two columns of so many are
+#: in the workspace.
 _AT_ONCE = 64
 
 
@@ -444,7 +445,7 @@ def make(
             outcomes=_outcomes,
             score=_score,
             constants=np.array([length, half_width, share], dtype=float),
-            workspace=table_size(length),
+            workspace=max(table_size(length), 2 * _AT_ONCE),
             revisit=_revisit,
             every=_every,
             every_rows=length + 3,

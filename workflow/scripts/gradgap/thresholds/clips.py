@@ -14,7 +14,7 @@ from .sampled import RUNGS, SCOUTS, STARTS, STRIDE, kept_from_starts
 
 #: Clip ranges that are tried, 1e-4 to 3.2, as rungs of the same ladder as learning rates.
 LOWEST, HIGHEST = -4 * RUNGS, RUNGS // 2
-#: Share kept with which a clip range clearly keeps half.
+#: A clip range that keeps this share keeps more than half, whatever the few starts of the first pass do by chance.
 CLEARLY = 0.6
 
 
@@ -48,8 +48,9 @@ def largest_clip(
 ) -> ClipRange:
     """Largest clip range, the same up and down, with which exact runs keep half of what there is to lose.
 
-    A clip range can also be too small: runs are then slow, or end at random. So the search goes up from the widest
-    one that clearly keeps half.
+    A clip range can also be too small, and runs are then slow. Where steps are large, small ones can keep half, wider
+    ones not, and still wider ones again. So the search goes up from the widest one that clearly keeps half: a share
+    of `CLEARLY`, or the largest share there is if that is less.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def largest_clip(
     coarse = np.arange(LOWEST, HIGHEST + 1, STRIDE)
     values = np.array([kept_at(int(rung), SCOUTS) for rung in coarse])
     best = float(values.max())
-    if best < 0.5:
+    if not best >= 0.5:
         return ClipRange(math.nan, best, Search.never_converged)
     widest = int(np.flatnonzero(values >= min(best, CLEARLY))[-1])
     below = np.flatnonzero(values[widest:] < 0.5)
