@@ -25,23 +25,12 @@ report: "workflow/report/workflow.rst"
 
 rule all:
     default_target: True
-    # the shards are targets too, so that one that is missing is always computed again
+    # every file, also those that only other jobs read: so the run that `gradgap verify` advises makes what is missing
     input:
         [shard_file(shard) for study in STUDIES for shard in SHARDS[study].values()],
-        expand("<results>/figures/{figure}.{format}", figure=FIGURES, format=FORMATS),
-        "<results>/tables/scaling.csv",
-        "<results>/tables/scaling.html",
-        "<results>/tables/provenance.html",
-        "<results>/reproduce.md",
-        "<results>/explore.html",
-        "<results>/index.html",
-        # the records of digests too: without them nothing could tell a damaged figure
-        expand(
-            "<results>/digests/{stage}/{study}.json",
-            stage=["datasets", "analysis"],
-            study=STUDIES,
-        ),
-        expand("<results>/digests/figures/{figure}.json", figure=FIGURES),
-        "<results>/digests/tables/tables.json",
-        "<results>/digests/explore/explore.json",
-        "<results>/digests/index/index.json",
+        expand(rules.datasets.output, study=STUDIES),
+        expand(rules.analysis.output, study=STUDIES),
+        expand(rules.figures.output, figure=FIGURES),
+        rules.tables.output,
+        rules.explore.output,
+        rules.index.output,
